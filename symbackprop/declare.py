@@ -1,0 +1,236 @@
+"""What the user writes: sizes, indices, data, parameters, hypers, definitions and facts.
+
+    N = size("N");  n, i, j = indices("n i j", N, 64, 32)
+    x = data("x", n, i);  W = parameter("W", i, j)
+    h = define("h", (n, j), tanh(Sum(x[n, i]*W[i, j], i)))
+
+Every axis may be an Idx, a size or an int.  Tensors of rank 0 come back as their SymPy symbol.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+from collections.abc import Iterable, Sequence
+from numbers import Integral, Real
+from pathlib import Path
+from typing import Any
+
+from sympy import Expr, Idx, Integer, Symbol, sympify
+
+from symbackprop.arrays import Array
+from symbackprop.errors import DeclarationError
+from symbackprop.notation import Definition, Fact, Role, Tensor, TensorSymbol, extent
+
+_PACKAGE = str(Path(__file__).parent) + os.sep
+_NAME = re.compile(r"[^\W\d][\w'′]*\Z")
+_LETTERS = "ijklmpqrstuv"
+
+positive = Fact("positive")
+
+
+def one_hot(axis: Idx | int = -1) -> Fact:
+    """The fact that entries are 0 or 1 and sum to one along an axis (an index, or its position)."""
+    return _axis_fact("one_hot", axis)
+
+
+def simplex(axis: Idx | int = -1) -> Fact:
+    """The fact that entries are at least 0 and sum to one along an axis (probabilities)."""
+    return _axis_fact("simplex", axis)
+
+
+def symmetric(first: Idx | int = -2, second: Idx | int = -1) -> Fact:
+    """The fact that a tensor does not change when two axes are exchanged."""
+    return _axis_fact("symmetric", first, second)
+
+
+def label(classes: Idx | Expr | int) -> Fact:
+    """The fact that entries are integers 0 … classes − 1, fit to be an index (a gather)."""
+    return Fact("label", (), _extent_of(classes))
+
+
+def size(name: str) -> Symbol:
+    """A symbolic extent such as the batch length N: a positive integer; one name is one size.
+
+    >>> size("N") == size("N")
+    True
+    """
+    return Symbol(_checked_name(name), integer=True, positive=True)
+
+
+def indices(names: str, *extents: Any) -> Any:
+    """Indices by name, one extent (int, size or Idx) for each; a tuple, or the one index alone.
+
+    >>> n, i = indices("n i", size("N"), 64)
+    >>> i.upper
+    63
+    """
+    letters = [_checked_name(name) for name in re.split(r"[\s,]+", names.strip())]
+    if len(letters) != len(extents):
+        raise DeclarationError(
+            f"indices({names!r}, …) names {len(letters)} indices but gives {len(extents)} extents; "
+            "write one extent for each, e.g. sb.indices('n i', N, 64)"
+        )
+    made: dict[str, Idx] = {}
+    for letter, given in zip(letters, extents, strict=True):
+        index = Idx(Symbol(letter, integer=True), _extent_of(given))
+        if made.setdefault(letter, index) != index:
+            raise DeclarationError(f"indices({names!r}, …) gives {letter!r} two different extents")
+    found = tuple(made[letter] for letter in letters)
+    return found[0] if len(found) == 1 else found
+
+
+def data(name: str, *axes: Any, facts: Sequence[Fact | str] = ()) -> Any:
+    """An input array; rows are samples where its first axis is the batch size.
+
+    axes: Idx, sizes or ints; facts: e.g. [sb.one_hot(k)], checked when the array arrives.
+
+    >>> n, k = indices("n k", size("N"), 10)
+    >>> y = data("y", n, k, facts=[one_hot(k)])
+    """
+    return declare(name, axes, "data", facts)
+
+
+def parameter(name: str, *axes: Any, facts: Sequence[Fact | str] = ()) -> Any:
+    """An array that training changes; axes are Idx, sizes or ints."""
+    return declare(name, axes, "parameter", facts)
+
+
+def hyper(name: str, default: float | None = None) -> Symbol:
+    """A run-time scalar such as λ or a learning rate; changing its value never recompiles."""
+    if default is not None and (isinstance(default, bool) or not isinstance(default, Real)):
+        raise DeclarationError(f"hyper({name!r}, …): the default must be a real number, not "
+                               f"{default!r}; write e.g. sb.hyper({name!r}, 1e-4)")
+    made = declare(name, (), "hyper", ())
+    made.tensor.default = None if default is None else float(default)
+    return made
+
+
+def define(name: str | None, free: Iterable[Idx], body: Any) -> Any:
+    """A named intermediate: name[free indices] = body, a scalar SymPy expression of elements.
+
+    Raises DeclarationError for a body that is not scalar, or free indices that repeat.
+
+    >>> from sympy import Sum, tanh
+    >>> n, i, j = indices("n i j", size("N"), 64, 32)
+    >>> x, W = data("x", n, i), parameter("W", i, j)
+    >>> h = define("h", (n, j), tanh(Sum(x[n, i]*W[i, j], i)))
+    """
+    letters = (free,) if isinstance(free, Idx) else tuple(free)
+    for index in letters:
+        if not isinstance(index, Idx):
+            raise DeclarationError(f"define({name!r}, …): {index!r} is no index; make it with "
+                                   "sb.indices, e.g. sb.define('h', (n, j), …)")
+    if len(set(letters)) != len(letters):
+        raise DeclarationError(f"define({name!r}, {letters}, …): an index stands twice on the "
+                               "left; each axis of the new tensor needs an index of its own")
+    axes = tuple(extent(index) for index in letters)
+    return attach(name, axes, letters, scalar(body, f"define({name!r}, …)"))
+
+
+def attach(name: str | None, axes: tuple[Expr, ...], letters: tuple[Idx, ...], body: Expr,
+           hint: str = "t", facts: tuple[Fact, ...] = ()) -> Any:
+    """A new intermediate with its definition; its symbol where the rank is 0."""
+    checked = None if name is None else _checked_name(name)
+    tensor = Array(checked, axes, letters, "intermediate", facts, hint, where())
+    tensor.definition = Definition(tensor, letters, body, where=tensor.where)
+    return tensor if axes else tensor.symbol
+
+
+def declare(name: str, axes: Sequence[Any], role: Role, facts: Sequence[Fact | str]) -> Any:
+    """A tensor without a definition: data, parameter, hyper or state."""
+    _checked_name(name)
+    if len(axes) == 1 and isinstance(axes[0], (tuple, list)):
+        axes = tuple(axes[0])
+    extents = tuple(_extent_of(axis) for axis in axes)
+    letters = tuple(axis if isinstance(axis, Idx) else None for axis in axes)
+    resolved = tuple(_resolved(fact, axes, name) for fact in facts)
+    tensor = Array(name, extents, _with_letters(letters, extents), role, resolved, name, where())
+    return tensor if extents else tensor.symbol
+
+
+def tensor_of(given: Any, what: str = "this") -> Tensor:
+    """The tensor behind what a user hands over: a tensor, or the symbol of a rank-0 one."""
+    if isinstance(given, Tensor):
+        return given
+    if isinstance(given, TensorSymbol):
+        return given.tensor
+    raise DeclarationError(f"{what}: expected a tensor, found {given!r} of type "
+                           f"{type(given).__name__}; make it with sb.data, sb.parameter or sb.define")
+
+
+def scalar(body: Any, what: str) -> Expr:
+    """The body as a SymPy expression, or an error that says what to write."""
+    if isinstance(body, Tensor):
+        raise DeclarationError(f"{what}: the tensor {body.name or body.hint} stands without "
+                               f"indices; write {body.name or body.hint}{list(body.letters)}")
+    expr = sympify(body, strict=True) if not isinstance(body, str) else None
+    if not isinstance(expr, Expr):
+        raise DeclarationError(f"{what}: {body!r} is not a scalar SymPy expression")
+    return expr
+
+
+def where() -> str:
+    """file:line of the user's statement that is being executed."""
+    frame = sys._getframe(1)
+    while frame.f_back is not None and frame.f_code.co_filename.startswith(_PACKAGE):
+        frame = frame.f_back
+    return f"{frame.f_code.co_filename}:{frame.f_lineno}"
+
+
+def _with_letters(given: tuple[Idx | None, ...], extents: tuple[Expr, ...]) -> tuple[Idx, ...]:
+    taken = {str(index) for index in given if index is not None}
+    made = []
+    for index, length in zip(given, extents, strict=True):
+        if index is None:
+            own = str(length).lower() if isinstance(length, Symbol) else None
+            free = [c for c in (*([own] if own else []), *_LETTERS) if c not in taken]
+            index = Idx(Symbol(free[0], integer=True), length)
+            taken.add(free[0])
+        made.append(index)
+    return tuple(made)
+
+
+def _axis_fact(kind: str, *axes: Idx | int) -> Fact:
+    return Fact(kind, axes)  # type: ignore[arg-type]  # Idx axes are resolved at declaration
+
+
+def _resolved(fact: Fact | str, axes: Sequence[Any], name: str) -> Fact:
+    known = {"one_hot": one_hot(), "simplex": simplex(), "symmetric": symmetric(),
+             "positive": positive}
+    if isinstance(fact, str) and fact in known:
+        fact = known[fact]
+    if not isinstance(fact, Fact):
+        raise DeclarationError(f"{name}: {fact!r} is no fact; write sb.one_hot(k), sb.simplex(k), "
+                               "sb.label(V), sb.positive or sb.symmetric(i, j)")
+    places = []
+    for axis in fact.axes:
+        if isinstance(axis, Idx) and axis not in axes:
+            raise DeclarationError(f"{name}: the fact {fact.kind}({axis}) speaks of an index that "
+                                   f"is none of its axes {tuple(axes)}")
+        place = list(axes).index(axis) if isinstance(axis, Idx) else int(axis)
+        if not -len(axes) <= place < len(axes):
+            raise DeclarationError(f"{name}: the fact {fact} needs axis {place}, but {name} has "
+                                   f"{len(axes)} axes")
+        places.append(place % len(axes))
+    return Fact(fact.kind, tuple(places), fact.extent)
+
+
+def _extent_of(axis: Any) -> Expr:
+    if isinstance(axis, Idx):
+        return extent(axis)
+    if isinstance(axis, Integral) and not isinstance(axis, bool) and int(axis) > 0:
+        return Integer(int(axis))
+    if isinstance(axis, Expr) and axis.is_integer and not axis.has(Idx) \
+            and axis.is_nonpositive is not True:
+        return axis
+    raise DeclarationError(f"an axis must be an index, a size or a positive int, not {axis!r}; "
+                           "make a size with sb.size('N')")
+
+
+def _checked_name(name: Any) -> str:
+    if isinstance(name, str) and _NAME.match(name):
+        return name
+    raise DeclarationError(f"{name!r} is no name: use letters, digits and _, not beginning with a "
+                           "digit, e.g. 'W1'")

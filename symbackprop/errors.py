@@ -1,0 +1,43 @@
+"""One class of error for each stage; every message gives back the user's own words.
+
+A message says what was expected, what was found, where it was declared (file:line) and what to
+write instead.  All derive from `SymbackpropError`, so one `except` catches whatever we refuse.
+"""
+
+__all__ = [
+    "CompilationError",
+    "DeclarationError",
+    "DerivationError",
+    "InputError",
+    "ProgramError",
+    "SymbackpropError",
+    "TrainingError",
+]
+
+
+class SymbackpropError(Exception):
+    """Anything that this library refuses, with the reason in the user's words."""
+
+
+class DeclarationError(SymbackpropError, TypeError):
+    """A size, index, tensor or definition that cannot be declared as written."""
+
+
+class ProgramError(SymbackpropError, ValueError):
+    """A program that breaks a sentence of `verify`: what, where, and what to write instead."""
+
+
+class DerivationError(SymbackpropError, ValueError):
+    """A derivative that was asked for and does not exist, e.g. of a tensor the loss never reads."""
+
+
+class CompilationError(SymbackpropError, ValueError):
+    """A program that cannot be turned into a kernel, e.g. an undefined function σ in it."""
+
+
+class InputError(SymbackpropError, ValueError):
+    """An array or number that does not fit its declaration; nothing has run, nothing has changed."""
+
+
+class TrainingError(SymbackpropError, ValueError):
+    """A training request that makes no sense, or a run that produced NaN or infinity."""

@@ -1,0 +1,220 @@
+"""Scalar functions of networks, and the local derivative of every function, written through the output.
+
+    σ(t) = 1/(1 + e^−t),  σ′ = σ(1 − σ)          relu(t) = max(0, t),  relu′ = [t > 0]
+    tanh′ = 1 − tanh²,    exp′ = exp             softplus(t) = log(1 + e^t),  softplus′ = σ
+
+`LOCAL_DERIVATIVES[class](node, k)` is ∂node/∂args[k] in terms of node and its arguments; a function
+without a row uses SymPy's own `fdiff`.  Kinks (lecture 001, one table for derivative, kernel and
+docs): relu′(0) = 0, |·|′(0) = 0, leaky_relu′(0) = the slope, Max(a, b) at a tie ½ to each, and
+second derivatives at kinks are 0: no DiracDelta ever.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from sympy import (
+    Abs,
+    Add,
+    Eq,
+    Expr,
+    Function,
+    Heaviside,
+    Integer,
+    KroneckerDelta,
+    Max,
+    Min,
+    Mul,
+    Piecewise,
+    Pow,
+    Rational,
+    S,
+    exp,
+    log,
+    sign,
+    tanh,
+)
+from sympy.core.function import AppliedUndef, UndefinedFunction
+from sympy.logic.boolalg import Boolean
+
+__all__ = ["Iverson", "leaky_relu", "local_derivative", "relu", "sigmoid", "softplus"]
+
+
+class _RealFunction(Function):  # type: ignore[misc]
+    """A real function of real arguments."""
+
+    is_real = True
+    is_commutative = True
+
+
+class relu(_RealFunction):  # noqa: N801  functions are named as they are written in formulas
+    """relu(t) = max(0, t), with relu′(0) = 0.
+
+    >>> relu(-2), relu(3)
+    (0, 3)
+    """
+
+    nargs = 1
+
+    @classmethod
+    def eval(cls, t: Expr) -> Expr | None:
+        """Numbers, and arguments of known sign, evaluate at once."""
+        if t.is_nonnegative:
+            return t
+        return S.Zero if t.is_nonpositive else None
+
+
+class leaky_relu(_RealFunction):  # noqa: N801
+    """leaky_relu(t, slope) = t for t > 0, slope·t otherwise; the slope is 0.1 as in the lectures."""
+
+    nargs = (1, 2)
+
+    def __new__(cls, t: Any, slope: Any = Rational(1, 10), **options: Any) -> Expr:
+        made: Expr = super().__new__(cls, t, slope, **options)
+        return made
+
+    @classmethod
+    def eval(cls, t: Expr, slope: Expr) -> Expr | None:
+        """Numbers, and arguments of known sign, evaluate at once."""
+        if t.is_nonnegative:
+            return t
+        return slope * t if t.is_nonpositive else None
+
+
+class sigmoid(_RealFunction):  # noqa: N801
+    """sigmoid(t) = 1/(1 + e^−t).
+
+    >>> sigmoid(0)
+    1/2
+    """
+
+    nargs = 1
+    is_positive = True
+
+    @classmethod
+    def eval(cls, t: Expr) -> Expr | None:
+        """sigmoid(0) = 1/2, and the limits at ±∞."""
+        return {S.Zero: S.Half, S.Infinity: S.One, S.NegativeInfinity: S.Zero}.get(t)
+
+
+class softplus(_RealFunction):  # noqa: N801
+    """softplus(t) = log(1 + e^t), evaluated as max(t, 0) + log1p(e^−|t|)."""
+
+    nargs = 1
+    is_positive = True
+
+
+class Iverson(_RealFunction):
+    """Iverson(c) = [c]: one where the condition c holds, else zero; its derivative is zero.
+
+    >>> from sympy import Symbol
+    >>> Iverson(Symbol("t", real=True) > 0)
+    Iverson(t > 0)
+    """
+
+    nargs = 1
+    is_nonnegative = True
+    is_integer = True
+
+    @classmethod
+    def eval(cls, condition: Boolean) -> Expr | None:
+        """A condition that is decided is a number."""
+        if condition == S.true:
+            return S.One
+        return S.Zero if condition == S.false else None
+
+
+def _power(node: Expr, k: int) -> Expr:
+    base, exponent = node.args
+    if k == 1:
+        return node * log(base)
+    return exponent * base ** (exponent - 1)
+
+
+def _extremum(node: Expr, k: int) -> Expr:
+    """Max and Min: one over the number of ties, at those arguments that attain it."""
+    ties = [Iverson(Eq(arg, node)) for arg in node.args]
+    if len(node.args) == 2:
+        this, other = node.args[k], node.args[1 - k]
+        larger, smaller = (this, other) if isinstance(node, Max) else (other, this)
+        return Iverson(larger > smaller) + Iverson(Eq(larger, smaller)) / 2
+    return ties[k] / Add(*ties)
+
+
+def _max_zero(node: Expr, k: int) -> Expr:
+    """Max(0, t) is relu(t), and Min(0, t) is −relu(−t): the derivative at 0 is 0."""
+    others = [arg for arg in node.args if arg != 0]
+    if len(node.args) == 2 and len(others) == 1:
+        (t,) = others
+        return Iverson(t > 0) if isinstance(node, Max) else Iverson(t < 0)
+    return _extremum(node, k)
+
+
+def _leaky(node: Expr, k: int) -> Expr:
+    t, slope = node.args
+    return t * Iverson(t <= 0) if k else slope + (1 - slope) * Iverson(t > 0)
+
+
+def _zero(node: Expr, k: int) -> Expr:
+    return S.Zero
+
+
+def _others(node: Expr, k: int) -> Expr:
+    return Mul(*node.args[:k], *node.args[k + 1 :])
+
+
+LOCAL_DERIVATIVES: dict[type, Callable[[Expr, int], Expr]] = {
+    Add: lambda node, k: S.One,
+    Mul: _others,
+    Pow: _power,
+    exp: lambda node, k: node,
+    tanh: lambda node, k: 1 - node**2,
+    sigmoid: lambda node, k: node * (1 - node),
+    softplus: lambda node, k: sigmoid(node.args[0]),
+    relu: lambda node, k: Iverson(node.args[0] > 0),
+    leaky_relu: _leaky,
+    Abs: lambda node, k: sign(node.args[0]),
+    sign: _zero,
+    Heaviside: _zero,
+    Iverson: _zero,
+    KroneckerDelta: _zero,
+    Max: _max_zero,
+    Min: _max_zero,
+}
+
+
+def local_derivative(node: Expr, k: int) -> Expr:
+    """∂node/∂args[k], in terms of the node itself where that is shorter.
+
+    >>> from sympy import Symbol, tanh
+    >>> local_derivative(tanh(Symbol("t", real=True)), 0)
+    1 - tanh(t)**2
+    """
+    row = LOCAL_DERIVATIVES.get(type(node))
+    if row is not None:
+        return row(node, k)
+    if isinstance(node, AppliedUndef):
+        return prime(node, k)
+    return node.fdiff(k + 1)
+
+
+def prime(node: Expr, k: int) -> Expr:
+    """The derivative of an undefined function is an undefined function: σ′, or ∂2f of several."""
+    name = node.func.__name__
+    marked = f"{name}′" if len(node.args) == 1 else f"∂{k + 1}{name}"
+    return UndefinedFunction(marked, real=True)(*node.args)
+
+
+def branches(node: Piecewise) -> list[tuple[Expr, Boolean]]:
+    """The (value, condition) pairs of a Piecewise."""
+    return [(pair.args[0], pair.args[1]) for pair in node.args]
+
+
+def masked(node: Piecewise, chosen: int) -> Expr:
+    """[the condition of this branch decides], for the derivative of a Piecewise by its branch."""
+    pairs = [
+        (Integer(1) if place == chosen else Integer(0), condition)
+        for place, (_, condition) in enumerate(branches(node))
+    ]
+    return Piecewise(*pairs)

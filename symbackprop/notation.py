@@ -1,0 +1,311 @@
+"""The grammar of programs: a network is a list of definitions in index notation.
+
+    Program    ::= Definition ...                     in order: what is read stands before
+    Definition ::= Tensor[Idx, ...] = op_{Idx, ...} Body          op: map, sum, max, min, lse
+    Body       ::= scalar SymPy over Element, rank-0 Tensor, Idx, size,
+                   Sum(Body, Idx, ...), Maximum(Body, Idx, ...), Minimum(Body, Idx, ...)
+    Element    ::= Tensor[Index, ...]
+    Index      ::= integer SymPy over Idx, size, and Elements of integer data (a gather)
+
+A `Tensor` of rank 0 stands in a body by its bare `symbol`, one of higher rank by an `Element`.
+In *normal form* (see `normal.py`) the reductions Sum, Maximum, Minimum stand at the root of a
+definition only, as its `op` and its bound indices `over`.  What a user declares need not be in
+normal form; what `derive` and the compiler work on is.
+
+Identity is not the name: SymPy compares by content, and two programs of one process may both
+have an `h`.  Each tensor carries a serial number in its hashable content.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from sympy import Basic, Expr, Idx, Integer, Symbol, Tuple, sympify
+
+from symbackprop.errors import DeclarationError
+
+Role = Literal["data", "parameter", "state", "hyper", "noise", "intermediate"]
+Op = Literal["map", "sum", "max", "min", "lse"]
+
+_serials = itertools.count()
+
+
+@dataclass(frozen=True, slots=True)
+class Fact:
+    """What rules may rely on, e.g. Fact("one_hot", (1,)): the sum along axis 1 is one.
+
+    kind: one_hot, simplex, label, positive or symmetric; axes: the axes it speaks of;
+    extent: for a label, the number of classes V (values 0 … V−1).
+    """
+
+    kind: str
+    axes: tuple[int, ...] = ()
+    extent: Expr | None = None
+
+    def __str__(self) -> str:
+        inside = str(self.extent) if self.extent is not None else ", ".join(map(str, self.axes))
+        return f"{self.kind}({inside})" if inside else self.kind
+
+
+class TensorSymbol(Symbol):  # type: ignore[misc]
+    """The SymPy atom of a tensor: the whole expression at rank 0, the base of its Elements above."""
+
+    __slots__ = ("tensor",)
+    tensor: Tensor
+
+    def __new__(cls, tensor: Tensor) -> TensorSymbol:
+        assumptions = {"real": True}
+        if tensor.has_fact("positive"):
+            assumptions["positive"] = True
+        symbol: TensorSymbol = Symbol.__xnew__(cls, tensor.name or tensor.hint, **assumptions)
+        symbol.tensor = tensor
+        return symbol
+
+    def _hashable_content(self) -> tuple[Any, ...]:
+        return (*Symbol._hashable_content(self), self.tensor.serial)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return (_symbol_of, (self.tensor,))
+
+    def __getattr__(self, name: str) -> Any:
+        if name in ("definition", "role", "facts", "axes", "where"):
+            return getattr(self.tensor, name)
+        raise AttributeError(f"the rank-0 tensor {self.name} has no attribute {name!r}")
+
+
+def _symbol_of(tensor: Tensor) -> TensorSymbol:
+    return tensor.symbol
+
+
+class Element(Expr):  # type: ignore[misc]
+    """x[n, i]: one real entry of a tensor; args are the tensor's symbol and the index expressions."""
+
+    is_commutative = True
+    is_real = True
+    _diff_wrt = True
+
+    def __new__(cls, symbol: TensorSymbol, *indices: Any) -> Element:
+        element: Element = Expr.__new__(cls, symbol, *map(sympify, indices))
+        return element
+
+    @property
+    def tensor(self) -> Tensor:
+        """The tensor that this is an entry of."""
+        tensor: Tensor = self.args[0].tensor
+        return tensor
+
+    @property
+    def indices(self) -> tuple[Expr, ...]:
+        """The index expressions, one for each axis."""
+        return tuple(self.args[1:])
+
+    def _eval_is_positive(self) -> bool | None:
+        return True if self.tensor.has_fact("positive") else None
+
+    def _eval_is_integer(self) -> bool | None:
+        return True if self.tensor.has_fact("label") else None
+
+    def _eval_is_nonnegative(self) -> bool | None:
+        kinds = ("label", "one_hot", "simplex", "positive")
+        return True if any(self.tensor.has_fact(kind) for kind in kinds) else None
+
+    def _eval_derivative(self, symbol: Expr) -> Expr:
+        return Integer(1) if self == symbol else Integer(0)
+
+    def _sympystr(self, printer: Any) -> str:
+        return f"{self.args[0].name}[{', '.join(printer._print(i) for i in self.indices)}]"
+
+
+class Reduction(Expr):  # type: ignore[misc]
+    """Maximum(body, k) or Minimum(body, k): what Sum is for sums; args are the body and indices."""
+
+    is_commutative = True
+    is_real = True
+    op: Op = "max"
+
+    def __new__(cls, body: Any, *indices: Any) -> Reduction:
+        if len(indices) == 1 and isinstance(indices[0], Tuple):
+            indices = tuple(indices[0])
+        if not indices or not all(isinstance(i, Idx) for i in indices):
+            raise DeclarationError(
+                f"{cls.__name__} runs over indices made by sb.indices, not over {indices}; "
+                f"write {cls.__name__}(z[n, k], k)"
+            )
+        reduction: Reduction = Expr.__new__(cls, sympify(body), Tuple(*indices))
+        return reduction
+
+    @property
+    def function(self) -> Expr:
+        """The body that is reduced."""
+        return self.args[0]
+
+    @property
+    def indices(self) -> tuple[Idx, ...]:
+        """The bound indices."""
+        return tuple(self.args[1])
+
+
+class Maximum(Reduction):
+    """max over the indices; its derivative splits equally between ties.
+
+    >>> import symbackprop as sb
+    >>> n, k = sb.indices("n k", 4, 3)
+    >>> z = sb.data("z", n, k)
+    >>> sb.Maximum(z[n, k], k)
+    Maximum(z[n, k], (k,))
+    """
+
+    op: Op = "max"
+
+
+class Minimum(Reduction):
+    """min over the indices; its derivative splits equally between ties."""
+
+    op: Op = "min"
+
+
+class LogSumExp(Reduction):
+    """log Σ exp over the indices, the stable primitive behind softmax (see docs of the rules)."""
+
+    op: Op = "lse"
+
+
+@dataclass(eq=False, slots=True)
+class Tensor:
+    """A named array of reals: axes are extents (integers or sizes), letters the indices to print.
+
+    Compared by identity.  `definition` is None for data, parameters, hypers, states, and is set
+    once for an intermediate.  A tensor without a name is named per program, from its `hint`.
+    """
+
+    name: str | None
+    axes: tuple[Expr, ...]
+    letters: tuple[Idx, ...]
+    role: Role
+    facts: tuple[Fact, ...] = ()
+    hint: str = "t"
+    where: str = "?"
+    default: float | None = None
+    definition: Definition | None = None
+    trainable: bool = True
+    serial: int = field(default_factory=lambda: next(_serials))
+    symbol: TensorSymbol = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.symbol = TensorSymbol(self)
+
+    @property
+    def rank(self) -> int:
+        """The number of axes."""
+        return len(self.axes)
+
+    def has_fact(self, kind: str) -> bool:
+        """Whether a fact of this kind was declared."""
+        return any(fact.kind == kind for fact in self.facts)
+
+    def at(self, *indices: Any) -> Expr:
+        """The entry at these indices as an expression: the bare symbol at rank 0."""
+        return Element(self.symbol, *indices) if self.axes else self.symbol
+
+    def __repr__(self) -> str:
+        inside = ", ".join(map(str, self.letters))
+        return f"<{self.role} {self.name or self.hint}[{inside}]>"
+
+
+@dataclass(frozen=True, slots=True)
+class Definition:
+    """target[indices] = op_{over} body; `why` says what an adjoint is the adjoint of, if it is one."""
+
+    target: Tensor
+    indices: tuple[Idx, ...]
+    body: Expr
+    over: tuple[Idx, ...] = ()
+    op: Op = "map"
+    where: str = "?"
+    adjoint_of: Tensor | None = None
+
+    @property
+    def element(self) -> Expr:
+        """The left-hand side, target[indices]."""
+        return self.target.at(*self.indices)
+
+
+@dataclass(frozen=True, slots=True)
+class Program:
+    """Definitions in an order in which everything read stands before; outputs are what is wanted.
+
+    updates: (parameter or state, the tensor that holds its next value): a training step is one
+    Program, whose updates take effect when all else has been computed.
+    """
+
+    definitions: tuple[Definition, ...]
+    outputs: tuple[Tensor, ...]
+    updates: tuple[tuple[Tensor, Tensor], ...] = ()
+
+    def __iter__(self) -> Iterator[Definition]:
+        return iter(self.definitions)
+
+    @property
+    def inputs(self) -> tuple[Tensor, ...]:
+        """Data, parameters, hypers and states that are read, in order of declaration."""
+        defined = {d.target for d in self.definitions}
+        read = {t: None for d in self.definitions for t in tensors_in(d.body)}
+        asked = dict.fromkeys(self.outputs)
+        return tuple(sorted({**read, **asked}.keys() - defined, key=lambda t: t.serial))
+
+    @property
+    def names(self) -> dict[Tensor, str]:
+        """A unique name for every tensor: the user's own, else hint and number in order."""
+        tensors = dict.fromkeys((*self.inputs, *(d.target for d in self.definitions)))
+        names = {t: t.name for t in tensors if t.name is not None}
+        taken = set(names.values())
+        counters: dict[str, itertools.count[int]] = {}
+        for tensor in sorted(tensors, key=lambda t: t.serial):
+            if tensor.name is None:
+                counter = counters.setdefault(tensor.hint, itertools.count(1))
+                names[tensor] = next(n for i in counter if (n := f"{tensor.hint}{i}") not in taken)
+        return names
+
+    def __getitem__(self, name: str) -> Tensor:
+        for tensor, known in self.names.items():
+            if known == name:
+                return tensor
+        known_names = ", ".join(self.names.values())
+        raise DeclarationError(f"this program has no tensor {name!r}; it has {known_names}")
+
+    def __str__(self) -> str:
+        from symbackprop.printing.index import program_text  # lazy: printers import this module
+
+        return program_text(self)
+
+
+def elements_in(expr: Basic) -> list[Expr]:
+    """All accesses to tensors in an expression (Elements, and symbols of rank 0), in order."""
+    found: dict[Expr, None] = {}
+    stack, seen = [expr], set()
+    while stack:
+        node = stack.pop()
+        if node in seen:
+            continue
+        seen.add(node)
+        if isinstance(node, Element):
+            found[node] = None
+            stack.extend(reversed(node.args[1:]))
+        elif isinstance(node, TensorSymbol):
+            found[node] = None
+        else:
+            stack.extend(reversed(node.args))
+    return list(found)
+
+
+def tensors_in(expr: Basic) -> list[Tensor]:
+    """All tensors that an expression reads, in order of first appearance."""
+    return list(dict.fromkeys(element.tensor for element in elements_in(expr)))
+
+
+def extent(index: Idx) -> Expr:
+    """The number of values of an index, e.g. 64 for Idx("i", 64)."""
+    return index.upper - index.lower + 1
