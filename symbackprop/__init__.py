@@ -1,0 +1,1 @@
+"""Networks declared in SymPy, derived on paper, trained in one compiled call."""
