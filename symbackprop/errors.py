@@ -36,7 +36,7 @@ class CompilationError(SymbackpropError, ValueError):
 
 
 class InputError(SymbackpropError, ValueError):
-    """An array or number that does not fit its declaration; nothing has run, nothing has changed."""
+    """An array or number that does not fit its declaration; nothing has run or changed."""
 
 
 class TrainingError(SymbackpropError, ValueError):

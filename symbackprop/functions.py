@@ -1,4 +1,4 @@
-"""Scalar functions of networks, and the local derivative of every function, written through the output.
+"""Scalar functions, and the local derivative of every function, written through its output.
 
     σ(t) = 1/(1 + e^−t),  σ′ = σ(1 − σ)          relu(t) = max(0, t),  relu′ = [t > 0]
     tanh′ = 1 − tanh²,    exp′ = exp             softplus(t) = log(1 + e^t),  softplus′ = σ
@@ -66,7 +66,7 @@ class relu(_RealFunction):  # noqa: N801  functions are named as they are writte
 
 
 class leaky_relu(_RealFunction):  # noqa: N801
-    """leaky_relu(t, slope) = t for t > 0, slope·t otherwise; the slope is 0.1 as in the lectures."""
+    """leaky_relu(t, slope) = t for t > 0, slope·t otherwise; by default slope = 0.1."""
 
     nargs = (1, 2)
 
