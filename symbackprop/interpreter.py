@@ -1,0 +1,349 @@
+"""The slow, plain evaluator: what a program means, in NumPy or in mpmath; ground truth for all else.
+
+    evaluate(program, {"x": X, "W": W0})                 every tensor's value in float64
+    evaluate(program, {"x": X, "W": W0}, precision=50)   the same in 50 decimal digits
+
+A body is evaluated on an open grid: each index is an array along an axis of its own, an index bound
+by a Sum takes a new axis in front, and the reduction removes it.  Nothing is rewritten, except that
+sigmoid, softplus and log-sum-exp are computed in their stable form.  Iverson's bracket is strongly
+zero (Knuth, "Two notes on notation", 1992): [false]·a = 0 even where a is undefined, e.g. an entry
+outside of its array.  Such an entry is NaN anywhere else.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from functools import reduce
+from typing import Any, cast
+
+import mpmath
+import numpy as np
+import sympy as sp
+from sympy.core.function import AppliedUndef
+from sympy.functions.elementary.piecewise import ExprCondPair
+from sympy.logic.boolalg import BooleanAtom
+
+from symbackprop.errors import InputError, ProgramError
+from symbackprop.functions import Iverson, leaky_relu, relu, sigmoid, softplus
+from symbackprop.notation import (
+    Definition,
+    Element,
+    Program,
+    Reduction,
+    Tensor,
+    TensorSymbol,
+    extent,
+)
+
+__all__ = ["evaluate"]
+
+Grids = dict[sp.Expr, np.ndarray]
+
+
+def _precise(function: Callable[..., Any]) -> Callable[..., Any]:
+    """A function of mpmath over arrays; where it leaves the reals it is NaN, as in NumPy."""
+
+    def real(*arguments: Any) -> Any:
+        try:
+            found = function(*arguments)
+        except ZeroDivisionError:
+            return mpmath.inf
+        return mpmath.nan if isinstance(found, mpmath.mpc) else found
+
+    def over_arrays(*arguments: Any) -> Any:
+        return np.frompyfunc(real, len(arguments), 1)(*arguments)
+
+    return over_arrays
+
+
+def _both(name: str, precise: str = "") -> tuple[Callable[..., Any], Callable[..., Any]]:
+    return getattr(np, name), _precise(getattr(mpmath, precise or name))
+
+
+def _same(function: Callable[..., Any]) -> tuple[Callable[..., Any], Callable[..., Any]]:
+    return function, function
+
+
+def _by_math(function: Callable[..., Any], precise: Any) -> tuple[Callable[..., Any], Any]:
+    return np.vectorize(function, otypes=[float]), _precise(precise)
+
+
+def _folded(function: Callable[..., Any]) -> tuple[Callable[..., Any], Callable[..., Any]]:
+    return _same(lambda *arguments: reduce(function, arguments))
+
+
+def _stable_sigmoid(t: Any) -> Any:
+    return np.where(t >= 0, 1 / (1 + np.exp(-t)), np.exp(t) / (1 + np.exp(t)))
+
+
+def _log(t: Any, base: Any = None) -> Any:
+    return np.log(t) if base is None else np.log(t) / np.log(base)
+
+
+def _piecewise(*branches: Any) -> Any:
+    """The value of the first branch whose condition holds; the others are never looked at."""
+    found: Any = math.nan
+    for value, condition in reversed(branches):
+        found = np.where(condition, value, found)
+    return found
+
+
+# SymPy's function or relation -> (over float64 arrays, over arrays of mpmath numbers)
+FUNCTIONS: dict[type, tuple[Callable[..., Any], Callable[..., Any]]] = {
+    sp.Add: _folded(np.add),
+    sp.Pow: (np.power, _precise(lambda base, exponent: base**exponent)),
+    sp.exp: _both("exp"), sp.log: (_log, _precise(mpmath.log)),
+    sp.sin: _both("sin"), sp.cos: _both("cos"), sp.tan: _both("tan"),
+    sp.asin: _both("arcsin", "asin"), sp.acos: _both("arccos", "acos"),
+    sp.atan: _both("arctan", "atan"), sp.atan2: _both("arctan2", "atan2"),
+    sp.sinh: _both("sinh"), sp.cosh: _both("cosh"), sp.tanh: _both("tanh"),
+    sp.asinh: _both("arcsinh", "asinh"), sp.acosh: _both("arccosh", "acosh"),
+    sp.atanh: _both("arctanh", "atanh"),
+    sp.erf: _by_math(math.erf, mpmath.erf), sp.erfc: _by_math(math.erfc, mpmath.erfc),
+    sp.floor: _both("floor"), sp.ceiling: _both("ceil"), sp.sign: _both("sign"),
+    sp.Abs: _same(np.abs), sp.Mod: _same(np.mod),
+    sp.Heaviside: _same(lambda t, at_zero: np.where(t == 0, at_zero, np.where(t > 0, 1, 0))),
+    sp.Max: _folded(np.maximum), sp.Min: _folded(np.minimum),
+    relu: _same(lambda t: np.maximum(t, 0)),
+    leaky_relu: _same(lambda t, slope: np.where(t > 0, t, slope * t)),
+    sigmoid: (_stable_sigmoid, _precise(lambda t: 1 / (1 + mpmath.exp(-t)))),
+    softplus: (lambda t: np.logaddexp(0, t), _precise(lambda t: mpmath.log1p(mpmath.exp(t)))),
+    sp.Eq: _same(np.equal), sp.Ne: _same(np.not_equal),
+    sp.Lt: _same(np.less), sp.Le: _same(np.less_equal),
+    sp.Gt: _same(np.greater), sp.Ge: _same(np.greater_equal),
+    sp.And: _folded(np.logical_and), sp.Or: _folded(np.logical_or),
+    sp.Not: _same(np.logical_not), sp.ITE: _same(np.where),
+    Iverson: _same(lambda condition: np.where(condition, 1, 0)),
+    sp.KroneckerDelta: _same(lambda this, other, *_: np.where(np.equal(this, other), 1, 0)),
+    ExprCondPair: _same(lambda value, condition: (value, condition)),
+    sp.Piecewise: _same(_piecewise),
+}
+
+
+def evaluate(program: Program, values: Mapping[Any, Any],
+             precision: int | None = None) -> dict[Tensor, np.ndarray]:
+    """The value of every tensor of a program, as declared or in normal form.
+
+    values: an array for each input, keyed by its name or the tensor; hypers with a default may be
+    left out; sizes follow from the shapes (or are given by name).  precision: None for float64, or
+    a number of decimal digits for arrays of mpmath numbers.  Updates are computed, not carried out.
+
+    Raises InputError for a value that is missing, unknown or of the wrong shape, and ProgramError
+    for what has no value, e.g. an undefined function.
+
+    >>> import symbackprop as sb
+    >>> i = sb.indices("i", 3)
+    >>> x = sb.data("x", i)
+    >>> L = sb.define("L", (), sp.Sum(x[i]**2, i))
+    >>> program = Program((L.definition,), (L.tensor,))
+    >>> float(evaluate(program, {"x": [1, 2, 3]})[L.tensor])
+    14.0
+    """
+    with mpmath.workdps(precision or 15), np.errstate(all="ignore"):
+        machine = Machine(precision)
+        machine.read(program, values)
+        for definition in program:
+            machine.define(definition)
+        return machine.arrays
+
+
+class Machine:
+    """The values known so far: arrays by tensor, sizes and plain symbols by symbol."""
+
+    def __init__(self, precision: int | None) -> None:
+        self.column = 0 if precision is None else 1
+        self.arrays: dict[Tensor, np.ndarray] = {}
+        self.scalars: dict[sp.Expr, np.ndarray] = {}
+
+    def define(self, definition: Definition) -> None:
+        """target[indices] = op_over body, on the grid of the target's indices."""
+        shape = tuple(self.length(axis) for axis in definition.target.axes)
+        grids: Grids = {}
+        for place, index in enumerate(definition.indices):
+            grids[index] = self.along(range(shape[place]), len(shape) - place - 1)
+        bounds = [(index, index.lower, index.upper) for index in definition.over]
+        found = (self.reduced(definition.op, definition.body, bounds, grids, len(shape))
+                 if definition.over else self.value(definition.body, grids, len(shape)))
+        self.arrays[definition.target] = np.broadcast_to(found, shape).copy()
+
+    def value(self, body: sp.Basic, grids: Grids, rank: int) -> np.ndarray:
+        """A body on a grid, by an explicit stack: bodies may be deeper than Python's own stack."""
+        known: dict[sp.Basic, Any] = {}
+        stack = [body]
+        while stack:
+            node = stack.pop()
+            if node in known:
+                continue
+            below = _below(node)
+            missing = [argument for argument in below if argument not in known]
+            if missing:
+                stack.extend((node, *missing))
+            else:
+                known[node] = self.node(node, [known[b] for b in below], grids, rank)
+        return np.asarray(known[body])
+
+    def node(self, node: sp.Basic, arguments: list[Any], grids: Grids, rank: int) -> Any:
+        """One node from the values of its arguments."""
+        if node in grids:
+            return grids[node]
+        if isinstance(node, (sp.Sum, Reduction)):
+            op = node.op if isinstance(node, Reduction) else "sum"
+            return self.reduced(op, node.function, _bounds(node), grids, rank)
+        if isinstance(node, TensorSymbol):
+            return self.arrays[node.tensor]
+        if isinstance(node, Element):
+            return self.entry(self.arrays[node.tensor], arguments)
+        if isinstance(node, sp.Symbol) and node in self.scalars:
+            return self.scalars[node]
+        if isinstance(node, BooleanAtom):
+            return np.asarray(bool(node))
+        if isinstance(node, (sp.Number, sp.NumberSymbol)):
+            return self.number(node)
+        if isinstance(node, sp.Mul):
+            return self.product(node, arguments)
+        if type(node) in FUNCTIONS:
+            return FUNCTIONS[type(node)][self.column](*arguments)
+        raise ProgramError(_refusal(node))
+
+    def reduced(self, op: str, body: sp.Expr, bounds: list[tuple[sp.Expr, Any, Any]],
+                grids: Grids, rank: int) -> np.ndarray:
+        """op over indices from low to high; later bounds are outer ones, as in SymPy's Sum."""
+        live = np.asarray(True)
+        for index, low, high in reversed(bounds):
+            first, last = self.value(low, grids, rank), self.value(high, grids, rank)
+            steps = range(int(np.min(first)), int(np.max(last)) + 1)
+            grids, rank = {**grids, index: self.along(steps, rank)}, rank + 1
+            live = live & (first <= grids[index]) & (grids[index] <= last)
+        over, value = tuple(range(len(bounds))), self.value(body, grids, rank)
+        if op in ("sum", "max", "min"):
+            fill = {"sum": 0, "max": -math.inf, "min": math.inf}[op]
+            fold = {"sum": np.sum, "max": np.max, "min": np.min}[op]
+            return np.asarray(fold(np.where(live, value, fill), axis=over, initial=fill))
+        value = np.where(live, value, -math.inf)
+        largest = np.max(value, axis=over, keepdims=True, initial=-math.inf)
+        total = np.sum(FUNCTIONS[sp.exp][self.column](value - largest), axis=over)
+        return np.asarray(largest.reshape(total.shape) + FUNCTIONS[sp.log][self.column](total))
+
+    def product(self, node: sp.Mul, arguments: list[Any]) -> Any:
+        """A product, in which [false] is strongly zero."""
+        brackets = [value for factor, value in zip(node.args, arguments, strict=True)
+                    if isinstance(factor, Iverson)]
+        product = reduce(np.multiply, arguments)
+        return np.where(reduce(np.multiply, brackets) == 0, 0, product) if brackets else product
+
+    def entry(self, array: np.ndarray, places: list[Any]) -> np.ndarray:
+        """array[places], and NaN outside of the array."""
+        integers = [np.asarray(place).astype(np.int64) for place in places]
+        inside = reduce(np.logical_and, [(0 <= place) & (place < length) for place, length
+                                         in zip(integers, array.shape, strict=True)])
+        kept = [np.clip(place, 0, length - 1) for place, length
+                in zip(integers, array.shape, strict=True)]
+        return np.where(inside, array[tuple(kept)], math.nan)
+
+    def number(self, node: sp.Expr) -> np.ndarray:
+        """A number of SymPy in the arithmetic of this machine."""
+        exact = self.column and node.is_finite
+        return np.asarray(mpmath.mpf(node._to_mpmath(mpmath.mp.prec)) if exact else float(node))
+
+    def along(self, steps: range, after: int) -> np.ndarray:
+        """The numbers of a range along one axis, with some axes of length one after it."""
+        numbers = [mpmath.mpf(step) if self.column else float(step) for step in steps]
+        return np.array(numbers, dtype=object if self.column else float).reshape(-1, *[1] * after)
+
+    def length(self, axis: sp.Expr) -> int:
+        """An extent as an int."""
+        return int(self.value(axis, {}, 0))
+
+    def read(self, program: Program, values: Mapping[Any, Any]) -> None:
+        """Take the inputs and the sizes that their shapes say; see `evaluate` for what is raised."""
+        names, given = program.names, dict(values)
+        for tensor in program.inputs:
+            keys = [key for key in (tensor, tensor.symbol, names[tensor]) if key in given]
+            if not keys and tensor.default is None:
+                raise InputError(f"no value for {_described(tensor, names)}; "
+                                 f"give one under the name {names[tensor]!r}")
+            found = given.pop(keys[0]) if keys else tensor.default
+            self.arrays[tensor] = self.array(tensor, names, found)
+        for key in sorted(given, key=str):
+            if isinstance(key, Tensor) or np.ndim(given[key]) or str(key) in names.values():
+                raise InputError(f"{key!r} is no input of this program; "
+                                 f"its inputs are {', '.join(names[t] for t in program.inputs)}")
+            self.scalars[_symbol(key, program)] = self.number(sp.sympify(given[key], strict=True))
+        for tensor in (*program.inputs, *program.inputs):  # twice: 2·N may stand before N
+            self.fit(tensor, names)
+
+    def array(self, tensor: Tensor, names: dict[Tensor, str], found: Any) -> np.ndarray:
+        """A given value as an array of numbers, of the tensor's rank."""
+        array = np.asarray(found)
+        if array.dtype.kind not in ("biufO" if self.column else "biuf"):
+            raise InputError(f"{_described(tensor, names)}: expected real numbers, "
+                             f"found an array of {array.dtype}")
+        if array.ndim != tensor.rank:
+            raise InputError(f"{_described(tensor, names)}: expected an array of rank "
+                             f"{tensor.rank}, found shape {array.shape}")
+        if self.column:
+            return np.asarray(np.frompyfunc(_as_mpf, 1, 1)(array), dtype=object)
+        return array.astype(float)
+
+    def fit(self, tensor: Tensor, names: dict[Tensor, str]) -> None:
+        """Check the shape of an input; an axis that is a size fixes that size."""
+        for place, axis in enumerate(tensor.axes):
+            length = self.arrays[tensor].shape[place]
+            if isinstance(axis, sp.Symbol):
+                self.scalars.setdefault(axis, self.number(sp.Integer(length)))
+            if axis.free_symbols <= self.scalars.keys() and self.length(axis) != length:
+                known = f" = {self.length(axis)}" if axis.free_symbols else ""
+                raise InputError(f"{_described(tensor, names)}: expected {axis}{known} along axis "
+                                 f"{place}, found shape {self.arrays[tensor].shape}")
+
+
+def _below(node: sp.Basic) -> tuple[sp.Basic, ...]:
+    """The arguments that are evaluated before a node, in the same grid."""
+    if isinstance(node, Element):
+        return node.indices
+    return () if isinstance(node, (sp.Idx, sp.Sum, Reduction)) else cast(tuple[Any, ...], node.args)
+
+
+def _bounds(node: sp.Expr) -> list[tuple[sp.Expr, Any, Any]]:
+    if isinstance(node, Reduction):
+        return [(index, index.lower, index.upper) for index in node.indices]
+    return [limit if len(limit) == 3 else (limit[0], limit[0].lower, limit[0].upper)
+            for limit in (tuple(limit) for limit in node.limits)]
+
+
+def _described(tensor: Tensor, names: dict[Tensor, str]) -> str:
+    shape = f"[{', '.join(str(axis) for axis in tensor.axes)}]" if tensor.axes else ""
+    return f"{tensor.role} {names[tensor]}{shape} (declared at {tensor.where})"
+
+
+def _as_mpf(entry: Any) -> Any:
+    return mpmath.mpf(entry.item() if isinstance(entry, np.generic) else entry)
+
+
+def _symbol(key: Any, program: Program) -> sp.Expr:
+    """The size or plain symbol that a key of `values` means."""
+    if isinstance(key, sp.Symbol):
+        return key
+    known: dict[str, sp.Expr] = {}
+    for definition in program:
+        lengths = [extent(index) for index in (*definition.indices, *definition.over)]
+        for part in (definition.body, *definition.target.axes, *lengths):
+            known |= {str(symbol): symbol for symbol in part.free_symbols
+                      if isinstance(symbol, sp.Symbol)}
+    if str(key) not in known:
+        raise InputError(f"{key!r} is no input of this program; "
+                         f"its inputs are {', '.join(program.names[t] for t in program.inputs)}")
+    return known[str(key)]
+
+
+def _refusal(node: sp.Basic) -> str:
+    if isinstance(node, AppliedUndef):
+        return (f"{node.func.__name__} is an undefined function and has no value; write a function "
+                "that is known, e.g. sb.sigmoid, in its place")
+    if isinstance(node, sp.Idx):
+        return f"the index {node} is bound by nothing; sum over it, or put it on the left"
+    if isinstance(node, sp.Symbol):
+        return (f"the symbol {node} has no value; a size is fixed by the shape of an input, "
+                "a number is declared by sb.hyper or given by name")
+    return f"{node.func.__name__} is no function that can be evaluated, in {node}"
