@@ -1,4 +1,4 @@
-"""How long the first call of a kernel takes: cold, warm (in another process), and by width.
+"""How long the first call of a kernel takes: cold, warm (in another process), and by width."""
 
 from __future__ import annotations
 
