@@ -4,6 +4,7 @@ import ast
 import importlib
 import io
 import re
+import runpy
 import subprocess
 import sys
 import tomllib
@@ -239,6 +240,11 @@ def test_the_snippets_of_a_document_run_and_print_what_it_shows(
             printed = stream.getvalue()
         elif language == "text":
             assert without_trailing_blanks(printed) == without_trailing_blanks(block)
+
+
+def test_the_page_of_rules_shows_the_tables_as_they_are() -> None:
+    page = runpy.run_path(str(ROOT / "docs" / "build.py"))["page"]()
+    assert page == (ROOT / "docs" / "rules.md").read_text(encoding="utf-8"), "run `make docs`"
 
 
 def without_trailing_blanks(text: str) -> list[str]:
