@@ -38,8 +38,12 @@ PUBLIC = {
     "CompilationError", "InputError", "TrainingError",
 }
 
-# The facade resolves names on first use; a program prints itself through a printer that imports it.
-LAZY_IMPORTS = {("symbackprop/__init__.py", "__getattr__"), ("symbackprop/notation.py", "__str__")}
+# Facades resolve names on first use; a program prints itself through a printer that imports it.
+LAZY_IMPORTS = {
+    ("symbackprop/__init__.py", "__getattr__"),
+    ("codegen/__init__.py", "__getattr__"),
+    ("symbackprop/notation.py", "__str__"),
+}
 
 HEAVY = {"numba", "llvmlite", "scipy", "sklearn", "matplotlib", "tqdm", "safetensors", "jax"}
 TOP = ("symbackprop.training", "symbackprop.sklearn")
