@@ -9,21 +9,17 @@ Every axis may be an Idx, a size or an int.  Tensors of rank 0 come back as thei
 
 from __future__ import annotations
 
-import os
 import re
-import sys
 from collections.abc import Iterable, Sequence
 from numbers import Integral, Real
-from pathlib import Path
 from typing import Any
 
 from sympy import Expr, Idx, Integer, Symbol, sympify
 
 from symbackprop.arrays import Array
-from symbackprop.errors import DeclarationError
+from symbackprop.errors import DeclarationError, where
 from symbackprop.notation import Definition, Fact, Role, Tensor, TensorSymbol, extent
 
-_PACKAGE = str(Path(__file__).parent) + os.sep
 _NAME = re.compile(r"[^\W\d][\w'′]*\Z")
 _LETTERS = "ijklmpqrstuv"
 
@@ -130,10 +126,11 @@ def define(name: str | None, free: Iterable[Idx], body: Any) -> Any:
 
 
 def attach(name: str | None, axes: tuple[Expr, ...], letters: tuple[Idx, ...], body: Expr,
-           hint: str = "t", facts: tuple[Fact, ...] = ()) -> Any:
+           hint: str = "t", numbered: bool = True) -> Any:
     """A new intermediate with its definition; its symbol where the rank is 0."""
     checked = None if name is None else _checked_name(name)
-    tensor = Array(checked, axes, letters, "intermediate", facts, hint, where())
+    tensor = Array(checked, axes, letters, "intermediate", hint=hint, numbered=numbered,
+                   where=where())
     tensor.definition = Definition(tensor, letters, body, where=tensor.where)
     return tensor if axes else tensor.symbol
 
@@ -146,7 +143,8 @@ def declare(name: str, axes: Sequence[Any], role: Role, facts: Sequence[Fact | s
     extents = tuple(_extent_of(axis) for axis in axes)
     letters = tuple(axis if isinstance(axis, Idx) else None for axis in axes)
     resolved = tuple(_resolved(fact, axes, name) for fact in facts)
-    tensor = Array(name, extents, _with_letters(letters, extents), role, resolved, name, where())
+    tensor = Array(name, extents, _with_letters(letters, extents), role, resolved, name,
+                   where=where())
     return tensor if extents else tensor.symbol
 
 
@@ -169,14 +167,6 @@ def scalar(body: Any, what: str) -> Expr:
     if not isinstance(expr, Expr):
         raise DeclarationError(f"{what}: {body!r} is not a scalar SymPy expression")
     return expr
-
-
-def where() -> str:
-    """file:line of the user's statement that is being executed."""
-    frame = sys._getframe(1)
-    while frame.f_back is not None and frame.f_code.co_filename.startswith(_PACKAGE):
-        frame = frame.f_back
-    return f"{frame.f_code.co_filename}:{frame.f_lineno}"
 
 
 def _with_letters(given: tuple[Idx | None, ...], extents: tuple[Expr, ...]) -> tuple[Idx, ...]:

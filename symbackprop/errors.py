@@ -4,6 +4,12 @@ A message says what was expected, what was found, where it was declared (file:li
 write instead.  All derive from `SymbackpropError`, so one `except` catches whatever we refuse.
 """
 
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
 __all__ = [
     "CompilationError",
     "DeclarationError",
@@ -12,7 +18,10 @@ __all__ = [
     "ProgramError",
     "SymbackpropError",
     "TrainingError",
+    "where",
 ]
+
+_PACKAGE = str(Path(__file__).parent) + os.sep
 
 
 class SymbackpropError(Exception):
@@ -41,3 +50,11 @@ class InputError(SymbackpropError, ValueError):
 
 class TrainingError(SymbackpropError, ValueError):
     """A training request that makes no sense, or a run that produced NaN or infinity."""
+
+
+def where() -> str:
+    """file:line of the user's statement that is being executed."""
+    frame = sys._getframe(1)
+    while frame.f_back is not None and frame.f_code.co_filename.startswith(_PACKAGE):
+        frame = frame.f_back
+    return f"{frame.f_code.co_filename}:{frame.f_lineno}"

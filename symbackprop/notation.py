@@ -23,7 +23,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from sympy import Basic, Expr, Idx, Integer, Symbol, Tuple, sympify
+from sympy import Basic, Dummy, Expr, Idx, Integer, Symbol, Tuple, sympify
 
 from symbackprop.errors import DeclarationError
 
@@ -115,6 +115,9 @@ class Element(Expr):  # type: ignore[misc]
     def _eval_derivative(self, symbol: Expr) -> Expr:
         return Integer(1) if self == symbol else Integer(0)
 
+    def _eval_subs(self, old: Basic, new: Basic) -> Expr | None:
+        return self if old == self.args[0] else None  # a number for the symbol means nothing
+
     def _sympystr(self, printer: Any) -> str:
         return f"{self.args[0].name}[{', '.join(printer._print(i) for i in self.indices)}]"
 
@@ -129,7 +132,7 @@ class Reduction(Expr):  # type: ignore[misc]
     def __new__(cls, body: Any, *indices: Any) -> Reduction:
         if len(indices) == 1 and isinstance(indices[0], Tuple):
             indices = tuple(indices[0])
-        if not indices or not all(isinstance(i, Idx) for i in indices):
+        if not indices or not all(isinstance(i, Idx) or _stands_in(i) for i in indices):
             raise DeclarationError(
                 f"{cls.__name__} runs over indices made by sb.indices, not over {indices}; "
                 f"write {cls.__name__}(z[n, k], k)"
@@ -146,6 +149,11 @@ class Reduction(Expr):  # type: ignore[misc]
     def indices(self) -> tuple[Idx, ...]:
         """The bound indices."""
         return tuple(self.args[1])
+
+
+def _stands_in(index: Any) -> bool:
+    """Whether SymPy put it for a bound index while it asks about an expression (as_dummy)."""
+    return isinstance(index, Dummy) or (isinstance(index, Symbol) and index.name.startswith("_"))
 
 
 class Maximum(Reduction):
@@ -178,7 +186,8 @@ class Tensor:
     """A named array of reals: axes are extents (integers or sizes), letters the indices to print.
 
     Compared by identity.  `definition` is None for data, parameters, hypers, states, and is set
-    once for an intermediate.  A tensor without a name is named per program, from its `hint`.
+    once for an intermediate.  A tensor without a name is named per program, from its `hint`:
+    numbered h1, h2, … or, if not `numbered`, L, L2, L3, …
     """
 
     name: str | None
@@ -187,6 +196,7 @@ class Tensor:
     role: Role
     facts: tuple[Fact, ...] = ()
     hint: str = "t"
+    numbered: bool = True
     where: str = "?"
     default: float | None = None
     definition: Definition | None = None
@@ -266,7 +276,10 @@ class Program:
         for tensor in sorted(tensors, key=lambda t: t.serial):
             if tensor.name is None:
                 counter = counters.setdefault(tensor.hint, itertools.count(1))
-                names[tensor] = next(n for i in counter if (n := f"{tensor.hint}{i}") not in taken)
+                bare = iter(() if tensor.numbered else (tensor.hint,))
+                tried = itertools.chain(bare, (f"{tensor.hint}{i}" for i in counter))
+                names[tensor] = next(name for name in tried if name not in taken)
+                taken.add(names[tensor])
         return names
 
     def __getitem__(self, name: str) -> Tensor:

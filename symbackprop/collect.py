@@ -1,0 +1,78 @@
+"""program(outputs): every definition that the outputs need, in an order in which all is read after
+it is defined.  Walks by an explicit stack: a chain of 10,000 definitions is no problem."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from symbackprop.declare import attach, scalar, tensor_of
+from symbackprop.errors import DeclarationError, ProgramError, where
+from symbackprop.notation import (
+    Definition,
+    Element,
+    Program,
+    Tensor,
+    TensorSymbol,
+    elements_in,
+    tensors_in,
+)
+from symbackprop.penalties import resolve_penalties
+
+
+def program(outputs: Any) -> Program:
+    """The definitions behind tensors or losses, as declared; `print(program(L))` shows them.
+
+    outputs: a tensor, an expression of rank-0 tensors such as a loss, or a list of them.
+    Raises DeclarationError for anything else and ProgramError for a definition that needs itself.
+
+    >>> from sympy import Sum
+    >>> import symbackprop as sb
+    >>> n, i = sb.indices("n i", sb.size("N"), 3)
+    >>> x, w = sb.data("x", n, i), sb.parameter("w", i)
+    >>> print(sb.program(sb.define("z", (n,), Sum(x[n, i]*w[i], i))))
+    z[n] = Σ_i x[n,i]·w[i]
+    """
+    wanted = outputs if isinstance(outputs, (list, tuple)) else [outputs]
+    targets = tuple(output_tensor(output) for output in wanted)
+    return Program(ordered(targets), targets)
+
+
+def output_tensor(output: Any) -> Tensor:
+    """The tensor of an output; an expression of rank-0 tensors becomes one, called L."""
+    if isinstance(output, (Tensor, TensorSymbol)):
+        return tensor_of(output)
+    expr = scalar(output, "program(…)")
+    for element in (e for e in elements_in(expr) if isinstance(e, Element)):
+        raise DeclarationError(
+            f"program(…): {element} is one entry of a tensor, not a loss; define a rank-0 tensor "
+            f"first, e.g. L = sb.define('L', (), Sum({element}, …))"
+        )
+    expr = resolve_penalties(expr, ordered(tuple(tensors_in(expr))))
+    made: TensorSymbol = attach(None, (), (), expr, hint="L", numbered=False)
+    made.tensor.definition = Definition(made.tensor, (), expr, where=where())
+    return made.tensor
+
+
+def ordered(targets: Sequence[Tensor]) -> tuple[Definition, ...]:
+    """All definitions that the targets need, each after what it reads, by depth-first search."""
+    done: dict[Tensor, Definition | None] = {}
+    active: set[Tensor] = set()
+    for target in targets:
+        stack = [(target, False)]
+        while stack:
+            tensor, finished = stack.pop()
+            if finished:
+                active.discard(tensor)
+                done[tensor] = tensor.definition
+            elif tensor in active:
+                raise ProgramError(
+                    f"{tensor.name or tensor.hint} (declared at {tensor.where}) is defined by "
+                    "itself; what a definition reads must be defined before it"
+                )
+            elif tensor not in done:
+                active.add(tensor)
+                stack.append((tensor, True))
+                read = tensors_in(tensor.definition.body) if tensor.definition else []
+                stack.extend((t, False) for t in reversed(read) if t not in done)
+    return tuple(definition for definition in done.values() if definition is not None)

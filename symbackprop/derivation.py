@@ -1,0 +1,135 @@
+"""derive(L): the gradient of a loss as definitions, simplified, with a name for each sensitivity."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from sympy import Expr
+
+from symbackprop.backprop import adjoints
+from symbackprop.checks import verify
+from symbackprop.collect import program as collected
+from symbackprop.declare import tensor_of
+from symbackprop.errors import DerivationError
+from symbackprop.normal import normalise
+from symbackprop.notation import Definition, Element, Program, Tensor, elements_in
+from symbackprop.printing.index import program_text
+from symbackprop.printing.matrix import matrix_text
+from symbackprop.printing.presentation import presented
+from symbackprop.simplification import pruned, simplify
+
+
+@dataclass(frozen=True, slots=True)
+class Derivation:
+    """The gradient of `loss`; `d[W]` is a tensor with a definition, `print(d)` the matrix form.
+
+    loss: the rank-0 tensor; forward: its program as declared; backward: δ and gradient
+    definitions, in order; gradients: the adjoint of each tensor that was asked for.
+    """
+
+    loss: Tensor
+    forward: Program
+    backward: Program
+    gradients: dict[Tensor, Tensor]
+
+    def __getitem__(self, tensor: Any) -> Any:
+        gradient = self.gradient(tensor)
+        return gradient if gradient.axes else gradient.symbol
+
+    def gradient(self, tensor: Any) -> Tensor:
+        """The tensor ∂L/∂W of a tensor or of its name; DerivationError if it was not asked for."""
+        names = self.forward.names
+        for known, gradient in self.gradients.items():
+            if tensor is known or tensor is known.symbol or (
+                    isinstance(tensor, str) and tensor == names[known]):
+                return gradient
+        raise DerivationError(
+            f"there is no derivative by {tensor!r} here; this derivation has "
+            f"{', '.join(names[t] for t in self.gradients)}; ask with sb.derive(L, [...])"
+        )
+
+    def expression(self, tensor: Any) -> Expr:
+        """∂L/∂W as one SymPy expression in data, parameters and named intermediates."""
+        target = self.gradient(tensor)
+        return presented(self.backward, whole=target).definitions[-1].body
+
+    def text(self, form: str = "matrix") -> str:
+        """The lines of δ's and gradients, in "index" or in "matrix" form."""
+        match form:
+            case "index":
+                return program_text(presented(self.backward))
+            case "matrix":
+                return matrix_text(presented(self.backward))
+        raise DerivationError(f'there is no form {form!r}; write d.text("index") or d.text("matrix")')
+
+    def __str__(self) -> str:
+        return self.text("matrix")
+
+
+def derive(loss: Any, wrt: Sequence[Any] | None = None) -> Derivation:
+    """The derivative of a loss by every parameter, or by the tensors of `wrt`.
+
+    loss: a rank-0 tensor or an expression of such; wrt: tensors or names.
+    Raises DerivationError for a tensor that the loss does not read, or a loss that is no scalar.
+    The method is reverse mode over definitions (Rumelhart, Hinton & Williams 1986, lecture 002).
+
+    >>> from sympy import Sum
+    >>> import symbackprop as sb
+    >>> n, i = sb.indices("n i", sb.size("N"), 3)
+    >>> x, y, w = sb.data("x", n, i), sb.data("y", n), sb.parameter("w", i)
+    >>> r = sb.define("r", (n,), Sum(x[n, i]*w[i], i) - y[n])
+    >>> print(sb.derive(sb.define("L", (), Sum(r[n]**2, n))).text("index"))
+    ∂L/∂w[i] = 2·Σ_n r[n]·x[n,i]
+    """
+    declared = collected(loss)
+    verify(declared)
+    (target,) = declared.outputs
+    if target.rank:
+        raise DerivationError(f"{target.name or target.hint} has rank {target.rank}; a loss has "
+                              "rank 0: sum it over its indices")
+    asked = _asked(declared, wrt)
+    everything = replace(declared, outputs=tuple(d.target for d in declared))
+    forward = simplify(normalise(everything), keep=asked)
+    made, found = adjoints(forward, target, asked)
+    whole = replace(forward, definitions=(*forward.definitions, *made),
+                    outputs=(*forward.outputs, *found.values()))
+    best = simplify(whole, keep=asked, settled=len(forward.definitions))
+    backward = pruned(replace(best, outputs=tuple(found.values())))
+    _export(backward, found, declared)
+    return Derivation(target, declared, backward, found)
+
+
+def _asked(program: Program, wrt: Sequence[Any] | None) -> tuple[Tensor, ...]:
+    if wrt is None:
+        found = tuple(t for t in program.inputs if t.role == "parameter")
+        if not found:
+            raise DerivationError("the loss reads no parameter; name tensors: sb.derive(L, [x])")
+        return found
+    given = wrt if isinstance(wrt, (list, tuple)) else [wrt]
+    asked = tuple(program[t] if isinstance(t, str) else tensor_of(t, "derive(…)") for t in given)
+    for tensor in asked:
+        if tensor.has_fact("label"):
+            raise DerivationError(f"{tensor.name} holds integer labels: there is no derivative by it")
+    return asked
+
+
+def _export(backward: Program, found: dict[Tensor, Tensor], declared: Program) -> None:
+    """Names the adjoints, and gives every tensor made here its final definition."""
+    names = declared.names
+    loss = names[declared.outputs[0]]
+    for tensor, gradient in found.items():
+        gradient.hint, gradient.numbered = f"∂{loss}/∂{names[tensor]}", False
+    own = {g: None for g in found.values()}
+    sensitivities = [d for d in backward if d.adjoint_of is not None and d.target not in own]
+    place = {d.target: p for p, d in enumerate(backward)}
+    forward_place = lambda d: place.get(d.adjoint_of, -1)  # noqa: E731
+    for number, definition in enumerate(sorted(sensitivities, key=forward_place), 1):
+        definition.target.hint, definition.target.numbered = f"δ{number}", False
+    for definition in backward:
+        if definition.target.definition is None:
+            definition.target.definition = definition
+
+
+__all__ = ["Definition", "Derivation", "Element", "derive", "elements_in"]

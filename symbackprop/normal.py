@@ -1,0 +1,164 @@
+"""normalise(program): every Sum, Maximum and Minimum becomes a definition of its own.
+
+    h[n,j] = tanh(Σ_i x[n,i]·W[i,j] + b[j])
+
+becomes   s[n,j] = Σ_i x[n,i]·W[i,j],   z[n,j] = s[n,j] + b[j],   h[n,j] = tanh(z[n,j]):
+
+bodies are scalar maps, so that the reverse sweep, the rules and the kernels have one case each.
+The argument of a nonlinear function that holds a sum gets a name too: its adjoint is the
+sensitivity δ of the textbooks.  A body that is nested deeper than `DEPTH` is cut into
+definitions (SymPy's own recursions fail beyond a few hundred levels).  All walks use explicit
+stacks.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+
+from sympy import Add, Eq, Expr, Function, Idx, Integer, KroneckerDelta, Mul, Pow, Sum, Symbol
+
+from symbackprop.arrays import Array
+from symbackprop.functions import Iverson
+from symbackprop.indexing import bound_indices, free_indices
+from symbackprop.notation import (
+    Definition,
+    Element,
+    Op,
+    Program,
+    Reduction,
+    Tensor,
+    TensorSymbol,
+    extent,
+)
+
+DEPTH = 24
+
+
+def normalise(program: Program) -> Program:
+    """The same tensors, with reductions at the root of definitions only, and shallow bodies."""
+    definitions = [d for old in program for d in _normalised(old)]
+    return replace(program, definitions=tuple(definitions))
+
+
+def temporary(body: Expr, letters: tuple[Idx, ...], over: tuple[Idx, ...] = (), op: Op = "map",
+              hint: str = "t", where: str = "?") -> Definition:
+    """A definition of a new, unnamed tensor."""
+    axes = tuple(extent(i) for i in letters)
+    target = Array(None, axes, letters, "intermediate", hint=hint, where=where)
+    return Definition(target, letters, body, over, op, where)
+
+
+def _normalised(definition: Definition) -> list[Definition]:
+    if definition.op == "map" and not _needs_work(definition.body):
+        return [definition]
+    flattening = _Flattening(definition)
+    body = flattening.flatten(definition.body)
+    last = flattening.made[-1] if flattening.made else None
+    if definition.op == "map" and last is not None and body == last.element:
+        if definition.indices == last.indices:
+            flattening.made.pop()
+            return [*flattening.made, replace(definition, body=last.body, over=last.over, op=last.op)]
+    return [*flattening.made, replace(definition, body=body)]
+
+
+def _needs_work(body: Expr) -> bool:
+    return body.has(Sum, Reduction, KroneckerDelta) or _height(body) > DEPTH
+
+
+def _height(body: Expr) -> int:
+    heights: dict[Expr, int] = {}
+    for node in postorder(body):
+        heights[node] = 1 + max((heights.get(arg, 0) for arg in node.args), default=0)
+    return heights[body]
+
+
+def postorder(expr: Expr) -> Iterator[Expr]:
+    """Each distinct node once, after its arguments; elements and indices count as leaves."""
+    stack, seen = [(expr, False)], set()
+    while stack:
+        node, finished = stack.pop()
+        if finished:
+            yield node
+        elif node not in seen:
+            seen.add(node)
+            stack.append((node, True))
+            if not isinstance(node, (Element, TensorSymbol, Idx, Symbol)):
+                stack.extend((arg, False) for arg in reversed(node.args))
+
+
+@dataclass(slots=True)
+class _Flattening:
+    """The definitions that one body is cut into, in order; nodes are rewritten bottom up."""
+
+    parent: Definition
+    made: list[Definition] = field(default_factory=list)
+    holds_sum: set[Expr] = field(default_factory=set)
+
+    def flatten(self, body: Expr) -> Expr:
+        new: dict[Expr, Expr] = {}
+        heights: dict[Expr, int] = {}
+        for node in postorder(body):
+            new[node] = self._rebuilt(node, new)
+            args = [] if isinstance(new[node], (Element, TensorSymbol, Idx)) else new[node].args
+            heights[new[node]] = 1 + max((heights.get(arg, 0) for arg in args), default=0)
+            if heights[new[node]] > DEPTH and isinstance(node, Expr):
+                new[node] = self._named(new[node], "t")
+                heights[new[node]] = 1
+        return new[body]
+
+    def _rebuilt(self, node: Expr, new: dict[Expr, Expr]) -> Expr:
+        match node:
+            case Sum():
+                return self._sum(node, new[node.function])
+            case Reduction():
+                return self._reduced(new[node.function], bound_indices(node), node.op)
+            case Element() | TensorSymbol() | Idx() | Symbol():
+                return node
+            case KroneckerDelta():
+                return Iverson(Eq(new[node.args[0]], new[node.args[1]]))
+        if not node.args:
+            return node
+        args = [new.get(arg, arg) for arg in node.args]
+        if isinstance(node, Function) and len(args) == 1 and self._pre_activation(args[0]):
+            args = [self._named(args[0], "z")]
+        return node if tuple(args) == node.args else node.func(*args)
+
+    def _sum(self, node: Sum, body: Expr) -> Expr:
+        """A limit (i, lo, hi) that is part of the range of i gets an index of its own, from 0."""
+        over = []
+        for index, lower, upper in node.limits:
+            if (lower, upper) != (index.lower, index.upper):
+                shorter = Idx(index.label, upper - lower + 1)
+                body = body.xreplace({index: shorter + lower})
+                index = shorter
+            over.append(index)
+        return self._reduced(body, tuple(over), "sum")
+
+    def _reduced(self, body: Expr, over: tuple[Idx, ...], op: Op) -> Expr:
+        definition = self._new(body, over, op, "s")
+        self.holds_sum.add(definition.element)
+        return definition.element
+
+    def _pre_activation(self, arg: Expr) -> bool:
+        """An affine argument with a sum in it: worth a name, since its adjoint is a δ."""
+        if not isinstance(arg, (Add, Mul)):
+            return False
+        return any(t in self.holds_sum for t in _summands(arg))
+
+    def _named(self, expr: Expr, hint: str) -> Expr:
+        return self._new(expr, (), "map", hint).element
+
+    def _new(self, body: Expr, over: tuple[Idx, ...], op: Op, hint: str) -> Definition:
+        known = self.parent.indices
+        found = [i for i in free_indices(body) if i not in over]
+        letters = tuple([i for i in known if i in found] + [i for i in found if i not in known])
+        definition = temporary(body, letters, over, op, hint, self.parent.where)
+        self.made.append(definition)
+        return definition
+
+
+def _summands(arg: Expr) -> list[Expr]:
+    return [factor for term in Add.make_args(arg) for factor in Mul.make_args(term)]
+
+

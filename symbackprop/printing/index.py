@@ -1,0 +1,40 @@
+"""Programs in index notation: one line for each definition, h[n,j] = tanh(z[n,j])."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from sympy import Expr, Sum, Tuple
+
+from symbackprop.notation import (
+    Definition,
+    LogSumExp,
+    Maximum,
+    Minimum,
+    Program,
+    Tensor,
+)
+from symbackprop.printing.text import text
+
+_REDUCTIONS = {"max": Maximum, "min": Minimum, "lse": LogSumExp}
+
+
+def program_text(program: Program) -> str:
+    """All definitions, a line each; `print(program)` shows this."""
+    names = program.names
+    return "\n".join(definition_text(definition, names) for definition in program)
+
+
+def definition_text(definition: Definition, names: Mapping[Tensor, str]) -> str:
+    """target[indices] = body, the reduction of a normal form written in front."""
+    return f"{text(definition.element, names)} = {text(right_hand_side(definition), names)}"
+
+
+def right_hand_side(definition: Definition) -> Expr:
+    """The body with the definition's own reduction as a Sum, Maximum, Minimum or LogSumExp."""
+    if definition.op == "map":
+        return definition.body
+    if definition.op == "sum":
+        limits = [Tuple(i, i.lower, i.upper) for i in definition.over]
+        return Sum(definition.body, *limits)
+    return _REDUCTIONS[definition.op](definition.body, *definition.over)

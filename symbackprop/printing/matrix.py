@@ -1,0 +1,2 @@
+"""placeholder"""
+from symbackprop.printing.index import program_text as matrix_text

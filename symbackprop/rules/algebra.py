@@ -1,0 +1,25 @@
+"""Rows of algebra on scalar bodies: kinked functions, brackets, complements."""
+
+from __future__ import annotations
+
+from sympy import Abs, Max, Min, Mul, exp, sign
+
+from symbackprop.functions import relu, sigmoid
+from symbackprop.rewriting import Hole, Rule
+
+t, a = Hole("t"), Hole("a")
+
+ALGEBRA: tuple[Rule, ...] = (
+    Rule("relu", Max(0, t), relu(t), "relu(t) = max(0, t) by definition; its derivative at 0 is 0"),
+    Rule("negative part", Min(0, t), -relu(-t), "min(0, t) = −max(0, −t)"),
+    Rule("exponentials combine", Mul(exp(t), exp(a), evaluate=False), exp(t + a), "e^t·e^a = e^(t + a)"),
+    Rule("sign times modulus", sign(t) * Abs(t), t, "sign(t)·|t| = t"),
+    Rule("sign times itself", t * sign(t), Abs(t), "t·sign(t) = |t|"),
+)
+
+#: Tried on a derivative, and kept where the whole line gets shorter.
+COMPLEMENT: tuple[Rule, ...] = (
+    Rule("complement of sigmoid", sigmoid(-t), 1 - sigmoid(t),
+         "sigmoid(−t) = e^−t/(1 + e^−t) = 1 − sigmoid(t)"),
+)
+

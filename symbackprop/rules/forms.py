@@ -1,0 +1,127 @@
+"""The shortest of a few forms of a body: common factors taken out, or multiplied out and collected.
+
+`a·c + b·c → (a + b)·c` is applied wherever it matches; multiplying out is tried on a copy, and
+kept only where the whole body gets shorter: −y·σ(−t) + (1 − y)·σ(t) becomes σ(t) − y.
+"""
+
+from __future__ import annotations
+
+from math import gcd
+
+from sympy import Add, Expr, Idx, Integer, Mul, Number, Pow, Rational, expand_mul
+
+from symbackprop.functions import sigmoid
+from symbackprop.notation import Element, TensorSymbol
+from symbackprop.rewriting import rewrite
+from symbackprop.rules.algebra import COMPLEMENT
+from symbackprop.normal import postorder
+
+LARGEST = 90
+
+
+def shortest(body: Expr) -> Expr:
+    """The form of the body with the fewest nodes among those tried; equal in value."""
+    if not body.has(Add):
+        return body
+    best = factored(body)
+    if not _worth_expanding(best):
+        return best
+    multiplied = rewrite(best, COMPLEMENT) if best.has(sigmoid) else best
+    other = factored(expand_mul(multiplied))
+    return other if weight(other) < weight(best) else best
+
+
+def weight(expr: Expr) -> int:
+    """The number of nodes, an element counting as one."""
+    total = 0
+    stack = [expr]
+    while stack:
+        node = stack.pop()
+        total += 1
+        if not isinstance(node, (Element, TensorSymbol, Idx)):
+            stack.extend(node.args)
+    return total
+
+
+def factored(body: Expr) -> Expr:
+    """Common factors of every sum taken out, also its numbers where the sum stands in a product."""
+    new: dict[Expr, Expr] = {}
+    for node in postorder(body):
+        args = tuple(new.get(arg, arg) for arg in node.args)
+        current = node if args == node.args else node.func(*args)
+        if isinstance(current, Add):
+            current = _common(current)
+        elif isinstance(current, Mul):
+            current = _numbers_out(current)
+        new[node] = current
+    return new[body]
+
+
+def _worth_expanding(body: Expr) -> bool:
+    products = [n for n in postorder(body)
+                if isinstance(n, Mul) and any(isinstance(a, Add) for a in n.args)]
+    return bool(products) and weight(body) <= LARGEST
+
+
+def _common(total: Expr) -> Expr:
+    """a·c + b·c → (a + b)·c for all symbolic common factors c (and their powers)."""
+    terms = [_powers(term) for term in total.args]
+    shared = dict(terms[0])
+    for powers in terms[1:]:
+        shared = {base: _least(exponent, powers[base]) for base, exponent in shared.items()
+                  if base in powers}
+        shared = {base: exponent for base, exponent in shared.items() if exponent != 0}
+    if not shared:
+        return total
+    factor = Mul(*(Pow(base, exponent) for base, exponent in shared.items()))
+    rest = Add(*(term / factor for term in total.args))
+    return _numbers_out(Mul(factor, rest, evaluate=False)) if isinstance(rest, Add) else factor * rest
+
+
+def _powers(term: Expr) -> dict[Expr, Expr]:
+    pairs = {}
+    for factor in Mul.make_args(term):
+        if isinstance(factor, Number):
+            continue
+        base, exponent = factor.args if isinstance(factor, Pow) else (factor, Integer(1))
+        if not isinstance(exponent, Integer):
+            base, exponent = factor, Integer(1)
+        pairs[base] = exponent
+    return pairs
+
+
+def _least(first: Expr, second: Expr) -> Expr:
+    """The power that both share: the smaller in size, or 0 where the signs differ."""
+    if first * second <= 0:
+        return Integer(0)
+    return min(first, second) if first > 0 else max(first, second)
+
+
+def _numbers_out(product: Expr) -> Expr:
+    """(2a − 2b)·x → 2·(a − b)·x; only in products of three or more, where SymPy leaves it so."""
+    factors, content = [], Integer(1)
+    for factor in product.args:
+        if isinstance(factor, Add):
+            number = _content(factor)
+            if number != 1:
+                factor = Add(*(term / number for term in factor.args))
+                content *= number
+        factors.append(factor)
+    return Mul(content, *factors) if content != 1 or not product.is_Mul else Mul(*factors)
+
+
+def _content(total: Expr) -> Expr:
+    """The greatest rational that divides every coefficient of a sum; negative if all are."""
+    coefficients = [term.as_coeff_Mul()[0] for term in total.args]
+    if not all(isinstance(c, Rational) and c != 0 for c in coefficients):
+        return Integer(1)
+    number = Rational(gcd(*(int(c.p) for c in coefficients)),
+                      _lcm([int(c.q) for c in coefficients]))
+    return -number if all(c < 0 for c in coefficients) else number
+
+
+def _lcm(numbers: list[int]) -> int:
+    result = 1
+    for number in numbers:
+        result = result * number // gcd(result, number)
+    return result

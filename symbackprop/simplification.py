@@ -1,0 +1,286 @@
+"""simplify(program): the same values by shorter, stable definitions; normal form in and out.
+
+One pass visits the definitions in order, so that what a body reads is already in its best form:
+
+    inline      copies, numbers and system temporaries that are read once
+    rules       rows of algebra and stability on the body; sums of exponentials through lse
+    sums        rows on the indices of a sum
+    shorten     common factors out, or multiplied out and collected
+    fold        a part that some definition computes already becomes its element
+    share       one definition for each distinct right-hand side
+
+Passes are repeated until nothing changes (rarely more than twice); then what no output needs
+is dropped.  What the user named stays whole; no rule costs more than linear time in the program.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass, field, replace
+
+from sympy import Add, Expr, Function, Idx, Mul, Pow, exp, log
+
+from symbackprop.functions import Iverson, sigmoid
+from symbackprop.indexing import canonical, fingerprint, free_indices, fresh
+from symbackprop.normal import postorder, temporary
+from symbackprop.notation import (
+    Definition,
+    Element,
+    Program,
+    Tensor,
+    TensorSymbol,
+    elements_in,
+    tensors_in,
+)
+from symbackprop.rewriting import Step, rewrite
+from symbackprop.rules.algebra import ALGEBRA
+from symbackprop.rules.forms import shortest, weight
+from symbackprop.rules.indices import summed, unshifted
+from symbackprop.rules.stability import STABILITY
+
+RULES = (*STABILITY, *ALGEBRA)
+ROUNDS = 4
+INLINED_WEIGHT = 40
+
+
+def simplify(program: Program, keep: Collection[Tensor] = (), settled: int = 0,
+             steps: list[Step] | None = None) -> Program:
+    """The program in its shortest stable form found by the rules; every output keeps its value.
+
+    keep: tensors that formulas must go on reading (never looked through);
+    settled: how many leading definitions are in final form already.
+    """
+    for _ in range(ROUNDS):
+        after = pruned(_passed(program, frozenset(keep), settled, steps))
+        settled = min(settled, _common_length(program, after))
+        if after.definitions == program.definitions:
+            break
+        program = after
+    return program
+
+
+def pruned(program: Program) -> Program:
+    """The program without definitions that no output or update needs."""
+    needed = {*program.outputs, *(t for pair in program.updates for t in pair)}
+    kept = []
+    for definition in reversed(program.definitions):
+        if definition.target in needed:
+            kept.append(definition)
+            needed.update(tensors_in(definition.body))
+    return replace(program, definitions=tuple(reversed(kept)))
+
+
+def _common_length(before: Program, after: Program) -> int:
+    pairs = zip(before.definitions, after.definitions, strict=False)
+    return next((i for i, (a, b) in enumerate(pairs) if a != b), len(after.definitions))
+
+
+def _passed(program: Program, keep: frozenset[Tensor], settled: int, steps: list[Step] | None
+            ) -> Program:
+    wanted = {*program.outputs, *(t for pair in program.updates for t in pair)}
+    state = _Pass(keep, frozenset(wanted), _consumers(program), steps)
+    for place, definition in enumerate(program.definitions):
+        state.visit(definition, final=place < settled)
+    return replace(program, definitions=tuple(state.made))
+
+
+def _consumers(program: Program) -> dict[Tensor, list[tuple[Definition, Expr]]]:
+    """Who reads a tensor, and by which element."""
+    found: dict[Tensor, list[tuple[Definition, Expr]]] = {}
+    for definition in program:
+        for element in elements_in(definition.body):
+            found.setdefault(element.tensor, []).append((definition, element))
+    return found
+
+
+@dataclass(slots=True)
+class _Pass:
+    """What one pass knows at a definition: those before it, by target, by shape, and to inline."""
+
+    keep: frozenset[Tensor]
+    wanted: frozenset[Tensor]
+    consumers: dict[Tensor, list[tuple[Definition, Expr]]]
+    steps: list[Step] | None
+    made: list[Definition] = field(default_factory=list)
+    known: dict[Tensor, Definition] = field(default_factory=dict)
+    inlined: dict[Tensor, Definition] = field(default_factory=dict)
+    shapes: dict[tuple[object, ...], Definition] = field(default_factory=dict)
+    parts: dict[Expr, tuple[Definition, tuple[Idx, ...]]] = field(default_factory=dict)
+    log_sums: dict[Tensor, Definition] = field(default_factory=dict)
+
+    def visit(self, definition: Definition, final: bool) -> None:
+        if not final:
+            definition = self._improved(definition)
+        shape = canonical(definition)
+        same = self.shapes.get(shape)
+        if same is not None and not final:
+            mapping = dict(zip(same.indices, definition.indices, strict=True))
+            copy = same.target.at(*(mapping[i] for i in same.indices))
+            definition = replace(definition, body=copy, over=(), op="map")
+        if not final and self._inlinable(definition):
+            self.inlined[definition.target] = definition
+        else:
+            self._record(definition, shape)
+
+    def _record(self, definition: Definition, shape: tuple[object, ...]) -> None:
+        self.made.append(definition)
+        self.known[definition.target] = definition
+        self.shapes.setdefault(shape, definition)
+        if definition.op == "map" and isinstance(definition.body, Function):
+            part, order = fingerprint(definition.body)
+            if set(order) == set(definition.indices):
+                self.parts.setdefault(part, (definition, order))
+
+    def _improved(self, definition: Definition) -> Definition:
+        body = self._with_inlined(definition.body)
+        if definition.op == "map" and isinstance(body, (Element, TensorSymbol)):
+            definition = self._taken_over(replace(definition, body=body))
+            body = definition.body
+        body = self._with_log_sums(body, definition)
+        body = self._through_logs(body)
+        body = rewrite(body, RULES, self.steps)
+        improved = replace(definition, body=body)
+        if improved.op == "sum":
+            improved = summed(improved)
+        elif improved.op == "lse":
+            improved = self._unshifted(improved)
+        body = shortest(improved.body) if improved.op in ("map", "sum") else improved.body
+        return replace(improved, body=self._folded(body))
+
+    def _taken_over(self, definition: Definition) -> Definition:
+        """A copy of a system temporary that nobody else reads is defined like it."""
+        source = self.known.get(definition.body.tensor)
+        if source is None or source.target.name is not None or source.target in self.wanted or (
+                len(self.consumers.get(source.target, [])) != 1):
+            return definition
+        places = definition.body.indices if isinstance(definition.body, Element) else ()
+        if set(places) != set(definition.indices) or len(places) != len(definition.indices):
+            return definition
+        self.shapes.pop(canonical(source), None)
+        mapping = dict(zip(source.indices, places, strict=True))
+        taken = [*mapping, *places]
+        for index in source.over:
+            mapping[index] = fresh(index, taken) if index in places else index
+            taken.append(mapping[index])
+        return replace(definition, body=source.body.xreplace(mapping), op=source.op,
+                       over=tuple(mapping[i] for i in source.over))
+
+    def _inlinable(self, definition: Definition) -> bool:
+        target, body = definition.target, definition.body
+        if definition.op != "map" or target in self.wanted or target.name is not None:
+            return False
+        if trivial(body):
+            return True
+        return not self._has_a_line(definition) and self._read_once(target) and (
+            weight(body) <= INLINED_WEIGHT)
+
+    def _has_a_line(self, definition: Definition) -> bool:
+        """A sensitivity, or a pre-activation (an affine map of a sum): worth a name."""
+        return is_sensitivity(definition) or any(
+            self.known[t].op == "sum" for t in tensors_in(definition.body) if t in self.known)
+
+    def _read_once(self, target: Tensor) -> bool:
+        """Read by one element that carries every index of its reader: nothing is computed twice."""
+        readers = self.consumers.get(target, [])
+        if len(readers) != 1:
+            return False
+        reader, element = readers[0]
+        return {*reader.indices, *reader.over} <= {*free_indices(element)}
+
+    def _with_inlined(self, body: Expr) -> Expr:
+        found = [e for e in elements_in(body) if e.tensor in self.inlined]
+        if not found:
+            return body
+        return body.xreplace({e: self._content(e, self.inlined[e.tensor]) for e in found})
+
+    def _content(self, element: Expr, definition: Definition) -> Expr:
+        """The body of a definition at the indices of an element of it."""
+        if not definition.indices:
+            return definition.body
+        return definition.body.xreplace(dict(zip(definition.indices, element.indices, strict=True)))
+
+    def _with_log_sums(self, body: Expr, parent: Definition) -> Expr:
+        """Σ exp f under a logarithm, or below a quotient, is written exp(lse f)."""
+        sums = [e for e in elements_in(body) if self._is_sum_of_exponentials(e.tensor)]
+        if not sums:
+            return body
+        replaced = {}
+        for node in postorder(body):
+            below = isinstance(node, Pow) and node.args[1].could_extract_minus_sign()
+            if below or isinstance(node, log):
+                replaced.update({e: self._exponential(e) for e in sums if node.has(e)})
+        return body.xreplace(replaced) if replaced else body
+
+    def _is_sum_of_exponentials(self, tensor: Tensor) -> bool:
+        definition = self.known.get(tensor)
+        return definition is not None and definition.op == "sum" and isinstance(
+            definition.body, exp)
+
+    def _exponential(self, element: Expr) -> Expr:
+        source = self.known[element.tensor]
+        if source.target not in self.log_sums:
+            new = temporary(source.body.args[0], source.indices, source.over, "lse", "lse",
+                            source.where)
+            self.visit(new, final=False)
+            self.log_sums[source.target] = new
+        indices = element.indices if isinstance(element, Element) else ()
+        return exp(self._with_inlined(self.log_sums[source.target].target.at(*indices)))
+
+    def _through_logs(self, body: Expr) -> Expr:
+        """log of an element whose definition is an exponential or a sigmoid: log e^u = u."""
+        replaced = {}
+        for node in postorder(body):
+            if isinstance(node, log):
+                inner = {e: self._content(e, self.known[e.tensor]) for e in elements_in(node)
+                         if self._is_exponential(e.tensor)}
+                candidate = rewrite(node.xreplace(inner), RULES) if inner else node
+                if not candidate.has(log):
+                    replaced[node] = candidate
+        return body.xreplace(replaced) if replaced else body
+
+    def _is_exponential(self, tensor: Tensor) -> bool:
+        definition = self.known.get(tensor)
+        if definition is None or definition.op != "map" or tensor in self.keep:
+            return False
+        return isinstance(definition.body, (exp, sigmoid, Mul, Add)) and definition.body.has(
+            exp, sigmoid)
+
+    def _unshifted(self, definition: Definition) -> Definition:
+        constant, rest = unshifted(definition)
+        if constant == 0:
+            return definition
+        new = temporary(rest, definition.indices, definition.over, "lse", "lse", definition.where)
+        self.visit(new, final=False)
+        element = self._with_inlined(new.element)
+        return replace(definition, body=constant + element, over=(), op="map")
+
+    def _folded(self, body: Expr) -> Expr:
+        replaced = {}
+        for node in postorder(body):
+            if isinstance(node, Function) and not isinstance(node, Iverson):
+                part, order = fingerprint(node)
+                found = self.parts.get(part)
+                if found is not None:
+                    definition, places = found
+                    mapping = dict(zip(places, order, strict=True))
+                    replaced[node] = definition.target.at(
+                        *(mapping[i] for i in definition.indices))
+        return body.xreplace(replaced) if replaced else body
+
+
+def trivial(body: Expr) -> bool:
+    """A number, a copy, or a product of numbers, sizes, hypers and at most one element."""
+    factors = [f.args[0] if isinstance(f, Pow) and f.args[1].is_Integer else f
+               for f in Mul.make_args(body)]
+    if any(isinstance(f, (Add, Function)) for f in factors):
+        return False
+    big = [f for f in factors if isinstance(f, Element)
+           or (isinstance(f, TensorSymbol) and f.tensor.role == "intermediate")]
+    return len(big) <= 1 and all(
+        isinstance(f, (Element, TensorSymbol, Idx)) or not f.args or f.is_number for f in factors)
+
+
+def is_sensitivity(definition: Definition) -> bool:
+    """Whether a definition is a δ: the adjoint of an affine result (a pre-activation)."""
+    return definition.adjoint_of is not None and not isinstance(
+        definition.body, (Element, TensorSymbol))
