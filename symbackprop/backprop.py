@@ -15,7 +15,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from sympy import Add, Eq, Expr, Idx, Integer, Mul, Piecewise, exp
-from sympy.logic.boolalg import Boolean
+from sympy.core.relational import Relational
+from sympy.logic.boolalg import BooleanFunction
 
 from symbackprop.errors import DerivationError
 from symbackprop.functions import Iverson, branches, local_derivative, masked
