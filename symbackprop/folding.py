@@ -1,0 +1,116 @@
+"""Unnamed temporaries of array notation are written into the one definition that reads them.
+
+    t1[n,j] = Σ_i x[n,i]·W[i,j],  h[n,j] = tanh(t1[n,j] + b[j])   ⇒   h[n,j] = tanh(Σ_i … + b[j])
+
+so that sb.tanh(x @ W + b) becomes what one writes by hand.  A temporary is folded if it is read
+once, by exactly the indices that run at that place (else it would be computed again and again),
+and the body stays small.  Layers' own z, h, p and all that the user named are kept.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+
+from sympy import Basic, Idx, Sum
+
+from symbackprop.indexing import bound_indices, replace_indices
+from symbackprop.notation import Definition, Element, Reduction, Tensor, TensorSymbol
+
+_HINTS = frozenset({"t", "L", "R"})
+_MOST_NODES = 80
+
+
+def fold(definitions: Sequence[Definition], keep: Iterable[Tensor] = ()) -> tuple[Definition, ...]:
+    """The same definitions without the temporaries that are read once; those in `keep` stay.
+
+    >>> import symbackprop as sb
+    >>> x, w = sb.data("x", 4), sb.parameter("w", 4)
+    >>> print(sb.program((x*w).sum()))
+    t1 = Σ_i x[i]·w[i]
+    """
+    wanted = frozenset(keep)
+    reads = _reads(definitions)
+    folded: dict[Tensor, Definition] = {}
+    gone: set[Tensor] = set()
+    for definition in definitions:
+        body, size = definition.body, _nodes(definition.body)
+        for element in _places(definition):
+            tensor = element.tensor
+            made = folded.get(tensor)
+            if made is None or tensor in wanted or reads[tensor] != 1 or not _temporary(made):
+                continue
+            extra = _nodes(made.body)
+            if size + extra > _MOST_NODES or _binds(made.body, element):
+                continue
+            indices = element.indices if isinstance(element, Element) else ()
+            mapping = dict(zip(made.indices, indices, strict=True))
+            body = body.xreplace({element: replace_indices(made.body, mapping)})
+            size += extra
+            gone.add(tensor)
+        folded[definition.target] = replace(definition, body=body)
+    return tuple(d for d in folded.values() if d.target not in gone)
+
+
+def _temporary(definition: Definition) -> bool:
+    tensor = definition.target
+    return tensor.name is None and tensor.hint in _HINTS and definition.op == "map"
+
+
+def _reads(definitions: Sequence[Definition]) -> dict[Tensor, int]:
+    """How often each tensor is read, in all definitions."""
+    counts: dict[Tensor, int] = {}
+    for definition in definitions:
+        stack: list[Basic] = [definition.body]
+        seen: set[Basic] = set()
+        while stack:
+            node = stack.pop()
+            if isinstance(node, (Element, TensorSymbol)):
+                counts[node.tensor] = counts.get(node.tensor, 0) + 1
+                stack.extend(node.args[1:])
+            elif node not in seen:
+                seen.add(node)
+                stack.extend(node.args)
+    return counts
+
+
+def _places(definition: Definition) -> list[Element | TensorSymbol]:
+    """The accesses whose indices are exactly those that run where they stand."""
+    found: list[Element | TensorSymbol] = []
+    running = frozenset((*definition.indices, *definition.over))
+    stack: list[tuple[Basic, frozenset[Idx]]] = [(definition.body, running)]
+    seen = set()
+    while stack:
+        node, running = stack.pop()
+        if isinstance(node, TensorSymbol):
+            if not running and node not in found:
+                found.append(node)
+        elif isinstance(node, Element):
+            if frozenset(node.indices) == running and len(running) == len(node.indices):
+                found.append(node)
+            stack.extend((index, running) for index in node.indices)
+        elif (node, running) not in seen:
+            seen.add((node, running))
+            if isinstance(node, (Sum, Reduction)):
+                running |= frozenset(bound_indices(node))
+                stack.append((node.args[0], running))
+            else:
+                stack.extend((arg, running) for arg in reversed(node.args))
+    return found
+
+
+def _binds(body: Basic, element: Element | TensorSymbol) -> bool:
+    """Whether a sum in the body runs over a letter that the element is read with."""
+    letters = {str(index) for index in element.args[1:]}
+    sums = body.atoms(Sum) | body.atoms(Reduction)
+    return any(str(index) in letters for node in sums for index in bound_indices(node))
+
+
+def _nodes(body: Basic) -> int:
+    count, stack = 0, [body]
+    while stack and count <= _MOST_NODES:
+        node = stack.pop()
+        count += 1
+        if not isinstance(node, (Element, TensorSymbol)):
+            stack.extend(node.args)
+    return count
