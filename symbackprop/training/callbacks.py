@@ -1,0 +1,158 @@
+"""Callbacks: what happens between epochs; frozen values, their state is handed through the loop.
+
+A callback is either a function of an `Epoch` (return True to stop), or a value with
+
+    start(monitored)        -> state           before the first epoch
+    after(state, epoch)     -> (state, stop?)  after each epoch
+    finish(state, restore)  -> None            after the last; restore(parameters) puts arrays back
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from numbers import Integral, Real
+from typing import Any, Protocol, cast
+
+import numpy as np
+from numpy.typing import NDArray
+
+from symbackprop.errors import TrainingError
+
+__all__ = ["Callback", "EarlyStopping", "Epoch"]
+
+Parameters = Mapping[str, NDArray[Any]]
+Restore = Callable[[Parameters], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Epoch:
+    """What a callback sees: the epoch's number (from 1), its values, the parameters after it.
+
+    values: e.g. {"loss": 0.31, "val_loss": 0.35}, the last entries of the history.
+    parameters: the model's own arrays, which the next epoch overwrites; copy what you keep.
+    """
+
+    number: int
+    values: Mapping[str, float]
+    parameters: Parameters
+
+
+class Callback(Protocol):
+    """The three moments of a callback with state."""
+
+    def start(self, monitored: Sequence[str]) -> Any:
+        """The state before the first epoch; monitored: the names in the history."""
+
+    def after(self, state: Any, epoch: Epoch) -> tuple[Any, bool]:
+        """The state after an epoch, and whether training is to stop."""
+
+    def finish(self, state: Any, restore: Restore) -> None:
+        """After the last epoch."""
+
+
+@dataclass(frozen=True, slots=True)
+class EarlyStopping:
+    """Stop when the monitored value has not improved by min_delta for `patience` epochs.
+
+    patience: epochs without improvement, at least 1; min_delta ≥ 0; monitor: a name in the
+    history, by default val_loss where there is validation data, else loss; accuracies and r2
+    are maximised, all else is minimised.  With restore_best_weights the parameters of the best
+    epoch are put back at the end.  Raises TrainingError for other arguments.
+
+    >>> EarlyStopping(patience=3).start(["loss", "val_loss"]).monitor
+    'val_loss'
+    """
+
+    patience: int = 3
+    min_delta: float = 0.0
+    monitor: str | None = None
+    restore_best_weights: bool = True
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.patience, Integral) or isinstance(self.patience, bool) \
+                or self.patience < 1:
+            raise TrainingError("EarlyStopping: patience must be a whole number of epochs, at "
+                                f"least 1, found {self.patience!r}")
+        if not isinstance(self.min_delta, Real) or not 0 <= self.min_delta < math.inf:
+            raise TrainingError("EarlyStopping: min_delta must be a number, at least 0, "
+                                f"found {self.min_delta!r}")
+
+    def start(self, monitored: Sequence[str]) -> Progress:
+        """Nothing has been seen; raises TrainingError where the history lacks the name."""
+        default = "val_loss" if "val_loss" in monitored else "loss"
+        monitor = self.monitor or default
+        if monitor not in monitored:
+            hint = "give fit validation_data or metrics, or " if "_" in monitor else ""
+            raise TrainingError(f"EarlyStopping monitors {monitor!r}, but the history will hold "
+                                f"{', '.join(monitored)}; {hint}name one of these")
+        return Progress(monitor)
+
+    def after(self, state: Progress, epoch: Epoch) -> tuple[Progress, bool]:
+        """The best so far, and whether patience is at its end."""
+        value = epoch.values[state.monitor]
+        score = value if _maximised(state.monitor) else -value
+        if score > state.best + self.min_delta or state.best == -math.inf:
+            kept = {name: np.array(array) for name, array in epoch.parameters.items()} \
+                if self.restore_best_weights else {}
+            return replace(state, best=score, epoch=epoch.number, waited=0, kept=kept), False
+        waited = state.waited + 1
+        return replace(state, waited=waited), waited >= self.patience
+
+    def finish(self, state: Progress, restore: Restore) -> None:
+        """The parameters of the best epoch come back, if wished for."""
+        if state.kept:
+            restore(state.kept)
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """The state of EarlyStopping: best score and its epoch, epochs waited since, what was kept."""
+
+    monitor: str
+    best: float = -math.inf
+    epoch: int = 0
+    waited: int = 0
+    kept: Parameters = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """A plain function of an Epoch as a callback without state."""
+
+    function: Callable[[Epoch], Any]
+
+    def start(self, monitored: Sequence[str]) -> None:
+        """There is no state."""
+
+    def after(self, state: None, epoch: Epoch) -> tuple[None, bool]:
+        """Stop where the function returns True."""
+        return None, self.function(epoch) is True
+
+    def finish(self, state: None, restore: Restore) -> None:
+        """Nothing is left to do."""
+
+
+def as_callbacks(given: object) -> tuple[Callback, ...]:
+    """The callbacks that were handed to fit, or a TrainingError that says what one is."""
+    if given is None:
+        return ()
+    several = given if isinstance(given, (list, tuple)) else [given]
+    found: list[Callback] = []
+    for callback in several:
+        if isinstance(callback, type):
+            raise TrainingError(f"callbacks: {callback.__name__} is a class; "
+                                f"write {callback.__name__}()")
+        if all(hasattr(callback, moment) for moment in ("start", "after", "finish")):
+            found.append(cast(Callback, callback))
+        elif callable(callback):
+            found.append(Call(callback))
+        else:
+            raise TrainingError(f"callbacks: {callback!r} is neither a callback such as "
+                                "sb.callbacks.EarlyStopping(patience=3) nor a function of an Epoch")
+    return tuple(found)
+
+
+def _maximised(name: str) -> bool:
+    return name.endswith(("accuracy", "r2"))

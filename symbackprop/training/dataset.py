@@ -1,0 +1,110 @@
+"""X and Y as a user hands them over, to one checked array for each data tensor.
+
+A one-hot target takes integer labels as well as rows of zeros and ones; a target of width 1
+takes a plain vector.  Everything else (shape, dtype, finiteness, facts) is the gate's business,
+the same gate that compiled functions have.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sympy import Symbol
+
+from symbackprop.codegen.gate import check_array
+from symbackprop.errors import InputError
+from symbackprop.notation import Tensor
+from symbackprop.training.network import Network
+
+__all__ = ["Dataset", "dataset", "input_arrays"]
+
+
+@dataclass(frozen=True, slots=True)
+class Dataset:
+    """Arrays of one number of rows, C-contiguous, in the model's dtype (labels int64)."""
+
+    arrays: dict[Tensor, NDArray[Any]]
+    rows: int
+
+
+def dataset(network: Network, inputs: Any, targets: Any, dtype: str) -> Dataset:
+    """All data of the network; raises InputError for whatever does not fit its declaration."""
+    sizes: dict[Symbol, int] = {}
+    arrays = input_arrays(network, inputs, dtype, sizes)
+    given = _by_tensor(network.targets, targets, "targets")
+    fitted = {tensor: _as_target(tensor, value) for tensor, value in given.items()}
+    arrays |= _checked(fitted, dtype, sizes)
+    return Dataset(arrays, 1 if network.batch is None else sizes[network.batch])
+
+
+def input_arrays(network: Network, inputs: Any, dtype: str,
+                 sizes: dict[Symbol, int]) -> dict[Tensor, NDArray[Any]]:
+    """The inputs alone, as predict needs them; sizes is filled with what the shapes say."""
+    return _checked(_by_tensor(network.inputs, inputs, "inputs"), dtype, sizes)
+
+
+def _checked(given: Mapping[Tensor, Any], dtype: str,
+             sizes: dict[Symbol, int]) -> dict[Tensor, NDArray[Any]]:
+    arrays = {}
+    for tensor, value in given.items():
+        arrays[tensor] = check_array(tensor, value, str(tensor.name), dtype, sizes)
+        if arrays[tensor].size == 0:
+            raise InputError(f"{tensor.name} is empty: its shape is {arrays[tensor].shape}; "
+                             "at least one row is needed")
+    return arrays
+
+
+def _by_tensor(tensors: tuple[Tensor, ...], given: Any, what: str) -> dict[Tensor, Any]:
+    """One value for each tensor: the value itself, a list in their order, or a dict by name."""
+    names = [str(tensor.name) for tensor in tensors]
+    if not tensors:
+        if given is None:
+            return {}
+        raise InputError(f"this model has no {what}; leave them out")
+    if given is None:
+        raise InputError(f"this model's {what} are missing: {', '.join(names)}")
+    if isinstance(given, dict):
+        if set(given) != set(names):
+            raise InputError(f"{what} must name {', '.join(names)}; found "
+                             f"{', '.join(map(str, given)) or 'nothing'}")
+        return {tensor: given[name] for tensor, name in zip(tensors, names, strict=True)}
+    if len(tensors) == 1:
+        return {tensors[0]: given}
+    if not isinstance(given, (list, tuple)) or len(given) != len(tensors):
+        found = len(given) if isinstance(given, (list, tuple)) else f"one {type(given).__name__}"
+        raise InputError(f"{what} must be a list of {len(tensors)} arrays, one for each of "
+                         f"{', '.join(names)}; found {found}")
+    return dict(zip(tensors, given, strict=True))
+
+
+def _as_target(tensor: Tensor, given: Any) -> Any:
+    """Labels become one-hot rows, a vector becomes a column, where the target asks for that."""
+    value = np.asarray(given)
+    last = tensor.rank - 1
+    hot = any(fact.kind == "one_hot" and fact.axes == (last,) for fact in tensor.facts)
+    column = tensor.rank and tensor.axes[last] == 1
+    if hot and value.ndim == last + 1 and value.shape[-1] == 1 and not column:
+        value = value[..., 0]
+    if value.ndim == last and hot and tensor.axes[last].is_Integer:
+        return _one_hot(value, int(tensor.axes[last]), tensor)
+    if value.ndim == last and column:
+        return value[..., np.newaxis]
+    return given
+
+
+def _one_hot(labels: NDArray[Any], classes: int, tensor: Tensor) -> NDArray[Any]:
+    expected = (f"{tensor.name} (declared at {tensor.where}): expected one-hot rows or labels "
+                f"0 … {classes - 1}")
+    if labels.dtype.kind not in "biuf":
+        raise InputError(f"{expected}, found {labels.dtype} entries; number the classes first: "
+                         "names, labels = np.unique(Y, return_inverse=True)")
+    whole = labels.astype(np.int64) if np.isfinite(labels).all() else np.full(labels.shape, -1)
+    wrong = labels[(whole != labels) | (whole < 0) | (whole >= classes)]
+    if wrong.size:
+        raise InputError(f"{expected}, found {wrong[0]}")
+    rows: NDArray[Any] = np.equal(whole[..., np.newaxis], np.arange(classes))
+    return rows.astype(np.float32)

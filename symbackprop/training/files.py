@@ -1,0 +1,167 @@
+"""save and load: numbers in safetensors, the program beside them in a closed grammar.
+
+    Model      ::= {format, version, dtype, hypers, table, tensors, definitions,
+                    inputs, targets, outputs, loss}                       JSON, in the metadata
+    Tensor     ::= {name, hint, numbered, role, axes, letters, facts, default, trainable}
+    Definition ::= [target, [index ...], body, [index ...] over, op]
+
+Tensors are numbers of entries in `tensors`, expressions numbers of nodes in `table`, whose grammar
+is in `expressions.py`.  Reading checks every word against a table and evaluates no text: a file
+can hold nonsense, but not code.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from os import PathLike
+from pathlib import Path
+from typing import Any, get_args
+
+import numpy as np
+from numpy.typing import NDArray
+from safetensors import SafetensorError, safe_open
+from safetensors.numpy import save as packed
+from sympy import Expr, Idx
+
+from symbackprop.arrays import Array
+from symbackprop.declare import size
+from symbackprop.errors import InputError, SymbackpropError
+from symbackprop.notation import Definition, Fact, Op, Role, Tensor
+from symbackprop.training.expressions import Reader, Writer
+from symbackprop.training.network import Network, described
+
+__all__ = ["Saved", "load", "save"]
+
+FORMAT = "symbackprop-model"
+VERSION = 1
+FACTS = ("one_hot", "simplex", "label", "positive", "symmetric")
+
+
+@dataclass(frozen=True, slots=True)
+class Saved:
+    """What a file holds: a network, and numbers by name."""
+
+    network: Network
+    dtype: str
+    parameters: dict[str, NDArray[Any]]
+    hypers: dict[str, float]
+
+
+def save(path: str | PathLike[str], network: Network, dtype: str,
+         parameters: Mapping[str, NDArray[Any]], hypers: Mapping[str, float | None]) -> None:
+    """Write the file in one go: whoever reads it meets the old one or the new one."""
+    record = {**_record(network), "dtype": dtype,
+              "hypers": {name: value for name, value in hypers.items() if value is not None}}
+    content = packed({name: np.ascontiguousarray(array) for name, array in parameters.items()},
+                     metadata={"format": FORMAT, "version": str(VERSION),
+                               "model": json.dumps(record, ensure_ascii=False)})
+    target = Path(path)
+    part = target.with_name(f"{target.name}.part")
+    part.write_bytes(content)
+    os.replace(part, target)
+
+
+def load(path: str | PathLike[str]) -> Saved:
+    """The saved network and numbers; raises InputError for anything but a file written by save."""
+    try:
+        with safe_open(path, framework="numpy") as file:
+            metadata = file.metadata() or {}
+            arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    except (OSError, SafetensorError) as problem:
+        raise InputError(f"{path} cannot be read as a saved model: {problem}") from problem
+    if metadata.get("format") != FORMAT:
+        raise InputError(f"{path} is no model saved by symbackprop; Model.load reads what "
+                         "model.save has written")
+    if metadata.get("version") != str(VERSION):
+        raise InputError(f"{path} has version {metadata.get('version')} of the file format; "
+                         f"this library reads version {VERSION}")
+    try:
+        record = json.loads(metadata["model"])
+        network = _network(record, f"{Path(path).name}")
+        return Saved(network, str(record["dtype"]), _matching(network, arrays),
+                     dict(record["hypers"]))
+    except (KeyError, IndexError, TypeError, ValueError, AttributeError, RecursionError,
+            SymbackpropError) as problem:
+        raise InputError(f"{path} is damaged: {problem}") from problem
+
+
+def _matching(network: Network, arrays: dict[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
+    names = [network.names[t] for t in network.parameters]
+    if set(arrays) != set(names):
+        raise InputError(f"it holds numbers for {', '.join(sorted(arrays))}, "
+                         f"but the program has {', '.join(names)}")
+    return {name: arrays[name] for name in names}
+
+
+def _record(network: Network) -> dict[str, Any]:
+    program = network.program
+    defined = [d.target for d in program]
+    tensors = sorted({*program.inputs, *defined}, key=lambda t: t.serial)
+    numbers = {tensor: number for number, tensor in enumerate(tensors)}
+    writer = Writer(numbers)
+
+    def written(exprs: tuple[Expr, ...]) -> list[int]:
+        return [writer.write(expr) for expr in exprs]
+
+    def facts(tensor: Tensor) -> list[list[Any]]:
+        return [[f.kind, list(f.axes), None if f.extent is None else writer.write(f.extent)]
+                for f in tensor.facts]
+
+    return {
+        "tensors": [{"name": t.name, "hint": t.hint, "numbered": t.numbered, "role": t.role,
+                     "axes": written(t.axes), "letters": written(t.letters), "facts": facts(t),
+                     "default": t.default, "trainable": t.trainable} for t in tensors],
+        "definitions": [[numbers[d.target], written(d.indices), writer.write(d.body),
+                         written(d.over), d.op] for d in program],
+        **{what: [numbers[t] for t in getattr(network, what)]
+           for what in ("inputs", "targets", "outputs")},
+        "loss": numbers[network.loss],
+        "table": writer.table,
+    }
+
+
+def _network(record: dict[str, Any], where: str) -> Network:
+    reader = Reader(record["table"])
+    for entry in record["tensors"]:
+        reader.tensors.append(_tensor(entry, reader, where))
+    for target, indices, body, over, op in record["definitions"]:
+        tensor = reader.tensor(target)
+        if tensor.role != "intermediate" or op not in get_args(Op):
+            raise InputError(f"{tensor.name} cannot be defined by {op!r}")
+        tensor.definition = Definition(tensor, _indices(reader, indices), reader.read(body),
+                                       _indices(reader, over), op, where)
+    inputs, targets, outputs = (tuple(reader.tensor(t) for t in record[what])
+                                for what in ("inputs", "targets", "outputs"))
+    return described(inputs, targets, outputs, reader.tensor(record["loss"]))
+
+
+def _tensor(entry: dict[str, Any], reader: Reader, where: str) -> Tensor:
+    name, role, default = entry["name"], entry["role"], entry["default"]
+    if role not in get_args(Role):
+        raise InputError(f"{role!r} is no role of a tensor")
+    if default is not None and not isinstance(default, float):
+        raise InputError(f"{default!r} is no default of a hyper")
+    facts = tuple(Fact(_fact(kind), tuple(map(int, axes)), None if extent is None
+                       else reader.read(extent)) for kind, axes, extent in entry["facts"])
+    return Array(None if name is None else size(name).name,
+                 tuple(reader.read(axis) for axis in entry["axes"]),
+                 _indices(reader, entry["letters"]), role, facts, size(entry["hint"]).name,
+                 numbered=bool(entry["numbered"]), where=where, default=default,
+                 trainable=bool(entry["trainable"]))
+
+
+def _indices(reader: Reader, numbers: list[int]) -> tuple[Idx, ...]:
+    found = tuple(reader.read(number) for number in numbers)
+    for index in found:
+        if not isinstance(index, Idx):
+            raise InputError(f"{index} is no index")
+    return found
+
+
+def _fact(kind: str) -> str:
+    if kind not in FACTS:
+        raise InputError(f"{kind!r} is no fact")
+    return kind

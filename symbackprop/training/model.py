@@ -1,0 +1,287 @@
+"""Model: data, outputs and a loss, with numbers for the parameters; fit, predict, save, load.
+
+Kernels are built on first use and kept: one for predictions, one for the loss, one for gradients,
+and one training step for each rule of an optimizer.  Rates, momenta and other hypers are
+arguments of these kernels, so that a new value never compiles anything.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from os import PathLike
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from symbackprop import codegen
+from symbackprop.derivation import Derivation, derive
+from symbackprop.errors import InputError, ProgramError, TrainingError
+from symbackprop.notation import Tensor
+from symbackprop.training import files
+from symbackprop.training.callbacks import as_callbacks
+from symbackprop.training.dataset import Dataset, dataset, input_arrays
+from symbackprop.training.initialisation import initial_values
+from symbackprop.training.loop import Between, History, train
+from symbackprop.training.metrics import Metric, as_metrics
+from symbackprop.training.network import Network, network
+from symbackprop.training.optimizers import SGD, Optimizer, Rule
+from symbackprop.training.parameters import Hypers, Parameters
+from symbackprop.training.progress import progress
+from symbackprop.training.settings import (
+    known_dtype,
+    known_seed,
+    known_threads,
+    plan_of,
+    rule_of,
+)
+from symbackprop.training.step import TrainingStep, training_step
+from symbackprop.training.summary import Text, summary
+
+__all__ = ["Model"]
+
+Array = NDArray[Any]
+
+
+class Model:
+    """A network with numbers: what is minimised, over which data, and what it predicts.
+
+    inputs, targets, output: a tensor, or a list of them; targets and output may be None.
+    loss: a rank-0 tensor, or an expression of such.  dtype: "float32" or "float64".
+    seed: of the initial parameters.  The batch is the symbolic size on the first axis of targets
+    and inputs; data without it are given once.
+
+    Raises ProgramError where these do not belong together, DeclarationError for what is no tensor.
+
+    >>> import numpy as np, symbackprop as sb
+    >>> x, y = sb.data("x", sb.size("N"), 1), sb.data("y", sb.size("N"), 1)
+    >>> line = sb.layers.dense(x, 1)
+    >>> model = Model(inputs=x, targets=y, output=line, loss=sb.losses.squared_error(line, y))
+    >>> X = np.linspace(-1, 1, 20)[:, np.newaxis]
+    >>> history = model.fit(X, 3*X + 1, epochs=100, optimizer=sb.optimizers.SGD(0.3))
+    >>> model.predict([[2.0]]).round(2)
+    array([[7.]], dtype=float32)
+    """
+
+    def __init__(self, inputs: Any, targets: Any = None, output: Any = None, loss: Any = None,
+                 dtype: str = "float32", seed: int = 0) -> None:
+        if loss is None:
+            raise ProgramError("Model: a loss is missing; write Model(…, loss=L)")
+        self._begin(network(inputs, targets, output, loss), dtype)
+        self.initialise(seed)
+
+    def _begin(self, described: Network, dtype: Any) -> None:
+        self.dtype = known_dtype(dtype)
+        self._network = described
+        names = described.names
+        self._parameters = Parameters({names[t]: t for t in described.parameters}, self.dtype)
+        self._hypers = Hypers({names[t]: t for t in described.hypers})
+        self._derivation: Derivation | None = None
+        self._kernels: dict[str, codegen.Executable] = {}
+        self._steps: dict[tuple[Rule, int | None], tuple[TrainingStep, codegen.TrainingKernel]] = {}
+
+    # -- the numbers
+
+    @property
+    def parameters(self) -> Parameters:
+        """name -> array in order of declaration; writable in place, assignment copies."""
+        return self._parameters
+
+    @property
+    def hypers(self) -> Hypers:
+        """name -> float; a new value takes effect at once and never recompiles."""
+        return self._hypers
+
+    def initialise(self, seed: int = 0) -> None:
+        """New random weights (Glorot or He, as the program says), biases 0, scales 1."""
+        values = initial_values(self._network, np.random.default_rng(known_seed(seed)))
+        for tensor, array in values.items():
+            self._parameters[self._network.names[tensor]] = array
+
+    # -- training
+
+    def fit(self, X: Any, Y: Any = None, epochs: int = 10, batch_size: int | None = 32,
+            optimizer: Optimizer = SGD(0.01), validation_data: Any = None,
+            callbacks: Any = (), metrics: Any = (), seed: int | None = 0,
+            threads: int | None = None, verbose: bool = False, shuffle: bool = True) -> History:
+        """Go on from the present parameters for some epochs; the history, one entry an epoch.
+
+        X, Y: an array, or a list (or dict by name) where there are several; Y may be labels for a
+        one-hot target, a vector for a target of width 1, None where there is no target.
+        batch_size: rows per step, None for all; the last step of an epoch may have fewer.
+        validation_data: (X, Y).  metrics: names of `metrics.METRICS` or functions of (targets,
+        predictions); they are taken over all rows after each epoch.  seed: of the shuffling.
+
+        The loss in the history is the mean over the epoch's steps, weighed by rows and with
+        penalties, at the parameters that each step found.  Optimizer state starts anew.
+
+        Raises InputError for data and TrainingError for settings that do not fit, before anything
+        has changed; TrainingError when the loss becomes NaN or infinite, and then the parameters
+        are what they were before.  After Ctrl-C they are those of the last finished steps.
+        """
+        found = dataset(self._network, X, Y, self.dtype)
+        plan = plan_of(found.rows, epochs, batch_size, shuffle, seed)
+        between = self._between(found, validation_data, callbacks, metrics)
+        self._parameters.check()
+        step, kernel = self._step(rule_of(optimizer), known_threads(threads))
+        hypers = {**self._hypers.numbers(),
+                  **{tensor: float(getattr(optimizer, name)) for name, tensor in step.numbers}}
+        arrays = {**found.arrays, **self._arrays(),
+                  **{t: np.zeros([int(a) for a in t.axes], self.dtype) for t in step.states}}
+        before = self._parameters.copy()
+        with progress(plan.epochs, verbose) as bar:
+            try:
+                history = train(plan, lambda order, size, losses: kernel.run(
+                    order, size, arrays, hypers, losses), between, bar)
+                self._parameters.check()
+            except (TrainingError, InputError):
+                self._parameters.restore(before)
+                raise
+        return history
+
+    def _between(self, found: Dataset, validation_data: Any, callbacks: Any,
+                 metrics: Any) -> Between:
+        """What fit does after each epoch, with everything checked that can be checked before."""
+        names = self._network.names
+        scores = as_metrics(metrics, self._network.targets,
+                            tuple(names[t] for t in self._network.outputs))
+        validation = self._validation(validation_data)
+        sets = {"": found} if validation is None else {"": found, "val_": validation}
+        monitored = tuple(f"{prefix}{name}" for prefix in sets
+                          for name in ("loss", *(score.name for score in scores)))
+
+        def measures() -> dict[str, float]:
+            values: dict[str, float] = {}
+            for prefix, data in sets.items():
+                values |= {f"{prefix}{name}": value
+                           for name, value in self._scores(scores, data).items()}
+            if validation is not None:
+                values["val_loss"] = float(self._run("loss", validation.arrays)[0])
+            return values
+
+        return Between(self._parameters, self._parameters.restore,
+                       measures if len(monitored) > 1 else None, monitored,
+                       as_callbacks(callbacks))
+
+    def _scores(self, metrics: tuple[Metric, ...], data: Dataset) -> dict[str, float]:
+        predictions = self._run("predict", data.arrays) if metrics else []
+        truths = [data.arrays[target] for target in self._network.targets]
+        return {m.name: m.score(truths[m.place], predictions[m.place]) for m in metrics}
+
+    def _validation(self, given: Any) -> Dataset | None:
+        if given is None:
+            return None
+        if not isinstance(given, (list, tuple)) or len(given) != 2:
+            raise InputError("validation_data must be a pair (X, Y)")
+        return dataset(self._network, given[0], given[1], self.dtype)
+
+    # -- what the network says
+
+    def predict(self, X: Any) -> Any:
+        """The output for these inputs: an array in the model's dtype; a list for several outputs.
+
+        X as in fit, any number of rows.  Raises InputError for data that does not fit.
+        """
+        if not self._network.outputs:
+            raise TrainingError("this model has no output; write Model(…, output=p)")
+        found = self._run("predict", input_arrays(self._network, X, self.dtype, {}))
+        return found if len(found) > 1 else found[0]
+
+    def loss(self, X: Any, Y: Any = None) -> float:
+        """The loss on these data, penalties included."""
+        return float(self._run("loss", dataset(self._network, X, Y, self.dtype).arrays)[0])
+
+    def gradients(self, X: Any, Y: Any = None) -> dict[str, Array]:
+        """name -> ∂loss/∂parameter on these data, shaped like the parameter."""
+        found = self._run("gradients", dataset(self._network, X, Y, self.dtype).arrays)
+        names = (self._network.names[t] for t in self._network.trained)
+        return dict(zip(names, found, strict=True))
+
+    def derivation(self) -> Derivation:
+        """The derivative of the loss by every parameter, as formulas: print it."""
+        if self._derivation is None:
+            self._derivation = derive(self._network.loss)
+        return self._derivation
+
+    def summary(self) -> Text:
+        """A table of layers: shape, parameters, and how many numbers these are."""
+        return summary(self._network)
+
+    @property
+    def kernels(self) -> dict[str, codegen.Executable | codegen.TrainingKernel]:
+        """The kernels built so far by name: predict, loss, gradients, fit; with source and path."""
+        built: dict[str, codegen.Executable | codegen.TrainingKernel] = dict(self._kernels)
+        for _, kernel in self._steps.values():
+            built["fit"] = kernel
+        return built
+
+    @property
+    def source(self) -> str:
+        """The generated source of all kernels built so far, loss and gradients at the least."""
+        self._kernel("gradients")
+        return "\n\n".join(kernel.source for kernel in self.kernels.values())
+
+    # -- files
+
+    def save(self, path: str | PathLike[str]) -> None:
+        """Write program and numbers to one safetensors file.
+
+        Raises ProgramError for a program with a function that the file grammar lacks.
+        """
+        files.save(path, self._network, self.dtype, self._parameters, self._hypers)
+
+    @classmethod
+    def load(cls, path: str | PathLike[str]) -> Model:
+        """The model of a saved file: same definitions, same numbers; no text is evaluated.
+
+        Raises InputError for a file that is no saved model, or is damaged.
+        """
+        saved = files.load(path)
+        made = cls.__new__(cls)
+        made._begin(saved.network, saved.dtype)
+        for name, array in saved.parameters.items():
+            made._parameters[name] = array
+        for name, value in saved.hypers.items():
+            made._hypers[name] = value
+        return made
+
+    def __repr__(self) -> str:
+        inside = ", ".join(f"{name}{list(map(int, t.axes))}" for t, name in
+                           ((t, self._network.names[t]) for t in self._network.parameters))
+        return f"<Model {self.dtype}: {inside}>"
+
+    # -- kernels
+
+    def _arrays(self) -> dict[Tensor, Array]:
+        return {t: self._parameters[self._network.names[t]] for t in self._network.parameters}
+
+    def _kernel(self, what: str) -> codegen.Executable:
+        if what not in self._kernels:
+            network = self._network
+            match what:
+                case "predict":
+                    wanted = list(network.outputs)
+                case "loss":
+                    wanted = [network.loss]
+                case _:
+                    wanted = [self.derivation().gradient(t) for t in network.trained]
+            self._kernels[what] = codegen.compile(wanted, dtype=self.dtype)
+        return self._kernels[what]
+
+    def _run(self, what: str, data: Mapping[Tensor, Array]) -> list[Array]:
+        kernel = self._kernel(what)
+        names = kernel.program.names
+        values: dict[Tensor, Any] = {**data, **self._arrays(), **self._hypers.numbers()}
+        found: list[Array] = kernel(**{names[t]: values[t] for t in kernel.program.inputs})
+        return found
+
+    def _step(self, rule: Rule, threads: int | None) -> tuple[TrainingStep, codegen.TrainingKernel]:
+        key = (rule, threads)
+        if key not in self._steps:
+            network = self._network
+            gradients = {t: self.derivation().gradient(t) for t in network.trained}
+            step = training_step(network.loss, gradients, rule, network.names)
+            rows = tuple(t for t in step.program.inputs if network.has_batch(t))
+            self._steps[key] = step, codegen.compile_training(
+                step.program, rows, network.batch, step.loss, self.dtype, threads)
+        return self._steps[key]

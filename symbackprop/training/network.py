@@ -1,0 +1,154 @@
+"""What a Model is about: its data, outputs and loss as tensors, one program, and the batch axis.
+
+The batch is the symbolic size on the first axis of the targets, or of the inputs where no target
+has one; data without it is given once.  Names come from the one program of loss and outputs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from sympy import Expr, Symbol
+
+from symbackprop.checks import verify
+from symbackprop.collect import output_tensor, program
+from symbackprop.declare import tensor_of
+from symbackprop.errors import ProgramError
+from symbackprop.notation import Definition, Program, Tensor, tensors_in
+
+__all__ = ["Network", "described", "needed", "network"]
+
+
+@dataclass(frozen=True, slots=True)
+class Network:
+    """Data tensors, outputs and loss; `program` defines loss and outputs as declared."""
+
+    inputs: tuple[Tensor, ...]
+    targets: tuple[Tensor, ...]
+    outputs: tuple[Tensor, ...]
+    loss: Tensor
+    program: Program
+    names: dict[Tensor, str]
+    batch: Symbol | None
+
+    @property
+    def parameters(self) -> tuple[Tensor, ...]:
+        """Parameters in order of declaration."""
+        return tuple(t for t in self.program.inputs if t.role == "parameter")
+
+    @property
+    def trained(self) -> tuple[Tensor, ...]:
+        """The parameters that the loss reads, in order of declaration."""
+        read = set(read_by(self.program, (self.loss,)))
+        return tuple(t for t in self.parameters if t in read and t.trainable)
+
+    @property
+    def hypers(self) -> tuple[Tensor, ...]:
+        """Run-time scalars in order of declaration."""
+        return tuple(t for t in self.program.inputs if t.role == "hyper")
+
+    def has_batch(self, tensor: Tensor) -> bool:
+        """Whether the first axis of this tensor is the batch."""
+        return self.batch is not None and tensor.axes[:1] == (self.batch,)
+
+
+def network(inputs: Any, targets: Any, output: Any, loss: Any) -> Network:
+    """The network of these tensors; raises ProgramError where they do not belong together.
+
+    Each argument is a tensor or a list of them; targets and output may be None.  The loss may be
+    an expression of rank-0 tensors.
+    """
+    data, wanted = _data(inputs, "inputs"), _data(targets, "targets")
+    outputs = tuple(tensor_of(given, "output") for given in _several(output))
+    minimised = output_tensor(loss)
+    if minimised.rank:
+        raise ProgramError(
+            f"loss: {minimised!r} has {minimised.rank} axes, but a loss is one number; sum over "
+            f"its indices {', '.join(map(str, minimised.letters))}: sb.define('L', (), Sum(…))")
+    return described(data, wanted, outputs, minimised)
+
+
+def described(inputs: tuple[Tensor, ...], targets: tuple[Tensor, ...],
+              outputs: tuple[Tensor, ...], loss: Tensor) -> Network:
+    """The network of tensors that are known to be such, checked."""
+    whole = program([loss, *outputs])
+    verify(whole)
+    made = Network(inputs, targets, outputs, loss, whole, whole.names,
+                   _batch((*targets, *inputs)))
+    _check_data(made)
+    _check_parameters(made)
+    return made
+
+
+def needed(whole: Program, targets: Iterable[Tensor]) -> tuple[Definition, ...]:
+    """The definitions of a program that these tensors need, in its order."""
+    wanted = set(targets)
+    found = []
+    for definition in reversed(whole.definitions):
+        if definition.target in wanted:
+            found.append(definition)
+            wanted.update(tensors_in(definition.body))
+    return tuple(reversed(found))
+
+
+def read_by(whole: Program, targets: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+    """The tensors without a definition that these need."""
+    definitions = needed(whole, targets)
+    read = dict.fromkeys(t for d in definitions for t in tensors_in(d.body))
+    made = {d.target for d in definitions}
+    return tuple(t for t in dict.fromkeys((*read, *targets)) if t not in made)
+
+
+def _several(given: Any) -> tuple[Any, ...]:
+    if given is None:
+        return ()
+    return tuple(given) if isinstance(given, (list, tuple)) else (given,)
+
+
+def _data(given: Any, what: str) -> tuple[Tensor, ...]:
+    found = tuple(tensor_of(one, what) for one in _several(given))
+    for tensor in found:
+        if tensor.role != "data":
+            raise ProgramError(f"{what}: {tensor.name} (declared at {tensor.where}) is a "
+                               f"{tensor.role}; {what} are declared by sb.data")
+    return found
+
+
+def _batch(data: tuple[Tensor, ...]) -> Symbol | None:
+    firsts: list[Expr] = [tensor.axes[0] for tensor in data if tensor.axes]
+    return next((axis for axis in firsts if isinstance(axis, Symbol)), None)
+
+
+def _check_data(made: Network) -> None:
+    """Every data tensor is an input or a target, once, and no output reads a target."""
+    given = (*made.inputs, *made.targets)
+    for tensor in given:
+        if given.count(tensor) > 1:
+            raise ProgramError(f"{tensor.name} stands twice among inputs and targets")
+        if tensor not in made.names:
+            raise ProgramError(f"neither the loss nor an output reads {tensor.name} (declared at "
+                               f"{tensor.where}); leave it out of inputs and targets")
+    for tensor in made.program.inputs:
+        if tensor.role == "data" and tensor not in given:
+            raise ProgramError(f"the loss or an output reads the data {tensor.name} (declared at "
+                               f"{tensor.where}), which is neither among inputs nor targets; "
+                               f"add it, e.g. inputs=[…, {tensor.name}]")
+    read = read_by(made.program, made.outputs)
+    for tensor in made.targets:
+        if tensor in read:
+            raise ProgramError(f"an output reads the target {tensor.name}, so nothing could be "
+                               f"predicted without it; make {tensor.name} an input")
+
+
+def _check_parameters(made: Network) -> None:
+    if not made.trained:
+        raise ProgramError("the loss reads no parameter, so there is nothing to train; declare "
+                           "some with sb.parameter or sb.layers.dense")
+    for tensor in made.parameters:
+        for axis in tensor.axes:
+            if not axis.is_Integer:
+                raise ProgramError(
+                    f"the parameter {made.names[tensor]} (declared at {tensor.where}) has an axis "
+                    f"of length {axis}; a Model needs numbers there")

@@ -1,0 +1,129 @@
+"""The numbers of a model: parameters by name as arrays, hypers by name as floats.
+
+Both are dictionaries whose keys are fixed.  Arrays are writable in place; assignment copies into
+the array that is there, after a check, so that references stay good.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping, MutableMapping
+from numbers import Real
+from typing import Any, Generic, NoReturn, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from symbackprop.codegen.gate import check_array
+from symbackprop.errors import InputError
+from symbackprop.notation import Tensor
+
+__all__ = ["Hypers", "Parameters"]
+
+
+T = TypeVar("T")
+
+
+class _Fixed(MutableMapping[str, T], Generic[T]):
+    """A dictionary whose keys stay what they are."""
+
+    kind = "entry"
+
+    def __init__(self, tensors: Mapping[str, Tensor], values: Mapping[str, T]) -> None:
+        self._tensors = dict(tensors)
+        self._values = dict(values)
+
+    def __getitem__(self, name: str) -> T:
+        if name not in self._values:
+            self._refuse(name)
+        return self._values[name]
+
+    def __delitem__(self, name: str) -> NoReturn:
+        raise InputError(f"the {self.kind} {name!r} belongs to the model and cannot be deleted")
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._values
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._values)
+
+    def __len__(self) -> int:
+        return len(self._values)
+
+    def __repr__(self) -> str:
+        return repr(self._values)
+
+    def _refuse(self, name: object) -> NoReturn:
+        known = ", ".join(self._values) or "none"
+        raise UnknownName(f"this model has no {self.kind} {name!r}; it has {known}")
+
+
+class UnknownName(InputError, KeyError):
+    """A name that a model does not have; also a KeyError, so that `in` and `get` work as usual."""
+
+    __str__ = Exception.__str__
+
+
+class Parameters(_Fixed[NDArray[Any]]):
+    """name -> array, in order of declaration."""
+
+    kind = "parameter"
+
+    def __init__(self, tensors: Mapping[str, Tensor], dtype: str) -> None:
+        shapes = {name: tuple(map(int, tensor.axes)) for name, tensor in tensors.items()}
+        super().__init__(tensors, {name: np.zeros(s, dtype) for name, s in shapes.items()})
+
+    def __setitem__(self, name: str, value: Any) -> None:
+        self._values[self._known(name)][...] = self.checked(name, value)
+
+    def checked(self, name: str, value: Any) -> NDArray[Any]:
+        """The value as an array of this parameter's shape and dtype, finite; or an InputError."""
+        tensor = self._tensors[self._known(name)]
+        array: NDArray[Any] = check_array(tensor, value, name, self._values[name].dtype.name, {})
+        return array
+
+    def _known(self, name: str) -> str:
+        if name not in self._values:
+            self._refuse(name)
+        return name
+
+    def check(self) -> None:
+        """Raises InputError where someone has written NaN or infinity into an array."""
+        for name, array in self.items():
+            self.checked(name, array)
+
+    def copy(self) -> dict[str, NDArray[Any]]:
+        """Copies of all arrays."""
+        return {name: array.copy() for name, array in self.items()}
+
+    def restore(self, saved: Mapping[str, NDArray[Any]]) -> None:
+        """Put the numbers of a copy back into the arrays."""
+        for name, array in saved.items():
+            self._values[name][...] = array
+
+
+class Hypers(_Fixed[float | None]):
+    """name -> float; one that was declared without a default is None until it is set."""
+
+    kind = "hyper"
+
+    def __init__(self, tensors: Mapping[str, Tensor]) -> None:
+        super().__init__(tensors, {name: tensor.default for name, tensor in tensors.items()})
+
+    def __setitem__(self, name: str, value: Any) -> None:
+        if name not in self._values:
+            self._refuse(name)
+        number = value.item() if isinstance(value, np.ndarray) and value.ndim == 0 else value
+        if isinstance(number, bool) or not isinstance(number, Real) or not math.isfinite(number):
+            raise InputError(f"the hyper {name} must be a finite real number, found {value!r}")
+        self._values[name] = float(number)
+
+    def numbers(self) -> dict[Tensor, float]:
+        """tensor -> float, complete; raises InputError for a hyper that was never set."""
+        found = {}
+        for name, value in self.items():
+            if value is None:
+                raise InputError(f"the hyper {name} (declared at {self._tensors[name].where}) has "
+                                 f"no value; write model.hypers[{name!r}] = 1e-3")
+            found[self._tensors[name]] = value
+        return found

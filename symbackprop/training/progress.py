@@ -1,0 +1,31 @@
+"""The progress bar of fit: one tick an epoch, with the latest values."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any, Protocol
+
+from tqdm.auto import tqdm
+
+__all__ = ["Bar", "progress"]
+
+
+class Bar(Protocol):
+    """Something that is told how many epochs are done, and the latest values."""
+
+    def __call__(self, done: int, values: Mapping[str, float]) -> None:
+        """Note that so many more epochs are done."""
+
+
+@contextmanager
+def progress(epochs: int, verbose: bool) -> Iterator[Bar]:
+    """A bar over the epochs, or one that shows nothing."""
+    bar: Any = tqdm(total=epochs, unit="epoch", disable=not verbose, dynamic_ncols=True)
+
+    def note(done: int, values: Mapping[str, float]) -> None:
+        bar.set_postfix({name: f"{value:.4g}" for name, value in values.items()}, refresh=False)
+        bar.update(done)
+
+    with bar:
+        yield note
