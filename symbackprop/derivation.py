@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -14,11 +15,11 @@ from symbackprop.collect import program as collected
 from symbackprop.declare import tensor_of
 from symbackprop.errors import DerivationError
 from symbackprop.normal import normalise
-from symbackprop.notation import Definition, Element, Program, Tensor, elements_in
+from symbackprop.notation import Program, Tensor, elements_in
 from symbackprop.printing.index import program_text
 from symbackprop.printing.matrix import matrix_text
 from symbackprop.printing.presentation import presented
-from symbackprop.simplification import pruned, simplify
+from symbackprop.simplification import is_sensitivity, pruned, simplify
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +84,7 @@ def derive(loss: Any, wrt: Sequence[Any] | None = None) -> Derivation:
     >>> print(sb.derive(sb.define("L", (), Sum(r[n]**2, n))).text("index"))
     ∂L/∂w[i] = 2·Σ_n r[n]·x[n,i]
     """
-    declared = collected(loss)
+    declared = collected(loss, wrt or ())
     verify(declared)
     (target,) = declared.outputs
     if target.rank:
@@ -97,7 +98,7 @@ def derive(loss: Any, wrt: Sequence[Any] | None = None) -> Derivation:
                     outputs=(*forward.outputs, *found.values()))
     best = simplify(whole, keep=asked, settled=len(forward.definitions))
     backward = pruned(replace(best, outputs=tuple(found.values())))
-    _export(backward, found, declared)
+    _export(backward, found, forward, declared)
     return Derivation(target, declared, backward, found)
 
 
@@ -115,21 +116,29 @@ def _asked(program: Program, wrt: Sequence[Any] | None) -> tuple[Tensor, ...]:
     return asked
 
 
-def _export(backward: Program, found: dict[Tensor, Tensor], declared: Program) -> None:
+def _export(backward: Program, found: dict[Tensor, Tensor], forward: Program, declared: Program
+            ) -> None:
     """Names the adjoints, and gives every tensor made here its final definition."""
-    names = declared.names
-    loss = names[declared.outputs[0]]
+    names = {**forward.names, **declared.names}
+    loss = declared.names[declared.outputs[0]]
     for tensor, gradient in found.items():
-        gradient.hint, gradient.numbered = f"∂{loss}/∂{names[tensor]}", False
-    own = {g: None for g in found.values()}
-    sensitivities = [d for d in backward if d.adjoint_of is not None and d.target not in own]
-    place = {d.target: p for p, d in enumerate(backward)}
-    forward_place = lambda d: place.get(d.adjoint_of, -1)  # noqa: E731
-    for number, definition in enumerate(sorted(sensitivities, key=forward_place), 1):
-        definition.target.hint, definition.target.numbered = f"δ{number}", False
+        _name(gradient, f"∂{loss}/∂{names[tensor]}")
+    own = dict.fromkeys(found.values())
+    place = {d.target: number for number, d in enumerate(forward)}
+    readers = Counter(e.tensor for d in backward for e in elements_in(d.body))
+    adjoint_lines = sorted((d for d in backward if d.adjoint_of in place and d.target not in own),
+                           key=lambda d: place[d.adjoint_of])
+    number = 0
+    for definition in adjoint_lines:
+        if is_sensitivity(definition) or readers[definition.target] > 1:
+            number += 1
+            _name(definition.target, f"δ{number}")
+        else:
+            _name(definition.target, f"∂{loss}/∂{names[definition.adjoint_of]}")
     for definition in backward:
         if definition.target.definition is None:
             definition.target.definition = definition
 
 
-__all__ = ["Definition", "Derivation", "Element", "derive", "elements_in"]
+def _name(tensor: Tensor, name: str) -> None:
+    tensor.hint, tensor.numbered = name, False

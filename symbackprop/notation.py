@@ -119,7 +119,8 @@ class Element(Expr):  # type: ignore[misc]
         return self if old == self.args[0] else None  # a number for the symbol means nothing
 
     def _sympystr(self, printer: Any) -> str:
-        return f"{self.args[0].name}[{', '.join(printer._print(i) for i in self.indices)}]"
+        name = self.tensor.name or self.tensor.hint
+        return f"{name}[{', '.join(printer._print(i) for i in self.indices)}]"
 
 
 class Reduction(Expr):  # type: ignore[misc]

@@ -281,6 +281,6 @@ def trivial(body: Expr) -> bool:
 
 
 def is_sensitivity(definition: Definition) -> bool:
-    """Whether a definition is a δ: the adjoint of an affine result (a pre-activation)."""
-    return definition.adjoint_of is not None and not isinstance(
+    """Whether a definition is worth the name δ: an adjoint that is more than a copy or a sum."""
+    return definition.adjoint_of is not None and definition.op == "map" and not isinstance(
         definition.body, (Element, TensorSymbol))

@@ -10,12 +10,13 @@ Sensitivities, gradients and what the user named keep their lines.
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import replace
 
 from sympy import Expr
 
 from symbackprop.indexing import replace_indices
-from symbackprop.notation import Definition, Element, Program, Tensor, elements_in
+from symbackprop.notation import Definition, Element, Program, Tensor, elements_in, tensors_in
 from symbackprop.printing.index import right_hand_side
 from symbackprop.rules.forms import weight
 from symbackprop.simplification import is_sensitivity, pruned, trivial
@@ -44,7 +45,18 @@ def presented(program: Program, whole: Tensor | None = None) -> Program:
             shown.append(written)
     if whole is not None:
         return replace(program, definitions=tuple(d for d in shown if d.target is whole))
-    return replace(program, definitions=tuple(shown))
+    return replace(program, definitions=tuple(_as_on_the_blackboard(shown, program.outputs)))
+
+
+def _as_on_the_blackboard(shown: list[Definition], gradients: Sequence[Tensor]) -> list[Definition]:
+    """Each gradient stands as soon as the sensitivities that it reads do."""
+    place: dict[Tensor, tuple[int, int]] = {}
+    for number, definition in enumerate(d for d in shown if d.target not in gradients):
+        place[definition.target] = (number, 0)
+    for definition in (d for d in shown if d.target in gradients):
+        read = [place[t][0] for t in tensors_in(definition.body) if t in place]
+        place[definition.target] = (max(read, default=-1), 1)
+    return sorted(shown, key=lambda d: place[d.target])
 
 
 def _is_forward(definition: Definition) -> bool:
@@ -61,9 +73,9 @@ def _hidden(definition: Definition, body: Expr, program: Program, counts: Counte
         return False
     if everything:
         return definition.adjoint_of is not None or not _is_layer(target)
-    if is_sensitivity(definition) and target.hint.startswith("δ"):
+    if is_sensitivity(definition):
         return False
-    return trivial(definition.body) and definition.op == "map" or (
+    return (trivial(definition.body) and definition.op == "map") or (
         counts[target] == 1 and weight(body) <= WIDEST)
 
 

@@ -138,7 +138,7 @@ def _function(node: Basic, written: Mapping[Basic, Piece]) -> Piece:
 
 def _sum(node: Expr, written: Mapping[Basic, Piece]) -> Piece:
     line = ""
-    for term in sorted(node.args, key=_term_order):
+    for term in sorted(node.args, key=term_order):
         negative = term.could_extract_minus_sign() and _number_of(term) < 0
         part = written[magnitude(term)].within(SUM + 1)
         line += (" − " if negative else " + ") + part if line else ("−" if negative else "") + part
@@ -240,6 +240,6 @@ def _factor_order(factor: Expr, sum_last: bool) -> tuple[object, ...]:
     return (1, 1) if isinstance(base, Symbol) else (4, 3)
 
 
-def _term_order(term: Expr) -> tuple[object, ...]:
+def term_order(term: Expr) -> tuple[object, ...]:
     negative = bool(_number_of(term) < 0)
     return (not term.has(Sum, Reduction), negative, not term.is_number)
