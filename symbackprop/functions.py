@@ -17,6 +17,7 @@ from typing import Any
 from sympy import (
     Abs,
     Add,
+    And,
     Eq,
     Expr,
     Function,
@@ -26,6 +27,7 @@ from sympy import (
     Max,
     Min,
     Mul,
+    Not,
     Piecewise,
     Pow,
     Rational,
@@ -212,9 +214,7 @@ def branches(node: Piecewise) -> list[tuple[Expr, Boolean]]:
 
 
 def masked(node: Piecewise, chosen: int) -> Expr:
-    """[the condition of this branch decides], for the derivative of a Piecewise by its branch."""
-    pairs = [
-        (Integer(1) if place == chosen else Integer(0), condition)
-        for place, (_, condition) in enumerate(branches(node))
-    ]
-    return Piecewise(*pairs)
+    """[this branch decides]: the derivative of a Piecewise by its branch; a bracket is strongly
+    zero, so that what is undefined in a branch that is not taken never leaks."""
+    conditions = [condition for _, condition in branches(node)]
+    return Iverson(And(*(Not(earlier) for earlier in conditions[:chosen]), conditions[chosen]))

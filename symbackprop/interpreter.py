@@ -1,4 +1,4 @@
-"""The slow, plain evaluator: what a program means, in NumPy or in mpmath; ground truth for all else.
+"""The slow, plain evaluator: what a program means, in NumPy or mpmath; ground truth for all else.
 
     evaluate(program, {"x": X, "W": W0})                 every tensor's value in float64
     evaluate(program, {"x": X, "W": W0}, precision=50)   the same in 50 decimal digits
@@ -256,7 +256,7 @@ class Machine:
         return int(self.value(axis, {}, 0))
 
     def read(self, program: Program, values: Mapping[Any, Any]) -> None:
-        """Take the inputs and the sizes that their shapes say; see `evaluate` for what is raised."""
+        """Take the inputs, and the sizes from their shapes; see `evaluate` for what is raised."""
         names, given = program.names, dict(values)
         for tensor in program.inputs:
             keys = [key for key in (tensor, tensor.symbol, names[tensor]) if key in given]
@@ -329,8 +329,8 @@ def _symbol(key: Any, program: Program) -> sp.Expr:
     for definition in program:
         lengths = [extent(index) for index in (*definition.indices, *definition.over)]
         for part in (definition.body, *definition.target.axes, *lengths):
-            known |= {str(symbol): symbol for symbol in part.free_symbols
-                      if isinstance(symbol, sp.Symbol)}
+            known |= {str(symbol): symbol for symbol in part.atoms(sp.Symbol)
+                      if not isinstance(symbol, TensorSymbol)}
     if str(key) not in known:
         raise InputError(f"{key!r} is no input of this program; "
                          f"its inputs are {', '.join(program.names[t] for t in program.inputs)}")

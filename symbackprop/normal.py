@@ -16,8 +16,22 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 
-from sympy import Add, Eq, Expr, Function, Idx, Integer, KroneckerDelta, Mul, Pow, Sum, Symbol
-
+from sympy import (
+    Add,
+    And,
+    Eq,
+    Expr,
+    Function,
+    Ge,
+    Idx,
+    Integer,
+    KroneckerDelta,
+    Le,
+    Mul,
+    Pow,
+    Sum,
+    Symbol,
+)
 from symbackprop.arrays import Array
 from symbackprop.functions import Iverson
 from symbackprop.indexing import bound_indices, free_indices
@@ -58,7 +72,8 @@ def _normalised(definition: Definition) -> list[Definition]:
     if definition.op == "map" and last is not None and body == last.element:
         if definition.indices == last.indices:
             flattening.made.pop()
-            return [*flattening.made, replace(definition, body=last.body, over=last.over, op=last.op)]
+            return [*flattening.made,
+                    replace(definition, body=last.body, over=last.over, op=last.op)]
     return [*flattening.made, replace(definition, body=body)]
 
 
@@ -125,10 +140,13 @@ class _Flattening:
         return node if tuple(args) == node.args else node.func(*args)
 
     def _sum(self, node: Sum, body: Expr) -> Expr:
-        """A limit (i, lo, hi) that is part of the range of i gets an index of its own, from 0."""
+        """A limit (i, lo, hi) that is part of the range of i gets an index of its own, from 0;
+        one that another index sets becomes a bracket."""
         over = []
         for index, lower, upper in node.limits:
-            if (lower, upper) != (index.lower, index.upper):
+            if free_indices(lower) or free_indices(upper):
+                body = Iverson(And(Ge(index, lower), Le(index, upper))) * body
+            elif (lower, upper) != (index.lower, index.upper):
                 shorter = Idx(index.label, upper - lower + 1)
                 body = body.xreplace({index: shorter + lower})
                 index = shorter

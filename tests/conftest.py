@@ -1,16 +1,47 @@
-"""Golden files: what a stage prints is kept in tests/golden and compared letter by letter."""
+"""Golden files, and the seed of the random programs.
 
+What a stage prints is kept in tests/golden and compared letter by letter.  Random programs are
+others in every run; the seed stands in the header of the run, and `pytest --seed` gives it back.
+"""
+
+
+import secrets
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 GOLDEN = Path(__file__).parent / "golden"
+SEED = pytest.StashKey[int]()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--update-golden", action="store_true",
                      help="write what is printed now into tests/golden; then read the diff")
+    parser.addoption("--seed", type=int, help="the seed of the random programs (else a new one)")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    given = config.getoption("--seed")
+    shared = getattr(config, "workerinput", {}).get("seed")  # from the main process of pytest-xdist
+    drawn = secrets.randbelow(10**6) if given is None else given
+    config.stash[SEED] = drawn if shared is None else shared
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_configure_node(node: Any) -> None:
+    node.workerinput["seed"] = node.config.stash[SEED]
+
+
+def pytest_report_header(config: pytest.Config) -> str:
+    return f"random programs: --seed {config.stash[SEED]}"
+
+
+@pytest.fixture(scope="session")
+def seed(pytestconfig: pytest.Config) -> int:
+    """The seed of this run, the same in every worker."""
+    return pytestconfig.stash[SEED]
 
 
 @pytest.fixture

@@ -74,7 +74,7 @@ def _common(total: Expr) -> Expr:
     if not shared:
         return total
     factor = Mul(*(Pow(base, exponent) for base, exponent in shared.items()))
-    rest = Add(*(term / factor for term in total.args))
+    rest = Add(*(_without(term, shared) for term in total.args))
     return _numbers_out(Mul(factor, rest, evaluate=False)) if isinstance(rest, Add) else factor * rest
 
 
@@ -88,6 +88,14 @@ def _powers(term: Expr) -> dict[Expr, Expr]:
             base, exponent = factor, Integer(1)
         pairs[base] = exponent
     return pairs
+
+
+def _without(term: Expr, shared: dict[Expr, Expr]) -> Expr:
+    """The term without shared powers; never a quotient, since 1/Piecewise may be 1/0 in a branch."""
+    numbers = [factor for factor in Mul.make_args(term) if isinstance(factor, Number)]
+    left = {base: exponent - shared.get(base, Integer(0))
+            for base, exponent in _powers(term).items()}
+    return Mul(*numbers, *(Pow(base, exponent) for base, exponent in left.items()))
 
 
 def _least(first: Expr, second: Expr) -> Expr:

@@ -29,7 +29,7 @@ PLAIN = {
     sp.exp: jnp.exp, sp.sin: jnp.sin, sp.cos: jnp.cos, sp.tan: jnp.tan, sp.tanh: jnp.tanh,
     sp.sinh: jnp.sinh, sp.cosh: jnp.cosh, sp.asinh: jnp.arcsinh, sp.atan: jnp.arctan,
     sp.erf: jax.scipy.special.erf, sp.Abs: jnp.abs, sp.sign: jnp.sign, sp.floor: jnp.floor,
-    sp.Mod: jnp.mod, sp.Not: jnp.logical_not, relu: jax.nn.relu,
+    sp.Mod: jnp.mod, sp.Not: jnp.logical_not, sp.ITE: jnp.where, relu: jax.nn.relu,
     sigmoid: jax.nn.sigmoid, softplus: jax.nn.softplus,
     sp.Eq: jnp.equal, sp.Ne: jnp.not_equal, sp.Lt: jnp.less, sp.Le: jnp.less_equal,
     sp.Gt: jnp.greater, sp.Ge: jnp.greater_equal,
@@ -168,6 +168,8 @@ def _place(expr, places, arrays, sizes):
         case Element():
             inside = tuple(_place(i, places, arrays, sizes) for i in expr.indices)
             return arrays[expr.tensor][inside].astype(int)
+        case TensorSymbol():
+            return arrays[expr.tensor].astype(int)
         case sp.Symbol():
             return sizes[expr.name]
         case sp.Add():
