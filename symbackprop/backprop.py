@@ -27,7 +27,6 @@ from symbackprop.notation import (
     Element,
     Program,
     Tensor,
-    TensorSymbol,
     elements_in,
     extent,
 )
@@ -51,7 +50,8 @@ def adjoints(program: Program, loss: Tensor, wrt: Sequence[Tensor]
         listed = ", ".join(f"{names.get(t, t.name or t.hint)} (declared at {t.where})"
                            for t in missing)
         raise DerivationError(
-            f"the loss does not depend on {listed}; it can be differentiated by {known or 'nothing'}"
+            f"the loss does not depend on {listed}; "
+            f"it can be differentiated by {known or 'nothing'}"
         )
     found = {t: sweep.adjoint(t) for t in wrt}
     return tuple(sweep.made), found

@@ -86,7 +86,7 @@ def axes_of(axis: Any, rank: int, spoken: str) -> tuple[int, ...]:
 def product_letters(
     a: Tensor, b: Tensor, spoken: str
 ) -> tuple[tuple[Idx, ...], tuple[Idx, ...], tuple[Idx, ...], Idx]:
-    """The letters of a @ b: batch axes, the row (none if a is a vector), the column, and the sum's."""
+    """The letters of a @ b: batch axes, the row (none if a is a vector), the column, the sum's."""
     axes = common_shape([a.axes[:-2], b.axes[:-2]], spoken)
     taken: list[Idx] = []
     for place, length in zip(range(-len(axes), 0), axes, strict=True):

@@ -155,7 +155,8 @@ def tensor_of(given: Any, what: str = "this") -> Tensor:
     if isinstance(given, TensorSymbol):
         return given.tensor
     raise DeclarationError(f"{what}: expected a tensor, found {given!r} of type "
-                           f"{type(given).__name__}; make it with sb.data, sb.parameter or sb.define")
+                           f"{type(given).__name__}; make it with sb.data, sb.parameter or "
+                           "sb.define")
 
 
 def scalar(body: Any, what: str) -> Expr:

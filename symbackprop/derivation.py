@@ -1,4 +1,4 @@
-"""derive(L): the gradient of a loss as definitions, simplified, with a name for each sensitivity."""
+"""derive(L): the gradient of a loss as definitions, simplified, each sensitivity with a name."""
 
 from __future__ import annotations
 
@@ -63,7 +63,8 @@ class Derivation:
                 return program_text(presented(self.backward))
             case "matrix":
                 return matrix_text(presented(self.backward))
-        raise DerivationError(f'there is no form {form!r}; write d.text("index") or d.text("matrix")')
+        raise DerivationError(f"there is no form {form!r}; write "
+                              'd.text("index") or d.text("matrix")')
 
     def __str__(self) -> str:
         return self.text("matrix")
@@ -112,7 +113,8 @@ def _asked(program: Program, wrt: Sequence[Any] | None) -> tuple[Tensor, ...]:
     asked = tuple(program[t] if isinstance(t, str) else tensor_of(t, "derive(…)") for t in given)
     for tensor in asked:
         if tensor.has_fact("label"):
-            raise DerivationError(f"{tensor.name} holds integer labels: there is no derivative by it")
+            raise DerivationError(f"{tensor.name} holds integer labels: "
+                                  "there is no derivative by it")
     return asked
 
 

@@ -94,7 +94,7 @@ def canonical(definition: Definition) -> tuple[object, ...]:
 
 
 def spelled(body: Expr, free: Sequence[Idx], over: Sequence[Idx] = ()) -> Expr:
-    """The body with free indices written _0, _1, … in the given order and bound ones by their use."""
+    """The body with free indices written _0, _1, … in the given order, bound ones by their use."""
     mapping = {i: _numbered("_", place, i) for place, i in enumerate(free)}
     for place, i in enumerate(sorted(over, key=lambda i: _use(body, i))):
         mapping[i] = _numbered("_o", place, i)

@@ -24,14 +24,13 @@ from sympy import (
     Function,
     Ge,
     Idx,
-    Integer,
     KroneckerDelta,
     Le,
     Mul,
-    Pow,
     Sum,
     Symbol,
 )
+
 from symbackprop.arrays import Array
 from symbackprop.functions import Iverson
 from symbackprop.indexing import bound_indices, free_indices
@@ -41,7 +40,6 @@ from symbackprop.notation import (
     Op,
     Program,
     Reduction,
-    Tensor,
     TensorSymbol,
     extent,
 )

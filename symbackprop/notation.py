@@ -51,7 +51,7 @@ class Fact:
 
 
 class TensorSymbol(Symbol):  # type: ignore[misc]
-    """The SymPy atom of a tensor: the whole expression at rank 0, the base of its Elements above."""
+    """The SymPy atom of a tensor: the whole expression at rank 0, the base of Elements above."""
 
     __slots__ = ("tensor",)
     tensor: Tensor
@@ -81,7 +81,7 @@ def _symbol_of(tensor: Tensor) -> TensorSymbol:
 
 
 class Element(Expr):  # type: ignore[misc]
-    """x[n, i]: one real entry of a tensor; args are the tensor's symbol and the index expressions."""
+    """x[n, i]: one real entry of a tensor; args are the tensor's symbol and the indices."""
 
     is_commutative = True
     is_real = True
@@ -228,7 +228,7 @@ class Tensor:
 
 @dataclass(frozen=True, slots=True)
 class Definition:
-    """target[indices] = op_{over} body; `why` says what an adjoint is the adjoint of, if it is one."""
+    """target[indices] = op_{over} body; `adjoint_of` is set where it is an adjoint."""
 
     target: Tensor
     indices: tuple[Idx, ...]

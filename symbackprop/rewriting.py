@@ -1,4 +1,4 @@
-"""The engine: rules are rows (name, left, right, when, why); it matches shapes and knows no mathematics.
+"""The engine: rules are rows (name, left, right, when, why); it knows shapes, no mathematics.
 
 A pattern is a SymPy expression whose free symbols are `Hole`s.  A hole matches any expression,
 everywhere the same.  Sums and products match in any order, and what a pattern leaves of them

@@ -127,9 +127,9 @@ def _element(element: Element, row: Axis, column: Axis, names: Mapping[Tensor, s
         case (first, second) if (first, second) == (column, row):
             return Form(f"{name}ᵀ")
         case (only,) if only == row:
-            return Form(name if column is None else f"{name} 1ᵀ", WHOLE if column is None else MATMUL)
+            return Form(name, WHOLE) if column is None else Form(f"{name} 1ᵀ", MATMUL)
         case (only,) if only == column:
-            return Form(f"{name}ᵀ" if row is None else f"1 {name}ᵀ", WHOLE if row is None else MATMUL)
+            return Form(f"{name}ᵀ", WHOLE) if row is None else Form(f"1 {name}ᵀ", MATMUL)
     raise NoMatrixForm
 
 

@@ -149,9 +149,10 @@ def _product(node: Expr, written: Mapping[Basic, Piece]) -> Piece:
     numerator, denominator = fraction(node)
     sign = "−" if _number_of(node) < 0 else ""
     last = len(numerator) - 1
+    open_ended = len(numerator) > 1 and not denominator
     parts = [
         written[f].text
-        if place == last and not denominator and isinstance(f, (Sum, Reduction)) and len(numerator) > 1
+        if place == last and open_ended and isinstance(f, (Sum, Reduction))
         else written[f].within(PRODUCT + 1 if len(numerator) > 1 or denominator or sign else 0)
         for place, f in enumerate(numerator)
     ]
@@ -215,7 +216,7 @@ def fraction(product: Expr) -> tuple[list[Expr], list[Expr]]:
             below.extend([Integer(factor.q)] if factor.q != 1 else [])
         elif factor.is_Number:
             above.append(abs(factor))
-        elif isinstance(factor, Pow) and isinstance(factor.args[1], Rational) and factor.args[1] < 0:
+        elif factor.is_Pow and isinstance(factor.args[1], Rational) and factor.args[1] < 0:
             below.append(factor.args[0] ** -factor.args[1])
         else:
             above.append(factor)

@@ -12,7 +12,8 @@ t, a = Hole("t"), Hole("a")
 ALGEBRA: tuple[Rule, ...] = (
     Rule("relu", Max(0, t), relu(t), "relu(t) = max(0, t) by definition; its derivative at 0 is 0"),
     Rule("negative part", Min(0, t), -relu(-t), "min(0, t) = −max(0, −t)"),
-    Rule("exponentials combine", Mul(exp(t), exp(a), evaluate=False), exp(t + a), "e^t·e^a = e^(t + a)"),
+    Rule("exponentials combine", Mul(exp(t), exp(a), evaluate=False), exp(t + a),
+         "e^t·e^a = e^(t + a)"),
     Rule("sign times modulus", sign(t) * Abs(t), t, "sign(t)·|t| = t"),
     Rule("sign times itself", t * sign(t), Abs(t), "t·sign(t) = |t|"),
 )

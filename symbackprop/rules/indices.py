@@ -3,7 +3,7 @@
     name                 left                          right
     constant summand     Σ_q f                         Q·f                 q not in f, Q its extent
     bracket contracted   Σ_q [q = e]·f(q)              f(e)                0 ≤ e < Q for certain
-    fact                 Σ_k y[n,k]·f                  f                   y one-hot or simplex along k
+    fact                 Σ_k y[n,k]·f                  f                   Σ_k y = 1 was declared
     split                Σ_q (f + g)                   Σ_q f + Σ_q g       where that decides a sum
     shifted exponents    lse_q (f + c)                 c + lse_q f         q not in c
 """
