@@ -22,7 +22,6 @@ from sympy import (
     Expr,
     Function,
     Heaviside,
-    Integer,
     KroneckerDelta,
     Max,
     Min,
