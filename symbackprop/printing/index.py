@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from sympy import Expr, Sum, Tuple
+from sympy import Expr, Mul, Sum, Symbol, Tuple
 
+from symbackprop.indexing import free_indices
 from symbackprop.notation import (
     Definition,
     LogSumExp,
@@ -36,5 +37,14 @@ def right_hand_side(definition: Definition) -> Expr:
         return definition.body
     if definition.op == "sum":
         limits = [Tuple(i, i.lower, i.upper) for i in definition.over]
-        return Sum(definition.body, *limits)
+        scale, rest = _scale(definition.body)
+        return scale * Sum(rest, *limits)
     return _REDUCTIONS[definition.op](definition.body, *definition.over)
+
+
+def _scale(body: Expr) -> tuple[Expr, Expr]:
+    """Numbers, sizes and hypers of a product, which stand before a sum, and the rest."""
+    factors = Mul.make_args(body)
+    outside = [f for f in factors if f.is_number or all(
+        isinstance(s, Symbol) and not free_indices(s) for s in (f.as_base_exp()[0],))]
+    return Mul(*outside), Mul(*(f for f in factors if f not in outside))

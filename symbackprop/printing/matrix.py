@@ -151,7 +151,8 @@ def _product(expr: Expr, row: Axis, column: Axis, names: Mapping[Tensor, str]) -
     sign = "−" if expr.as_coeff_Mul()[0] < 0 else ""
     scalars = [text(f, names) if not isinstance(f, Add) else f"({text(f, names)})"
                for f in above if _is_scalar(f)]
-    divisors = [text(f, names) for f in below if _is_scalar(f)]
+    divisors = [text(f, names) if not isinstance(f, Add) else f"({text(f, names)})"
+                for f in below if _is_scalar(f)]
     parts = [_converted(f, row, column, names) for f in above if not _is_scalar(f)]
     inverse = [_converted(f, row, column, names) for f in below if not _is_scalar(f)]
     if len(parts) + len(inverse) > 1 or inverse:

@@ -119,6 +119,8 @@ def _function(node: Basic, written: Mapping[Basic, Piece]) -> Piece:
         case Iverson():
             return Piece(f"[{inside[0]}]")
         case Relational():
+            if node.rel_op == "==" and isinstance(node.args[1], Idx):
+                inside.sort()
             return Piece(f"{inside[0]} {_RELATIONS[node.rel_op]} {inside[1]}", SUM)
         case And() | Or():
             word = " and " if isinstance(node, And) else " or "

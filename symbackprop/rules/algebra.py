@@ -20,7 +20,7 @@ ALGEBRA: tuple[Rule, ...] = (
 
 #: Tried on a derivative, and kept where the whole line gets shorter.
 COMPLEMENT: tuple[Rule, ...] = (
-    Rule("complement of sigmoid", sigmoid(-t), 1 - sigmoid(t),
-         "sigmoid(−t) = e^−t/(1 + e^−t) = 1 − sigmoid(t)"),
+    Rule("complement of sigmoid", sigmoid(t), 1 - sigmoid(-t),
+         "sigmoid(−t) = e^−t/(1 + e^−t) = 1 − sigmoid(t)",
+         when=lambda found: found[t].could_extract_minus_sign()),
 )
-

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from math import gcd
 
-from sympy import Add, Expr, Idx, Integer, Mul, Number, Pow, Rational, expand_mul
+from sympy import Add, Expr, Idx, Integer, Mul, Number, Pow, Rational, expand_mul, fraction
 
 from symbackprop.functions import sigmoid
 from symbackprop.notation import Element, TensorSymbol
@@ -24,11 +24,31 @@ def shortest(body: Expr) -> Expr:
     if not body.has(Add):
         return body
     best = factored(body)
-    if not _worth_expanding(best):
-        return best
-    multiplied = rewrite(best, COMPLEMENT) if best.has(sigmoid) else best
-    other = factored(expand_mul(multiplied))
-    return other if weight(other) < weight(best) else best
+    for attempt in (_quotients_cancelled, _multiplied_out):
+        if _worth_trying(best):
+            other = factored(attempt(best))
+            best = other if weight(other) < weight(best) else best
+    return best
+
+
+def _multiplied_out(body: Expr) -> Expr:
+    """(a + b)·c → a·c + b·c everywhere, sigmoid(−t) written 1 − sigmoid(t)."""
+    return expand_mul(rewrite(body, COMPLEMENT) if body.has(sigmoid) else body)
+
+
+def _quotients_cancelled(body: Expr) -> Expr:
+    """(a/p + b/q)·p·q → a·q + b·p: a product goes into a sum that has its factors below the line."""
+    new: dict[Expr, Expr] = {}
+    for node in postorder(body):
+        args = tuple(new.get(arg, arg) for arg in node.args)
+        current = node if args == node.args else node.func(*args)
+        if isinstance(current, Mul):
+            for total in current.args:
+                if isinstance(total, Add) and any(fraction(term)[1] != 1 for term in total.args):
+                    current = Add(*(term * (current / total) for term in total.args))
+                    break
+        new[node] = current
+    return new[body]
 
 
 def weight(expr: Expr) -> int:
@@ -57,7 +77,7 @@ def factored(body: Expr) -> Expr:
     return new[body]
 
 
-def _worth_expanding(body: Expr) -> bool:
+def _worth_trying(body: Expr) -> bool:
     products = [n for n in postorder(body)
                 if isinstance(n, Mul) and any(isinstance(a, Add) for a in n.args)]
     return bool(products) and weight(body) <= LARGEST
@@ -106,16 +126,25 @@ def _least(first: Expr, second: Expr) -> Expr:
 
 
 def _numbers_out(product: Expr) -> Expr:
-    """(2a − 2b)·x → 2·(a − b)·x; only in products of three or more, where SymPy leaves it so."""
+    """(2a − 2b)·x → 2·(a − b)·x and −(a − b)·x → (b − a)·x; SymPy leaves products of three so."""
     factors, content = [], Integer(1)
     for factor in product.args:
-        if isinstance(factor, Add):
-            number = _content(factor)
-            if number != 1:
-                factor = Add(*(term / number for term in factor.args))
-                content *= number
-        factors.append(factor)
-    return Mul(content, *factors) if content != 1 or not product.is_Mul else Mul(*factors)
+        number = _content(factor) if isinstance(factor, Add) else Integer(1)
+        content *= number
+        factors.append(factor if number == 1 else Add(*(term / number for term in factor.args)))
+    made = Mul(content, *factors)
+    if not (isinstance(made, Mul) and made.args[0].is_Rational and made.args[0] < 0):
+        return made
+    turned = next((f for f in made.args if isinstance(f, Add) and _mostly_negative(f)), None)
+    if turned is None:
+        return made
+    return Mul(-made.args[0], Add(*(-term for term in turned.args)),
+               *(f for f in made.args[1:] if f is not turned))
+
+
+def _mostly_negative(total: Expr) -> bool:
+    negative = sum(1 for term in total.args if term.as_coeff_Mul()[0] < 0)
+    return 2 * negative >= len(total.args)
 
 
 def _content(total: Expr) -> Expr:
