@@ -18,7 +18,8 @@ from symbackprop.indexing import bound_indices, replace_indices
 from symbackprop.notation import Definition, Element, Reduction, Tensor, TensorSymbol
 
 _HINTS = frozenset({"t", "L", "R"})
-_MOST_NODES = 80
+_MOST_NODES = 80  # of a body with axes; a loss is longer: it is read as a whole
+_MOST_NODES_OF_SCALARS = 800
 
 
 def fold(definitions: Sequence[Definition], keep: Iterable[Tensor] = ()) -> tuple[Definition, ...]:
@@ -41,7 +42,8 @@ def fold(definitions: Sequence[Definition], keep: Iterable[Tensor] = ()) -> tupl
             if made is None or tensor in wanted or reads[tensor] != 1 or not _temporary(made):
                 continue
             extra = _nodes(made.body)
-            if size + extra > _MOST_NODES or _binds(made.body, element):
+            most = _MOST_NODES if definition.indices else _MOST_NODES_OF_SCALARS
+            if size + extra > most or _binds(made.body, element):
                 continue
             indices = element.indices if isinstance(element, Element) else ()
             mapping = dict(zip(made.indices, indices, strict=True))
@@ -108,7 +110,7 @@ def _binds(body: Basic, element: Element | TensorSymbol) -> bool:
 
 def _nodes(body: Basic) -> int:
     count, stack = 0, [body]
-    while stack and count <= _MOST_NODES:
+    while stack and count <= _MOST_NODES_OF_SCALARS:
         node = stack.pop()
         count += 1
         if not isinstance(node, (Element, TensorSymbol)):

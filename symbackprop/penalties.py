@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
-from sympy import Abs, Add, Expr, Float, Mul, Sum, Symbol
+from sympy import Abs, Add, Expr, Float, Idx, Mul, Sum, Symbol
 from sympy import sympify as to_sympy
 
 from symbackprop.arrays import Array, made, read
@@ -116,20 +116,28 @@ def weights(definitions: Iterable[Definition]) -> tuple[Tensor, ...]:
     """
     found: dict[Tensor, None] = {}
     for definition in definitions:
-        bound = frozenset(definition.over) if definition.op == "sum" else frozenset()
-        stack: list[tuple[Expr, frozenset[Any]]] = [(definition.body, bound)]
-        while stack:
-            node, bound = stack.pop()
-            if isinstance(node, (Sum, Reduction)):
-                inner = frozenset(bound_indices(node)) if isinstance(node, Sum) else frozenset()
-                stack.append((node.args[0], bound | inner))
-                continue
-            if isinstance(node, Mul) and sum(bool(tensors_in(f)) for f in node.args) > 1:
-                factors = (e for f in node.args for e in _through_products(f))
-                summed = (e for e in factors if bound.intersection(free_indices(e)))
-                found.update(dict.fromkeys(e.tensor for e in summed))
-            stack.extend((arg, bound) for arg in node.args)
+        over = definition.over if definition.op == "sum" else ()
+        found.update(dict.fromkeys(_summed_factors(definition.body, frozenset(over))))
     return tuple(sorted((t for t in found if t.role == "parameter"), key=lambda t: t.serial))
+
+
+def _summed_factors(body: Expr, over: frozenset[Idx] = frozenset()) -> Iterator[Tensor]:
+    """The tensors that stand in a product inside a sum over one of their indices."""
+    stack, seen = [(body, over)], set()
+    while stack:
+        node, bound = stack.pop()
+        if (node, bound) in seen:
+            continue
+        seen.add((node, bound))
+        if isinstance(node, (Sum, Reduction)):
+            inner = frozenset(bound_indices(node)) if isinstance(node, Sum) else frozenset()
+            stack.append((node.args[0], bound | inner))
+            continue
+        if isinstance(node, Mul) and sum(bool(tensors_in(f)) for f in node.args) > 1:
+            for element in (e for factor in node.args for e in _through_products(factor)):
+                if bound.intersection(free_indices(element)):
+                    yield element.tensor
+        stack.extend((arg, bound) for arg in node.args)
 
 
 def _through_products(factor: Expr) -> Iterator[Element]:
@@ -149,7 +157,8 @@ def _through_products(factor: Expr) -> Iterator[Element]:
 
 def _targets(pending: Pending, expr: Expr, definitions: Sequence[Definition]) -> list[Tensor]:
     if not pending.tensors:
-        found = list(weights(definitions))
+        own = made((), expr).tensor.definition  # a loss may itself hold Σ x·w
+        found = list(weights((*definitions, own)))
         if not found:
             raise ProgramError(
                 f"the penalty at {pending.place} names no tensors and this loss has no weights "
