@@ -8,22 +8,17 @@ from typing import Any
 
 from symbackprop.declare import attach, scalar, tensor_of
 from symbackprop.errors import DeclarationError, ProgramError, where
-from symbackprop.notation import (
-    Definition,
-    Element,
-    Program,
-    Tensor,
-    TensorSymbol,
-    elements_in,
-    tensors_in,
-)
-from symbackprop.penalties import resolve_penalties
+from symbackprop.folding import fold
+from symbackprop.indexing import free_indices
+from symbackprop.notation import Definition, Program, Tensor, TensorSymbol, tensors_in
+from symbackprop.penalties import resolve_definitions, resolve_penalties
 
 
-def program(outputs: Any) -> Program:
+def program(outputs: Any, keep: Any = ()) -> Program:
     """The definitions behind tensors or losses, as declared; `print(program(L))` shows them.
 
-    outputs: a tensor, an expression of rank-0 tensors such as a loss, or a list of them.
+    outputs: a tensor, an expression of rank-0 tensors such as a loss, or a list of them;
+    keep: unnamed tensors of array notation that are wanted as definitions of their own.
     Raises DeclarationError for anything else and ProgramError for a definition that needs itself.
 
     >>> from sympy import Sum
@@ -35,7 +30,9 @@ def program(outputs: Any) -> Program:
     """
     wanted = outputs if isinstance(outputs, (list, tuple)) else [outputs]
     targets = tuple(output_tensor(output) for output in wanted)
-    return Program(ordered(targets), targets)
+    kept = keep if isinstance(keep, (list, tuple)) else [keep]
+    alone = (*targets, *(tensor_of(t) for t in kept if not isinstance(t, str)))
+    return Program(fold(resolve_definitions(ordered(targets)), alone), targets)
 
 
 def output_tensor(output: Any) -> Tensor:
@@ -43,10 +40,10 @@ def output_tensor(output: Any) -> Tensor:
     if isinstance(output, (Tensor, TensorSymbol)):
         return tensor_of(output)
     expr = scalar(output, "program(…)")
-    for element in (e for e in elements_in(expr) if isinstance(e, Element)):
+    for index in free_indices(expr):
         raise DeclarationError(
-            f"program(…): {element} is one entry of a tensor, not a loss; define a rank-0 tensor "
-            f"first, e.g. L = sb.define('L', (), Sum({element}, …))"
+            f"program(…): {expr} has the free index {index}: it is an entry of a tensor, not a "
+            f"loss; sum over it, e.g. Sum(…, {index}), or make a tensor with sb.define"
         )
     expr = resolve_penalties(expr, ordered(tuple(tensors_in(expr))))
     made: TensorSymbol = attach(None, (), (), expr, hint="L", numbered=False)
