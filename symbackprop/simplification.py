@@ -50,8 +50,9 @@ def simplify(program: Program, keep: Collection[Tensor] = (), settled: int = 0,
     keep: tensors that formulas must go on reading (never looked through);
     settled: how many leading definitions are in final form already.
     """
+    finished: set[tuple[object, ...]] = set()
     for _ in range(ROUNDS):
-        after = pruned(_passed(program, frozenset(keep), settled, steps))
+        after = pruned(_passed(program, frozenset(keep), settled, steps, finished))
         settled = min(settled, _common_length(program, after))
         if after.definitions == program.definitions:
             break
@@ -75,10 +76,10 @@ def _common_length(before: Program, after: Program) -> int:
     return next((i for i, (a, b) in enumerate(pairs) if a != b), len(after.definitions))
 
 
-def _passed(program: Program, keep: frozenset[Tensor], settled: int, steps: list[Step] | None
-            ) -> Program:
+def _passed(program: Program, keep: frozenset[Tensor], settled: int, steps: list[Step] | None,
+            finished: set[tuple[object, ...]]) -> Program:
     wanted = {*program.outputs, *(t for pair in program.updates for t in pair)}
-    state = _Pass(keep, frozenset(wanted), _consumers(program), steps)
+    state = _Pass(keep, frozenset(wanted), _consumers(program), steps, finished)
     for place, definition in enumerate(program.definitions):
         state.visit(definition, final=place < settled)
     return replace(program, definitions=tuple(state.made))
@@ -101,6 +102,7 @@ class _Pass:
     wanted: frozenset[Tensor]
     consumers: dict[Tensor, list[tuple[Definition, Expr]]]
     steps: list[Step] | None
+    finished: set[tuple[object, ...]]
     made: list[Definition] = field(default_factory=list)
     known: dict[Tensor, Definition] = field(default_factory=dict)
     inlined: dict[Tensor, Definition] = field(default_factory=dict)
@@ -136,7 +138,9 @@ class _Pass:
         if definition.op == "map" and isinstance(body, (Element, TensorSymbol)):
             definition = self._taken_over(replace(definition, body=body))
             body = definition.body
-        body = self._with_log_sums(body, definition)
+        if (definition.op, definition.over, body) in self.finished:
+            return replace(definition, body=body)
+        body = self._with_log_sums(body)
         body = self._through_logs(body)
         body = rewrite(body, RULES, self.steps)
         improved = replace(definition, body=body)
@@ -145,7 +149,9 @@ class _Pass:
         elif improved.op == "lse":
             improved = self._unshifted(improved)
         body = shortest(improved.body) if improved.op in ("map", "sum") else improved.body
-        return replace(improved, body=self._folded(body))
+        body = self._folded(body)
+        self.finished.add((improved.op, improved.over, body))
+        return replace(improved, body=body)
 
     def _taken_over(self, definition: Definition) -> Definition:
         """A copy of a system temporary that nobody else reads is defined like it."""
@@ -199,7 +205,7 @@ class _Pass:
             return definition.body
         return definition.body.xreplace(dict(zip(definition.indices, element.indices, strict=True)))
 
-    def _with_log_sums(self, body: Expr, parent: Definition) -> Expr:
+    def _with_log_sums(self, body: Expr) -> Expr:
         """Σ exp f under a logarithm, or below a quotient, is written exp(lse f)."""
         sums = [e for e in elements_in(body) if self._is_sum_of_exponentials(e.tensor)]
         if not sums:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from math import gcd
 
-from sympy import Add, Expr, Idx, Integer, Mul, Number, Pow, Rational, expand_mul, fraction
+from sympy import Add, Expr, Idx, Integer, Mul, Number, Pow, Rational, expand_mul
 
 from symbackprop.functions import sigmoid
 from symbackprop.notation import Element, TensorSymbol
@@ -24,11 +24,31 @@ def shortest(body: Expr) -> Expr:
     if not body.has(Add):
         return body
     best = factored(body)
-    for attempt in (_quotients_cancelled, _multiplied_out):
-        if _worth_trying(best):
+    for fits, attempt in ((_has_quotient_in_sum, _quotients_cancelled),
+                          (_has_sum_in_product_in_sum, _multiplied_out)):
+        if fits(best) and weight(best) <= LARGEST:
             other = factored(attempt(best))
             best = other if weight(other) < weight(best) else best
     return best
+
+
+def _has_quotient_in_sum(body: Expr) -> bool:
+    """(a/p + b)·q: only there can multiplying in cancel."""
+    return any(isinstance(node, Mul) and any(_has_quotient(factor) for factor in node.args)
+               for node in postorder(body))
+
+
+def _has_quotient(factor: Expr) -> bool:
+    return isinstance(factor, Add) and any(
+        isinstance(part, Pow) and part.args[1].is_negative
+        for term in factor.args for part in Mul.make_args(term))
+
+
+def _has_sum_in_product_in_sum(body: Expr) -> bool:
+    """(a + b)·c + d: only there can multiplying out let terms meet."""
+    return any(isinstance(node, Add) and any(
+        isinstance(term, Mul) and any(isinstance(factor, Add) for factor in term.args)
+        for term in node.args) for node in postorder(body))
 
 
 def _multiplied_out(body: Expr) -> Expr:
@@ -44,7 +64,7 @@ def _quotients_cancelled(body: Expr) -> Expr:
         current = node if args == node.args else node.func(*args)
         if isinstance(current, Mul):
             for total in current.args:
-                if isinstance(total, Add) and any(fraction(term)[1] != 1 for term in total.args):
+                if _has_quotient(total):
                     current = Add(*(term * (current / total) for term in total.args))
                     break
         new[node] = current
@@ -75,12 +95,6 @@ def factored(body: Expr) -> Expr:
             current = _numbers_out(current)
         new[node] = current
     return new[body]
-
-
-def _worth_trying(body: Expr) -> bool:
-    products = [n for n in postorder(body)
-                if isinstance(n, Mul) and any(isinstance(a, Add) for a in n.args)]
-    return bool(products) and weight(body) <= LARGEST
 
 
 def _common(total: Expr) -> Expr:
