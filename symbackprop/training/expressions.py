@@ -186,7 +186,7 @@ class Reader:
         if word == "tensor":
             return self._tensor(*rest)
         if word == "index":
-            return Idx(size(rest[0]), self.made[rest[1]])
+            return Idx(Symbol(size(rest[0]).name, integer=True), self.made[rest[1]])
         parts = [self.made[p] for p in rest]
         if word == "sum":
             return Sum(parts[0], *parts[1:])

@@ -1,0 +1,80 @@
+"""Early stopping, and what else may happen between epochs."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from symbackprop.errors import TrainingError
+from symbackprop.training.callbacks import Call, EarlyStopping, Epoch, as_callbacks
+
+
+def stopped_after(callback: EarlyStopping, values: list[float],
+                  name: str = "val_loss") -> tuple[int, dict[str, Any]]:
+    """The epoch at which it stops (0: never), and the parameters it puts back."""
+    state = callback.start(["loss", name])
+    restored: dict[str, Any] = {}
+    for number, value in enumerate(values, 1):
+        array = np.full(2, float(number))
+        state, stop = callback.after(state, Epoch(number, {"loss": 0.0, name: value},
+                                                  {"W": array}))
+        array[...] = -1  # the model's array goes on changing
+        if stop:
+            break
+    else:
+        number = 0
+    callback.finish(state, restored.update)
+    return number, restored
+
+
+def test_it_stops_after_patience_epochs_without_improvement() -> None:
+    assert stopped_after(EarlyStopping(patience=2), [3, 2, 2.5, 2.4, 1])[0] == 4
+    assert stopped_after(EarlyStopping(patience=3), [3, 2, 2.5, 2.4, 1])[0] == 0
+
+
+def test_the_parameters_of_the_best_epoch_come_back() -> None:
+    _, restored = stopped_after(EarlyStopping(patience=2), [3, 2, 2.5, 2.4])
+    assert restored["W"].tolist() == [2, 2]
+    kept = EarlyStopping(patience=2, restore_best_weights=False)
+    assert stopped_after(kept, [3, 2, 2.5, 2.4]) == (4, {})
+
+
+def test_an_improvement_must_exceed_min_delta() -> None:
+    assert stopped_after(EarlyStopping(patience=2, min_delta=0.5), [3, 2.8, 2.6])[0] == 3
+    assert stopped_after(EarlyStopping(patience=2, min_delta=0.1), [3, 2.8, 2.6])[0] == 0
+
+
+def test_accuracies_are_maximised() -> None:
+    rising = EarlyStopping(patience=2, monitor="val_accuracy")
+    assert stopped_after(rising, [0.1, 0.2, 0.3, 0.4], "val_accuracy")[0] == 0
+    assert stopped_after(rising, [0.4, 0.3, 0.2], "val_accuracy")[0] == 3
+
+
+def test_the_validation_loss_is_monitored_where_there_is_one() -> None:
+    assert EarlyStopping().start(["loss", "val_loss"]).monitor == "val_loss"
+    assert EarlyStopping().start(["loss"]).monitor == "loss"
+
+
+def test_one_value_serves_two_runs_since_its_state_is_handed_through() -> None:
+    callback = EarlyStopping(patience=2, restore_best_weights=False)
+    assert [stopped_after(callback, [1, 2, 3])[0] for _ in range(3)] == [3, 3, 3]
+
+
+@pytest.mark.parametrize(("make", "message"), [
+    (lambda: EarlyStopping(patience=0), "patience must be a whole number of epochs"),
+    (lambda: EarlyStopping(patience=1.5), "patience must be a whole number of epochs"),  # type: ignore[arg-type]
+    (lambda: EarlyStopping(min_delta=-1), "min_delta must be a number, at least 0"),
+    (lambda: EarlyStopping(monitor="val_f1").start(["loss"]),
+     "monitors 'val_f1', but the history will hold loss"),
+    (lambda: as_callbacks([EarlyStopping]), r"EarlyStopping is a class; write EarlyStopping\(\)"),
+    (lambda: as_callbacks([3]), "3 is neither a callback"),
+])
+def test_what_is_no_callback_is_refused(make: Any, message: str) -> None:
+    with pytest.raises(TrainingError, match=message):
+        make()
+
+
+def test_callbacks_are_given_alone_or_in_lists_and_functions_will_do() -> None:
+    assert as_callbacks(None) == ()
+    assert as_callbacks(print) == (Call(print),)
+    assert as_callbacks([EarlyStopping(), print]) == (EarlyStopping(), Call(print))

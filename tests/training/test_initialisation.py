@@ -1,0 +1,107 @@
+"""Initial values are decided from the program: what is summed, what feeds a relu, what is a bias."""
+
+import math
+from typing import Any
+
+import numpy as np
+import pytest
+from sympy import Max, Piecewise, Sum, tanh
+
+import symbackprop as sb
+from symbackprop.training import Model
+from symbackprop.training.initialisation import Start, starts
+
+N = sb.size("N")
+n, i, j, k = sb.indices("n i j k", N, 6, 4, 2)
+x, y = sb.data("x", n, i), sb.data("y", n, k)
+
+
+def start_of(output: Any, name: str) -> Start:
+    whole = sb.program(output)
+    return starts(whole)[whole[name]]
+
+
+def glorot(fan_in: int, fan_out: int) -> Start:
+    return Start("weight, Glorot", bound=math.sqrt(6 / (fan_in + fan_out)))
+
+
+def he(fan_in: int) -> Start:
+    return Start("weight, He", bound=math.sqrt(6 / fan_in))
+
+
+@pytest.mark.parametrize(("activation", "expected"), [
+    ("tanh", glorot(6, 4)), ("sigmoid", glorot(6, 4)), (None, glorot(6, 4)),
+    ("softmax", glorot(6, 4)), ("softplus", glorot(6, 4)),
+    ("relu", he(6)), ("leaky_relu", he(6)), (lambda t: Max(t, 0), he(6)),
+    (lambda t: Piecewise((t, t > 0), (t / 3, True)), he(6)),
+])
+def test_layers_start_by_what_their_sum_feeds(activation: Any, expected: Start) -> None:
+    h = sb.layers.dense(x, 4, activation)
+    assert start_of(h, "W1") == expected
+    assert start_of(h, "b1") == Start("bias")
+
+
+def test_a_relu_decides_for_its_own_layer_only() -> None:
+    h = sb.layers.dense(sb.layers.dense(sb.layers.dense(x, 4, "tanh"), 4, "relu"), 2)
+    assert [start_of(h, name) for name in ("W1", "W2", "W3")] == [glorot(6, 4), he(4), glorot(4, 2)]
+
+
+def test_fans_are_read_from_the_contraction_not_from_positions() -> None:
+    W, w = sb.parameter("W", j, i), sb.parameter("w", i)
+    z = sb.define("z", (n, j), Sum(W[j, i] * x[n, i], i))
+    assert start_of(z, "W") == glorot(6, 4)
+    assert start_of(sb.define("z", (n,), Sum(w[i] * x[n, i], i)), "w") == glorot(6, 1)
+
+
+def test_a_convolution_sums_over_its_window_and_channels() -> None:
+    u, a, c = sb.indices("u a c", 5, 3, 2)
+    s, W = sb.data("s", N, 7, 2), sb.parameter("W", a, c, j)
+    z = sb.define("z", (n, u, j), Sum(s[n, u + a, c] * W[a, c, j], a, c))
+    assert start_of(z, "W") == glorot(6, 4)
+
+
+def test_a_penalty_changes_nothing() -> None:
+    h = sb.layers.dense(x, 2)
+    loss = sb.losses.squared_error(h, y) + sb.penalties.l2(1e-3)
+    assert start_of(loss, "W1") == glorot(6, 2)
+
+
+def test_an_embedding_is_read_by_a_gather() -> None:
+    word = sb.data("w", n, facts=[sb.label(50)])
+    E, U = sb.parameter("E", 50, j), sb.parameter("U", j, k)
+    e = sb.define("e", (n, j), E[word[n], j])
+    z = sb.define("z", (n, k), Sum(e[n, j] * U[j, k], j))
+    assert start_of(z, "E") == Start("embedding", bound=math.sqrt(3 / 4))
+    assert start_of(z, "U") == glorot(4, 2)
+
+
+def test_scales_start_at_one_and_learned_slopes_at_a_quarter() -> None:
+    g, a, c = sb.parameter("g", i), sb.parameter("a", i), sb.parameter("c")
+    h = sb.define("h", (n, i), tanh(g[i] * x[n, i]))
+    assert start_of(h, "g") == Start("scale", 1.0)
+    assert start_of(sb.define("h", (n, i), sb.leaky_relu(x[n, i], a[i])), "a") == \
+        Start("slope", 0.25)
+    assert start_of(sb.define("h", (n, i), Max(x[n, i], c * x[n, i])), "c") == Start("slope", 0.25)
+
+
+def model(seed: int = 0) -> Model:
+    h = sb.layers.dense(sb.layers.dense(x, 4, "relu"), 2)
+    return Model(inputs=x, targets=y, output=h, loss=sb.losses.squared_error(h, y), seed=seed)
+
+
+def test_numbers_fill_their_interval_and_biases_are_zero() -> None:
+    h = sb.layers.dense(sb.data("x", N, 300), 200, "tanh")
+    made = Model(inputs=[t for t in sb.program(h).inputs if t.role == "data"], output=h,
+                 loss=h.sum())
+    W, bound = made.parameters["W1"], math.sqrt(6 / 500)
+    assert np.abs(W).max() <= bound
+    assert W.std() == pytest.approx(bound / math.sqrt(3), rel=0.01)
+    assert not made.parameters["b1"].any()
+
+
+def test_seeds_decide_the_numbers() -> None:
+    assert np.array_equal(model(3).parameters["W1"], model(3).parameters["W1"])
+    assert not np.array_equal(model(3).parameters["W1"], model(4).parameters["W1"])
+    again = model(3)
+    again.initialise(4)
+    assert np.array_equal(again.parameters["W1"], model(4).parameters["W1"])
