@@ -33,10 +33,10 @@ __all__ = ["Array"]
 _UFUNCS = {
     "add": operator.add, "subtract": operator.sub, "multiply": operator.mul,
     "divide": operator.truediv, "power": operator.pow, "matmul": operator.matmul,
-}  # fmt: skip
+}
 
 
-class NotScalarError(DeclarationError, SympifyError):
+class NotScalarError(DeclarationError, SympifyError):  # type: ignore[misc]
     """A whole tensor was given where SymPy expects a scalar."""
 
     def __init__(self, message: str) -> None:
@@ -81,16 +81,14 @@ class Array(Tensor):
     def __getitem__(self, indices: Any) -> Element:
         given = indices if isinstance(indices, tuple) else (indices,)
         if len(given) != self.rank:
-            raise DeclarationError(
-                f"{self._spoken} has {self.rank} axes (declared at {self.where}), but "
-                f"{len(given)} indices were given; write {self._indexed}"
-            )
+            raise DeclarationError(f"{self._spoken} has {self.rank} axes (declared at "
+                                   f"{self.where}), not {len(given)}; write {self._indexed}")
         return Element(self.symbol, *(self._index(i) for i in given))
 
     def _index(self, given: Any) -> Expr:
         if isinstance(given, slice) or given is None or given is Ellipsis:
             raise DeclarationError(f"{self._spoken}[…] takes one index for each axis, no slices "
-                                   f"and no new axes; write {self._indexed}")  # fmt: skip
+                                   f"and no new axes; write {self._indexed}")
         try:
             expr = None if isinstance(given, (bool, str)) else sympify(given, strict=True)
         except NotScalarError as error:
@@ -187,7 +185,7 @@ class Array(Tensor):
 
     def _compared(self, _: Any) -> NoReturn:
         raise DeclarationError(f"{self._spoken} cannot be compared as a whole; compare entries, "
-                               f"e.g. sb.Iverson({self._indexed} > 0)")  # fmt: skip
+                               f"e.g. sb.Iverson({self._indexed} > 0)")
 
     __lt__ = __le__ = __gt__ = __ge__ = _compared
 
@@ -196,24 +194,22 @@ class Array(Tensor):
 
     def __iter__(self) -> Iterator[Any]:
         raise DeclarationError(f"{self._spoken} cannot be looped over; write one definition for "
-                               f"all entries, with indices: {self._indexed}")  # fmt: skip
+                               f"all entries, with indices: {self._indexed}")
 
     def __len__(self) -> int:
         if self.axes[0].is_Integer:
             return int(self.axes[0])
-        raise DeclarationError(f"the first axis of {self._spoken} has the size {self.axes[0]}, "
-                               "which is known in a call only; use .shape")  # fmt: skip
+        raise DeclarationError(f"{self._spoken} has {self.axes[0]} entries, known in a call only")
 
     def __array__(self, *_: Any, **__: Any) -> NoReturn:
-        raise DeclarationError(f"{self._spoken} holds symbols, no numbers: NumPy arrays are for "
-                               "compiled functions and models")  # fmt: skip
+        raise DeclarationError(f"{self._spoken} holds symbols, no numbers; use sb, not NumPy")
 
     def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **options: Any) -> Any:
         plain = [i.item() if isinstance(i, Real) and hasattr(i, "item") else i for i in inputs]
         if method == "__call__" and ufunc.__name__ in _UFUNCS and not options:
             return _UFUNCS[ufunc.__name__](*map(operand, plain))
         raise DeclarationError(f"np.{ufunc.__name__} works on numbers; for {self._spoken} write "
-                               f"sb.{ufunc.__name__}, if there is one, or sb.define")  # fmt: skip
+                               f"sb.{ufunc.__name__}, if there is one, or sb.define")
 
 
 def made(letters: tuple[Idx, ...], body: Expr, hint: str = "t", numbered: bool = True) -> Any:
@@ -239,7 +235,7 @@ def entry(given: Array | Expr, letters: tuple[Idx, ...]) -> Expr:
         return given
     last = letters[len(letters) - given.rank :]
     return read(given, tuple(i if extent(i) == e else Integer(0)
-                             for i, e in zip(last, given.axes, strict=True)))  # fmt: skip
+                             for i, e in zip(last, given.axes, strict=True)))
 
 
 def operand(given: Any) -> Array | Expr:
@@ -257,11 +253,11 @@ def mapped(function: Callable[..., Expr], *given: Any, hint: str = "t") -> Any:
         if not isinstance(scalar, Array) and (loose := free_indices(scalar)):
             raise DeclarationError(
                 f"{scalar} has the free index {loose[0]} and meets the whole tensor "
-                f"{arrays[0]._spoken}; write the formula with indices, {arrays[0]._indexed}, "
-                "in sb.define"
+                f"{arrays[0]._spoken}; write it with indices, {arrays[0]._indexed}, in sb.define"
             )
     spoken = " and ".join(a._spoken for a in arrays)
-    letters = letters_for(common_shape([a.axes for a in arrays], spoken), arrays)
+    shape = common_shape([a.axes for a in arrays], spoken)
+    letters = letters_for(shape, arrays)
     return made(letters, function(*(entry(o, letters) for o in operands)), hint)
 
 
@@ -275,9 +271,9 @@ def product(left: Any, right: Any) -> Any:
     summed = b.axes[max(b.rank - 2, 0)]
     if a.axes[-1] != summed:
         raise DeclarationError(
-            f"{spoken}: the shapes {a.axes} and {b.axes} do not fit: the last axis of "
-            f"{a._spoken} has {a.axes[-1]} entries, but {summed} are expected; "
-            f"{a._spoken} was declared at {a.where}, {b._spoken} at {b.where}"
+            f"{spoken}: the shapes {a.axes} and {b.axes} do not fit: the last axis of {a._spoken} "
+            f"(declared at {a.where}) has {a.axes[-1]} entries, but {b._spoken} (declared at "
+            f"{b.where}) needs {summed}"
         )
     batch, rows, columns, over = product_letters(a, b, spoken)
     body = _stacked(a, batch, (*rows, over)) * _stacked(b, batch, (over, *columns))

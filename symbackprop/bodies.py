@@ -94,10 +94,10 @@ def _visit(
             if node.tensor.rank:
                 letters = ", ".join(map(str, node.tensor.letters))
                 fail(definition, f"the tensor {node} stands without indices",
-                     f"write {node}[{letters}]")  # fmt: skip
+                     f"write {node}[{letters}]")
         case Pending():
             fail(definition, f"the penalty at {node.place} is not written out",
-                 "collect the program with sb.program(loss)")  # fmt: skip
+                 "collect the program with sb.program(loss)")
         case Symbol():
             _check_symbol(node, definition, findings)
         case Element():
@@ -108,12 +108,12 @@ def _visit(
         case Piecewise():
             if node.args[-1].args[1] != S.true:
                 fail(definition, f"{node} has no value where no condition holds",
-                     "end it with (value, True)")  # fmt: skip
+                     "end it with (value, True)")
             yield from ((part, ranges) for pair in node.args for part in pair.args
-                        if not isinstance(part, BooleanAtom))  # fmt: skip
+                        if not isinstance(part, BooleanAtom))
         case BooleanAtom():
             fail(definition, f"{node} is a truth value, not a number",
-                 "write 1 or 0, or sb.Iverson(condition)")  # fmt: skip
+                 "write 1 or 0, or sb.Iverson(condition)")
         case KroneckerDelta():
             yield from ((arg, ranges) for arg in node.args[:2])
         case _:
@@ -128,13 +128,13 @@ def _check_index(index: Idx, ranges: Ranges, definition: Definition) -> None:
         if str(other) == str(index):
             fail(definition, f"the index {index} runs over {_extent(index)} on the right, but "
                  f"{other} over {_extent(other)} where it is bound",
-                 "use one index made by one sb.indices call in both places")  # fmt: skip
+                 "use one index made by one sb.indices call in both places")
     if index.lower is None or index.upper is None:
         fail(definition, f"the index {index} has no extent",
-             f"make it with sb.indices({str(index)!r}, extent)")  # fmt: skip
+             f"make it with sb.indices({str(index)!r}, extent)")
     left = ", ".join(map(str, definition.indices)) or "none"
     fail(definition, f"the index {index} on the right is neither bound by a sum nor on the left "
-         f"(there: {left})", f"write Sum(…, {index}), or put {index} on the left")  # fmt: skip
+         f"(there: {left})", f"write Sum(…, {index}), or put {index} on the left")
 
 
 def _extent(index: Idx) -> str:
@@ -144,7 +144,7 @@ def _extent(index: Idx) -> str:
 def _check_symbol(symbol: Symbol, definition: Definition, findings: Findings) -> None:
     if isinstance(symbol, Dummy):
         fail(definition, f"{symbol} is a Dummy, which no call can give a value",
-             f"declare it: {symbol.name} = sb.hyper({symbol.name!r})")  # fmt: skip
+             f"declare it: {symbol.name} = sb.hyper({symbol.name!r})")
     if symbol.is_integer and symbol.is_positive:
         findings.sizes.setdefault(symbol, definition)
         return
@@ -161,19 +161,19 @@ def _bound_here(
     indices = bound_indices(node)
     limits = node.limits if isinstance(node, Sum) else tuple(Tuple(i) for i in indices)
     left = set(definition.indices)
-    inner = {i: r for i, r in ranges}
+    inner = dict(ranges)
     taken = {str(i) for i in inner if i not in left}
     what = type(node).__name__
     for index, limit in zip(indices, limits, strict=True):
         if not isinstance(index, Idx):
             fail(definition, f"{what} runs over {index}, which is a plain symbol",
-                 f"make it with sb.indices({str(index)!r}, extent)")  # fmt: skip
+                 f"make it with sb.indices({str(index)!r}, extent)")
         if index.lower is None or index.upper is None:
             fail(definition, f"{what} runs over {index}, which has no extent",
-                 f"make it with sb.indices({str(index)!r}, extent)")  # fmt: skip
+                 f"make it with sb.indices({str(index)!r}, extent)")
         if str(index) in taken:
             fail(definition, f"the index {index} is bound twice in {what}",
-                 "give the inner sum an index of its own")  # fmt: skip
+                 "give the inner sum an index of its own")
         taken.add(str(index))
         for other in [i for i in inner if str(i) == str(index)]:
             del inner[other]
@@ -189,16 +189,16 @@ def _limits(
         for symbol in sorted(end.free_symbols, key=str):
             if isinstance(symbol, Idx) or not (symbol.is_integer and symbol.is_positive):
                 fail(definition, f"the sum over {index} ends at {end}, which depends on {symbol}",
-                     f"sum over all {index} and multiply by sb.Iverson(condition)")  # fmt: skip
+                     f"sum over all {index} and multiply by sb.Iverson(condition)")
             findings.sizes.setdefault(symbol, definition)
         if end.is_integer is not True:
             fail(definition, f"the sum over {index} ends at {end}, which is no integer",
-                 f"write integers or sizes, e.g. Sum(…, ({index}, 0, 9))")  # fmt: skip
+                 f"write integers or sizes, e.g. Sum(…, ({index}, 0, 9))")
     if not (at_least_zero(low - index.lower) and at_least_zero(index.upper - high)
-            and at_least_zero(high - low)):  # fmt: skip
+            and at_least_zero(high - low)):
         fail(definition, f"the sum over {index} from {low} to {high} cannot be shown to lie in "
              f"its range {index.lower} … {index.upper}",
-             f"write limits inside it, or Sum(…, {index})")  # fmt: skip
+             f"write limits inside it, or Sum(…, {index})")
     return low, high
 
 
@@ -208,7 +208,7 @@ def _check_element(
     tensor = element.tensor
     if len(element.indices) != tensor.rank:
         fail(definition, f"{element} has {len(element.indices)} indices, but "
-             f"{declared(tensor)} has {tensor.rank} axes", "write one index for each axis")  # fmt: skip
+             f"{declared(tensor)} has {tensor.rank} axes", "write one index for each axis")
     for axis, index in enumerate(element.indices):
         if type(index) is Idx and ranges.get(index) == (SymPyInteger(0), tensor.axes[axis] - 1):
             findings.covered.add((tensor, axis))
@@ -224,10 +224,10 @@ def _check_access(
     for inner in sorted(index.atoms(Element), key=str):
         if not inner.tensor.has_fact("label"):
             fail(definition, f"{element} gathers through {inner}, which has no fact label",
-                 f"declare it as data with facts=[sb.label({element.tensor.axes[axis]})]")  # fmt: skip
+                 f"declare it as data with facts=[sb.label({element.tensor.axes[axis]})]")
     if index.is_integer is not True:
         fail(definition, f"the index {index} in {element} is no integer",
-             "make it of sb.indices, integers and sizes, e.g. 2*u + a, not u/2")  # fmt: skip
+             "make it of sb.indices, integers and sizes, e.g. 2*u + a, not u/2")
     for loose in sorted((a for a in index.atoms(Idx) if a not in ranges), key=str):
         _check_index(loose, tuple(ranges.items()), definition)
     length = element.tensor.axes[axis]
@@ -235,14 +235,14 @@ def _check_access(
     place = f"axis {axis} of {declared(element.tensor)} has {length} entries, 0 … {length - 1}"
     if found is None:
         fail(definition, f"the index {index} in {element} has no bounds that can be shown; {place}",
-             "write it as a sum of indices, integers and sizes, e.g. 2*u + a")  # fmt: skip
+             "write it as a sum of indices, integers and sizes, e.g. 2*u + a")
     low, high = found
     if not at_least_zero(low):
         fail(definition, f"the index {index} in {element} goes down to {low}; {place}",
-             "count from 0, e.g. shift the index")  # fmt: skip
+             "count from 0, e.g. shift the index")
     if not at_least_zero(length - 1 - high):
         fail(definition, f"the index {index} in {element} goes up to {high}; {place}",
-             "use an index of that extent, or declare a longer axis")  # fmt: skip
+             "use an index of that extent, or declare a longer axis")
     return high
 
 
@@ -266,5 +266,6 @@ REFUSED: tuple[tuple[type | tuple[type, ...], str, str], ...] = (
     (Integral, "an integral", "write its value, or a Sum over an index"),
     (Derivative, "a derivative that is not worked out",
      "call .doit() on a plain function first, or use sb.derive"),
-    ((Limit, Subs, Product), "not part of the notation", "write it with Sum, Piecewise and functions"),
-)  # fmt: skip
+    ((Limit, Subs, Product), "not part of the notation",
+     "write it with Sum, Piecewise and functions"),
+)

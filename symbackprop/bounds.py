@@ -29,7 +29,8 @@ def bounds(expr: Expr, ranges: Mapping[Idx, Interval]) -> Interval | None:
         case Integer():
             return expr, expr
         case Idx():
-            return ranges.get(expr, (expr.lower, expr.upper))
+            low, high = ranges.get(expr, (expr.lower, expr.upper))
+            return low, high
         case Symbol():
             return (expr, expr) if expr.is_integer and expr.is_positive else None
         case Element():

@@ -71,12 +71,12 @@ def axes_of(axis: Any, rank: int, spoken: str) -> tuple[int, ...]:
     given = tuple(range(rank)) if axis is None else axis
     places = tuple(given) if isinstance(given, (tuple, list)) else (given,)
     for place in places:
-        if not isinstance(place, Integral) or isinstance(place, bool):
+        if not isinstance(place, int) or isinstance(place, bool):
             raise DeclarationError(f"{spoken}: axis must be an int, a tuple of ints or None, not "
-                                   f"{axis!r}")  # fmt: skip
+                                   f"{axis!r}")
         if not -rank <= place < rank:
             raise DeclarationError(f"{spoken}: there is no axis {place}; the tensor has {rank} "
-                                   f"axes, {-rank} … {rank - 1}")  # fmt: skip
+                                   f"axes, {-rank} … {rank - 1}")
     found = sorted(int(place) % rank for place in places)
     if len(set(found)) != len(found):
         raise DeclarationError(f"{spoken}: axis {axis!r} names an axis twice")

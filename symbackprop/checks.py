@@ -23,7 +23,7 @@ _INPUTS = ("data", "parameter", "state", "hyper", "noise")
 _FACTS_OF_DATA = ("one_hot", "simplex", "label")
 _CONTRADICTIONS = (
     ("one_hot", "label"), ("simplex", "label"), ("one_hot", "positive"), ("label", "positive"),
-)  # fmt: skip
+)
 
 
 def verify(program: Program) -> None:
@@ -69,29 +69,29 @@ def _check_order(program: Program) -> None:
         target = definition.target
         if target in defined:
             fail(definition, f"{declared(target)} is defined a second time",
-                 f"one definition is at {defined[target].where}; give this one another name")  # fmt: skip
+                 f"one definition is at {defined[target].where}; give this one another name")
         if target.role in _INPUTS:
             fail(definition, f"the {target.role} {declared(target)} is given a definition",
-                 "define a new tensor with sb.define")  # fmt: skip
+                 "define a new tensor with sb.define")
         for tensor in tensors_in(definition.body):
             if tensor is target:
                 fail(definition, f"{declared(target)} is defined by itself",
-                     "what a definition reads must be defined before it")  # fmt: skip
+                     "what a definition reads must be defined before it")
             if tensor in own and tensor not in defined:
                 fail(definition, f"{declared(tensor)} is read before it is defined",
-                     "collect the definitions with sb.program, which orders them")  # fmt: skip
+                     "collect the definitions with sb.program, which orders them")
             _check_source(tensor, own, definition)
         defined[target] = definition
     for output in program.outputs:
         if output not in own and output.role not in _INPUTS:
             raise ProgramError(f"the output {declared(output)} has no definition in this program; "
-                               "collect it with sb.program")  # fmt: skip
+                               "collect it with sb.program")
 
 
 def _check_source(tensor: Tensor, own: set[Tensor], definition: Definition) -> None:
     if tensor not in own and tensor.role not in _INPUTS:
         fail(definition, f"{declared(tensor)} is read, but this program does not define it",
-             "make it with sb.define, and collect the program with sb.program")  # fmt: skip
+             "make it with sb.define, and collect the program with sb.program")
 
 
 def _check_left(definition: Definition) -> None:
@@ -99,23 +99,23 @@ def _check_left(definition: Definition) -> None:
     indices, target = definition.indices, definition.target
     if len(indices) != target.rank:
         fail(definition, f"the left has {len(indices)} indices, but {declared(target)} has "
-             f"{target.rank} axes", "write one index for each axis")  # fmt: skip
+             f"{target.rank} axes", "write one index for each axis")
     every = [*indices, *definition.over]
     for place, index in enumerate(every):
         if not isinstance(index, Idx) or index.upper is None or index.lower is None:
             fail(definition, f"{index} is no index with an extent",
-                 f"make it with sb.indices({str(index)!r}, extent)")  # fmt: skip
+                 f"make it with sb.indices({str(index)!r}, extent)")
         if str(index) in [str(other) for other in every[:place]]:
             fail(definition, f"the letter {index} stands for two axes",
-                 "give each axis an index of its own")  # fmt: skip
+                 "give each axis an index of its own")
     for axis, index in enumerate(indices):
         if extent(index) != target.axes[axis]:
             fail(definition, f"the index {index} runs over {extent(index)}, but axis {axis} of "
                  f"{declared(target)} has {target.axes[axis]} entries",
-                 "use an index of that extent")  # fmt: skip
+                 "use an index of that extent")
         if index.lower != 0:
             fail(definition, f"the index {index} on the left begins at {index.lower}",
-                 "indices count from 0; shift it on the right")  # fmt: skip
+                 "indices count from 0; shift it on the right")
 
 
 def _check_names(tensors: Iterable[Tensor], findings: Findings) -> None:
@@ -156,13 +156,13 @@ def _check_facts(tensor: Tensor) -> None:
                 problem = "names one axis twice; write sb.symmetric(i, j)"
             elif tensor.axes[first] != tensor.axes[second]:
                 problem = (f"exchanges axes of {tensor.axes[first]} and {tensor.axes[second]} "
-                           "entries; they must be equal")  # fmt: skip
+                           "entries; they must be equal")
         if problem:
             raise ProgramError(f"{declared(tensor)}: the fact {fact} {problem}")
     for one, other in _CONTRADICTIONS:
         if one in kinds and other in kinds:
             raise ProgramError(f"{declared(tensor)}: the facts {one} and {other} contradict each "
-                               "other; keep the one that holds")  # fmt: skip
+                               "other; keep the one that holds")
 
 
 def _check_sizes(program: Program, tensors: Iterable[Tensor], findings: Findings) -> None:
@@ -171,7 +171,7 @@ def _check_sizes(program: Program, tensors: Iterable[Tensor], findings: Findings
     for size, definition in findings.sizes.items():
         if size not in inputs:
             fail(definition, f"the size {size} is no axis of any tensor that is given in a call",
-                 f"declare data with that axis, or write sb.hyper({size.name!r}) for a number")  # fmt: skip
+                 f"declare data with that axis, or write sb.hyper({size.name!r}) for a number")
     for tensor in tensors:
         for axis in tensor.axes:
             for size in sorted(axis.free_symbols - inputs, key=str):
@@ -200,14 +200,14 @@ def _check_coverage(program: Program, findings: Findings) -> None:
             fail(access.definition, f"the index {access.index} runs over {extent(access.index)}, "
                  f"but axis {axis} of {declared(tensor)} has {length} entries, and nothing reads "
                  "the rest", f"use an index of extent {length}, in a sum with limits if a part is "
-                 f"meant: Sum(…, (i, 0, {access.last}))")  # fmt: skip
+                 f"meant: Sum(…, (i, 0, {access.last}))")
 
 
 def _check_updates(program: Program) -> None:
     for target, following in program.updates:
         if target.axes != following.axes:
             raise ProgramError(f"{declared(target)} of shape {target.axes} is updated by "
-                               f"{declared(following)} of shape {following.axes}")  # fmt: skip
+                               f"{declared(following)} of shape {following.axes}")
         if target.role not in ("parameter", "state"):
             raise ProgramError(f"the {target.role} {declared(target)} is updated; only parameters "
-                               "and states are")  # fmt: skip
+                               "and states are")

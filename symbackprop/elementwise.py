@@ -21,7 +21,7 @@ from symbackprop.errors import DeclarationError
 __all__ = [
     "absolute", "cos", "exp", "identity", "leaky_relu", "log", "log_softmax", "logsumexp",
     "maximum", "minimum", "relu", "sigmoid", "sin", "softmax", "softplus", "sqrt", "tanh",
-]  # fmt: skip
+]
 
 
 def exp(t: Any) -> Any:
@@ -110,7 +110,7 @@ def softmax(z: Any, axis: Any = -1) -> Any:
     >>> import symbackprop as sb
     >>> z = sb.data("z", sb.size("N"), 10)
     >>> print(sb.program(softmax(z)))
-    p1[n,i] = exp(z[n,i])/Σ_i exp(z[n,i])
+    p1[n,i] = exp(z[n,i])/(Σ_i exp(z[n,i]))
     """
     array, element, total = _exponentials(z, axis, "softmax")
     return made(array, sympy.exp(element) / total, hint="p")

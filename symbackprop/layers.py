@@ -96,7 +96,7 @@ def _activation(given: Any) -> Callable[[Any], Any]:
 
 
 def _width(given: Any) -> Expr:
-    if isinstance(given, Integral) and not isinstance(given, bool) and given > 0:
+    if isinstance(given, Integral) and not isinstance(given, bool) and int(given) > 0:
         return Integer(int(given))
     if isinstance(given, Symbol) and given.is_integer and given.is_positive:
         return given

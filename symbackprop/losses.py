@@ -23,7 +23,7 @@ def squared_error(prediction: Any, target: Any) -> Expr:
     >>> import symbackprop as sb
     >>> N = sb.size("N")
     >>> print(sb.program(sb.losses.squared_error(sb.data("o", N, 3), sb.data("y", N, 3))))
-    L = Σ_{n,i} (o[n,i] - y[n,i])²/N
+    L = (Σ_{n,i} (o[n,i] − y[n,i])²)/N
     """
     return _mean("squared_error", prediction, target, lambda p, y: (p - y) ** 2)
 
@@ -36,7 +36,7 @@ def absolute_error(prediction: Any, target: Any) -> Expr:
 def binary_cross_entropy(prediction: Any, target: Any) -> Expr:
     """−1/N Σ (y log p + (1 − y) log(1 − p)) for probabilities p and targets from 0 to 1."""
     return _mean("binary_cross_entropy", prediction, target,
-                 lambda p, y: -(y * log(p) + (1 - y) * log(1 - p)))  # fmt: skip
+                 lambda p, y: -(y * log(p) + (1 - y) * log(1 - p)))
 
 
 def cross_entropy(prediction: Any, target: Any) -> Expr:
@@ -50,7 +50,7 @@ def cross_entropy(prediction: Any, target: Any) -> Expr:
     >>> N = sb.size("N")
     >>> p, y = sb.data("p", N, 10), sb.data("y", N, facts=[sb.label(10)])
     >>> print(sb.program(sb.losses.cross_entropy(p, y)))
-    L = -Σ_n log(p[n,y[n]])/N
+    L = −(Σ_n log(p[n,y[n]]))/N
     """
     if isinstance(prediction, Array) and isinstance(target, Array):
         if target.axes == prediction.axes[:-1] and target.axes != prediction.axes:

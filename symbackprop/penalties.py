@@ -71,8 +71,8 @@ def elementwise(strength: Any, function: Callable[[Expr], Any], *tensors: Any) -
 
     >>> import symbackprop as sb
     >>> w = sb.parameter("w", 5)
-    >>> print(sb.program(sb.penalties.elementwise(0.1, lambda t: abs(t)**3, w)))
-    L = lam·Σ_i |w[i]|³
+    >>> print(sb.program(sb.penalties.elementwise(0.1, lambda t: t**4, w)))
+    L = lam·Σ_i w[i]⁴
     """
     for tensor in tensors:
         if not isinstance(tensor, (Array, str)) and not hasattr(tensor, "tensor"):
@@ -183,7 +183,7 @@ def _sum(function: Callable[[Expr], Any], tensor: Tensor) -> Expr:
     value = to_sympy(function(read(tensor, letters)), strict=True)
     if not isinstance(value, Expr):
         raise DeclarationError(f"a penalty's function must give a scalar, not {value!r}; write "
-                               "e.g. lambda w: abs(w)**3")  # fmt: skip
+                               "e.g. lambda w: abs(w)**3")
     return Sum(value, *letters) if letters else value
 
 
@@ -191,7 +191,7 @@ def _strength(given: Any) -> Expr:
     """λ as a scalar: a number becomes a hyper with that default."""
     if isinstance(given, (Array, str)):
         raise DeclarationError(f"the strength of a penalty comes first and is a number or a "
-                               f"hyper, not {given!r}; write sb.penalties.l2(1e-4, …)")  # fmt: skip
+                               f"hyper, not {given!r}; write sb.penalties.l2(1e-4, …)")
     value = scalar_operand(given)
     if not value.is_number:
         return value
