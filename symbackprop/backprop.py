@@ -175,7 +175,7 @@ def _contracted(definition: Definition, access: Expr) -> tuple[dict[Idx, Expr], 
     letter must not be renamed again: it is protected by a renaming of clashing old indices only.
     """
     renaming: dict[Idx, Expr] = {}
-    brackets = []
+    brackets: list[Expr] = []
     if not isinstance(access, Element):
         return renaming, brackets
     pool = {*definition.indices, *definition.over}

@@ -184,7 +184,7 @@ def _with_letters(given: tuple[Idx | None, ...], extents: tuple[Expr, ...]) -> t
 
 
 def _axis_fact(kind: str, *axes: Idx | int) -> Fact:
-    return Fact(kind, axes)  # type: ignore[arg-type]  # Idx axes are resolved at declaration
+    return Fact(kind, axes)  # an Idx among the axes is resolved at declaration
 
 
 def _resolved(fact: Fact | str, axes: Sequence[Any], name: str) -> Fact:

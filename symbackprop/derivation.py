@@ -7,12 +7,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from sympy import Expr
+from sympy import Expr, Symbol
 
 from symbackprop.backprop import adjoints
 from symbackprop.checks import verify
 from symbackprop.collect import program as collected
-from symbackprop.declare import tensor_of
+from symbackprop.declare import data, parameter, tensor_of
 from symbackprop.errors import DerivationError
 from symbackprop.normal import normalise
 from symbackprop.notation import Program, Tensor, elements_in
@@ -43,8 +43,8 @@ class Derivation:
         """The tensor ∂L/∂W of a tensor or of its name; DerivationError if it was not asked for."""
         names = self.forward.names
         for known, gradient in self.gradients.items():
-            if tensor is known or tensor is known.symbol or (
-                    isinstance(tensor, str) and tensor == names[known]):
+            by_name = isinstance(tensor, str) or type(tensor) is Symbol
+            if tensor is known or tensor is known.symbol or (by_name and str(tensor) == names[known]):
                 return gradient
         raise DerivationError(
             f"there is no derivative by {tensor!r} here; this derivation has "
@@ -77,8 +77,14 @@ def derive(loss: Any, wrt: Sequence[Any] | None = None) -> Derivation:
     Raises DerivationError for a tensor that the loss does not read, or a loss that is no scalar.
     The method is reverse mode over definitions (Rumelhart, Hinton & Williams 1986, lecture 002).
 
-    >>> from sympy import Sum
+    Plain real SymPy symbols work alike: they are adopted as parameters and data.
+
+    >>> from sympy import Sum, symbols
     >>> import symbackprop as sb
+    >>> a, b, c = symbols("a b c", real=True)
+    >>> print(sb.derive((a + b)*c, [a, c]))
+    ∂L/∂a = c
+    ∂L/∂c = a + b
     >>> n, i = sb.indices("n i", sb.size("N"), 3)
     >>> x, y, w = sb.data("x", n, i), sb.data("y", n), sb.parameter("w", i)
     >>> r = sb.define("r", (n,), Sum(x[n, i]*w[i], i) - y[n])
@@ -91,7 +97,7 @@ def derive(loss: Any, wrt: Sequence[Any] | None = None) -> Derivation:
     if target.rank:
         raise DerivationError(f"{target.name or target.hint} has rank {target.rank}; a loss has "
                               "rank 0: sum it over its indices")
-    asked = _asked(declared, wrt)
+    asked = _asked(declared, given)
     everything = replace(declared, outputs=tuple(d.target for d in declared))
     forward = simplify(normalise(everything), keep=asked)
     made, found = adjoints(forward, target, asked)
@@ -103,14 +109,30 @@ def derive(loss: Any, wrt: Sequence[Any] | None = None) -> Derivation:
     return Derivation(target, declared, backward, found)
 
 
+def _with_symbols_adopted(loss: Any, wrt: list[Any] | None) -> tuple[Any, list[Any] | None]:
+    """Plain real symbols become rank-0 tensors: parameters where differentiated by, else data."""
+    if not isinstance(loss, Expr):
+        return loss, wrt
+    plain = sorted((s for s in loss.free_symbols if type(s) is Symbol and not s.is_integer),
+                   key=str)
+    for symbol in plain:
+        if not symbol.is_real:
+            raise DerivationError(f"{symbol} is not declared real, and derivatives here are of real "
+                                  f"functions: write {symbol} = sympy.Symbol({str(symbol)!r}, "
+                                  "real=True)")
+    wanted = plain if wrt is None else wrt
+    adopted = {s: (parameter if s in wanted else data)(str(s)) for s in plain}
+    return loss.xreplace(adopted), wrt and [adopted.get(t, t) if isinstance(t, Symbol) else t
+                                            for t in wrt]
+
+
 def _asked(program: Program, wrt: Sequence[Any] | None) -> tuple[Tensor, ...]:
     if wrt is None:
         found = tuple(t for t in program.inputs if t.role == "parameter")
         if not found:
             raise DerivationError("the loss reads no parameter; name tensors: sb.derive(L, [x])")
         return found
-    given = wrt if isinstance(wrt, (list, tuple)) else [wrt]
-    asked = tuple(program[t] if isinstance(t, str) else tensor_of(t, "derive(…)") for t in given)
+    asked = tuple(program[t] if isinstance(t, str) else tensor_of(t, "derive(…)") for t in wrt)
     for tensor in asked:
         if tensor.has_fact("label"):
             raise DerivationError(f"{tensor.name} holds integer labels: "
@@ -129,14 +151,14 @@ def _export(backward: Program, found: dict[Tensor, Tensor], forward: Program, de
     place = {d.target: number for number, d in enumerate(forward)}
     readers = Counter(e.tensor for d in backward for e in elements_in(d.body))
     adjoint_lines = sorted((d for d in backward if d.adjoint_of in place and d.target not in own),
-                           key=lambda d: place[d.adjoint_of])
+                           key=lambda d: place[d.adjoint_of or d.target])
     number = 0
     for definition in adjoint_lines:
         if is_sensitivity(definition) or readers[definition.target] > 1:
             number += 1
             _name(definition.target, f"δ{number}")
         else:
-            _name(definition.target, f"∂{loss}/∂{names[definition.adjoint_of]}")
+            _name(definition.target, f"∂{loss}/∂{names[definition.adjoint_of or definition.target]}")
     for definition in backward:
         if definition.target.definition is None:
             definition.target.definition = definition

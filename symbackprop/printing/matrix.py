@@ -13,7 +13,7 @@ in index form: never a guess.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
 from sympy import Add, Expr, Function, Idx, Integer, Mul, Number, Pow, Rational, Sum, Symbol
 
@@ -24,7 +24,7 @@ from symbackprop.printing.index import definition_text, right_hand_side
 from symbackprop.printing.text import fraction, magnitude, term_order, text
 
 ADD, HADAMARD, MATMUL, SCALED, WHOLE = range(5)
-Axis = Idx | None
+Axis: TypeAlias = Idx | None
 
 
 class NoMatrixForm(Exception):
@@ -195,7 +195,9 @@ def _contraction(expr: Sum, row: Axis, column: Axis, names: Mapping[Tensor, str]
     ((index, lower, upper),) = expr.limits
     if (lower, upper) != (index.lower, index.upper) or index in (row, column):
         raise NoMatrixForm
-    left, right, outside = [], [], []
+    left: list[Expr] = []
+    right: list[Expr] = []
+    outside: list[Expr] = []
     for factor in Mul.make_args(expr.function):
         found = free_indices(factor)
         if index not in found:

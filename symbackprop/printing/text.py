@@ -84,7 +84,7 @@ def _parts(node: Basic) -> Sequence[Basic]:
             return [*numerator, *denominator]
         case Add():
             return [magnitude(term) for term in node.args]
-    return node.args
+    return tuple(node.args)
 
 
 def _written(node: Basic, written: Mapping[Basic, Piece], names: Mapping[Tensor, str]) -> Piece:
@@ -244,5 +244,6 @@ def _factor_order(factor: Expr, sum_last: bool) -> tuple[object, ...]:
 
 
 def term_order(term: Expr) -> tuple[object, ...]:
+    """Sums stand first, then positive terms, then negative ones, then numbers."""
     negative = bool(_number_of(term) < 0)
-    return (not term.has(Sum, Reduction), negative, not term.is_number)
+    return (negative, not term.has(Sum, Reduction), not term.is_number)
