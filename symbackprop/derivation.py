@@ -91,7 +91,9 @@ def derive(loss: Any, wrt: Sequence[Any] | None = None) -> Derivation:
     >>> print(sb.derive(sb.define("L", (), Sum(r[n]**2, n))).text("index"))
     ∂L/∂w[i] = 2·Σ_n r[n]·x[n,i]
     """
-    declared = collected(loss, wrt or ())
+    given = None if wrt is None else list(wrt) if isinstance(wrt, (list, tuple)) else [wrt]
+    loss, given = _with_symbols_adopted(loss, given)
+    declared = collected(loss, given or ())
     verify(declared)
     (target,) = declared.outputs
     if target.rank:

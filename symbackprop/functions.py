@@ -173,7 +173,7 @@ LOCAL_DERIVATIVES: dict[type, Callable[[Expr, int], Expr]] = {
     tanh: lambda node, k: 1 - node**2,
     sigmoid: lambda node, k: node * (1 - node),
     softplus: lambda node, k: sigmoid(node.args[0]),
-    relu: lambda node, k: Iverson(node.args[0] > 0),
+    relu: lambda node, k: Iverson(node > 0),
     leaky_relu: _leaky,
     Abs: lambda node, k: sign(node.args[0]),
     sign: _zero,

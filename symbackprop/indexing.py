@@ -55,17 +55,8 @@ def _replaced(expr: Expr, mapping: dict[Idx, Expr]) -> Expr:
     if isinstance(expr, (Sum, Reduction)):
         inner = {i: e for i, e in mapping.items() if i not in bound_indices(expr)}
         incoming = {j for e in inner.values() for j in free_indices(e)}
-        renaming, limits = {}, []
-        taken = {*incoming, *free_indices(expr), *bound_indices(expr)}
-        for limit in expr.limits if isinstance(expr, Sum) else bound_indices(expr):
-            index = limit[0] if isinstance(limit, Tuple) else limit
-            if index in incoming:
-                renaming[index] = fresh(index, taken)
-                taken.add(renaming[index])
-            new = renaming.get(index, index)
-            limits.append(Tuple(new, *limit[1:]) if isinstance(limit, Tuple) else new)
-        body = _replaced(replace_indices(expr.args[0], renaming), inner)
-        return expr.func(body, *limits)
+        clear = unshadowed(expr, incoming)
+        return clear.func(_replaced(clear.args[0], inner), *clear.args[1:])
     if isinstance(expr, Idx):
         return mapping.get(expr, expr)
     if not expr.args or isinstance(expr, TensorSymbol):
@@ -73,14 +64,34 @@ def _replaced(expr: Expr, mapping: dict[Idx, Expr]) -> Expr:
     return expr.func(*(_replaced(arg, mapping) for arg in expr.args))
 
 
+def unshadowed(expr: Expr, taken: Iterable[Idx]) -> Expr:
+    """The expression with bound indices renamed whose letters are taken outside."""
+    outside = set(taken)
+    if not expr.has(Sum, Reduction):
+        return expr
+    if not isinstance(expr, (Sum, Reduction)):
+        return expr.func(*(unshadowed(arg, outside) for arg in expr.args)) if expr.args else expr
+    own = bound_indices(expr)
+    names = {*outside, *free_indices(expr), *own}
+    renaming: dict[Idx, Expr] = {}
+    for index in own:
+        if index in outside:
+            renaming[index] = fresh(index, names)
+            names.add(renaming[index])
+    body = unshadowed(replace_indices(expr.args[0], renaming),
+                      outside | {renaming.get(i, i) for i in own})
+    if isinstance(expr, Sum):
+        return expr.func(body, *(Tuple(renaming.get(limit[0], limit[0]), *limit[1:])
+                                 for limit in expr.limits))
+    return expr.func(body, *(renaming.get(i, i) for i in own))
+
+
 def fresh(index: Idx, taken: Iterable[Idx]) -> Idx:
-    """An index with the same extent whose letter is not taken: k, then k1, k2, …"""
+    """An index with the same extent whose letter is not taken: k, then k′, k′′, …"""
     letters = {str(other) for other in taken}
-    base, number = str(index).rstrip("0123456789"), 0
     letter = str(index)
     while letter in letters:
-        number += 1
-        letter = f"{base}{number}"
+        letter += "′"
     return index if letter == str(index) else Idx(Symbol(letter, integer=True), extent(index))
 
 

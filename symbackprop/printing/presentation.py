@@ -13,12 +13,12 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 
-from sympy import Expr
+from sympy import Add, Expr
 
-from symbackprop.indexing import replace_indices
+from symbackprop.indexing import replace_indices, unshadowed
 from symbackprop.notation import Definition, Element, Program, Tensor, elements_in, tensors_in
 from symbackprop.printing.index import right_hand_side
-from symbackprop.rules.forms import weight
+from symbackprop.rules.forms import factored, weight
 from symbackprop.simplification import is_sensitivity, pruned, trivial
 
 WIDEST = 60
@@ -35,7 +35,7 @@ def presented(program: Program, whole: Tensor | None = None) -> Program:
     inlined: dict[Tensor, Definition] = {}
     shown = []
     for definition in program:
-        body = _with_contents(right_hand_side(definition), inlined)
+        body = _with_contents(definition, inlined)
         written = replace(definition, body=body, over=(), op="map")
         if _hidden(definition, body, program, counts, whole is not None):
             inlined[definition.target] = written
@@ -83,12 +83,18 @@ def _is_layer(target: Tensor) -> bool:
     return target.hint in ("h", "p") and target.numbered
 
 
-def _with_contents(body: Expr, inlined: dict[Tensor, Definition]) -> Expr:
+def _with_contents(definition: Definition, inlined: dict[Tensor, Definition]) -> Expr:
+    """The right-hand side with helpers written out; their bound letters never clash with ours."""
+    body = right_hand_side(definition)
+    taken = {*definition.indices, *definition.over}
     contents = {}
     for element in elements_in(body):
-        definition = inlined.get(element.tensor)
-        if definition is not None:
+        helper = inlined.get(element.tensor)
+        if helper is not None:
             indices = element.indices if isinstance(element, Element) else ()
-            mapping = dict(zip(definition.indices, indices, strict=True))
-            contents[element] = replace_indices(definition.body, mapping)
-    return body.xreplace(contents) if contents else body
+            mapping = dict(zip(helper.indices, indices, strict=True))
+            contents[element] = unshadowed(replace_indices(helper.body, mapping), taken)
+    if not contents:
+        return body
+    body = body.xreplace(contents)
+    return factored(body) if isinstance(body, Add) else body

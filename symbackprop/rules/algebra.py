@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sympy import Abs, Max, Min, Mul, exp, sign
+from sympy import Abs, Gt, Max, Min, Mul, exp, sign
 
 from symbackprop.functions import relu, sigmoid
 from symbackprop.rewriting import Hole, Rule
@@ -12,6 +12,7 @@ t, a = Hole("t"), Hole("a")
 ALGEBRA: tuple[Rule, ...] = (
     Rule("relu", Max(0, t), relu(t), "relu(t) = max(0, t) by definition; its derivative at 0 is 0"),
     Rule("negative part", Min(0, t), -relu(-t), "min(0, t) = −max(0, −t)"),
+    Rule("sign of relu", Gt(relu(t), 0), Gt(t, 0), "relu(t) > 0 if and only if t > 0"),
     Rule("exponentials combine", Mul(exp(t), exp(a), evaluate=False), exp(t + a),
          "e^t·e^a = e^(t + a)"),
     Rule("sign times modulus", sign(t) * Abs(t), t, "sign(t)·|t| = t"),
