@@ -89,7 +89,7 @@ def derive(loss: Any, wrt: Sequence[Any] | None = None) -> Derivation:
     >>> x, y, w = sb.data("x", n, i), sb.data("y", n), sb.parameter("w", i)
     >>> r = sb.define("r", (n,), Sum(x[n, i]*w[i], i) - y[n])
     >>> print(sb.derive(sb.define("L", (), Sum(r[n]**2, n))).text("index"))
-    ∂L/∂w[i] = 2·Σ_n r[n]·x[n,i]
+    ∂L/∂w[i] = 2·Σ_n x[n,i]·r[n]
     """
     given = None if wrt is None else list(wrt) if isinstance(wrt, (list, tuple)) else [wrt]
     loss, given = _with_symbols_adopted(loss, given)
@@ -152,10 +152,12 @@ def _export(backward: Program, found: dict[Tensor, Tensor], forward: Program, de
     own = dict.fromkeys(found.values())
     place = {d.target: number for number, d in enumerate(forward)}
     readers = Counter(e.tensor for d in backward for e in elements_in(d.body))
-    adjoint_lines = sorted((d for d in backward if d.adjoint_of in place and d.target not in own),
-                           key=lambda d: place[d.adjoint_of or d.target])
+    adjoint_lines = sorted(
+        ((place[d.adjoint_of], d.adjoint_of, d) for d in backward
+         if d.adjoint_of is not None and d.adjoint_of in place and d.target not in own),
+        key=lambda line: line[0])
     number = 0
-    for definition in adjoint_lines:
+    for _, primal, definition in adjoint_lines:
         if is_sensitivity(definition) or readers[definition.target] > 1:
             number += 1
             _name(definition.target, f"δ{number}")
