@@ -162,7 +162,7 @@ def _export(backward: Program, found: dict[Tensor, Tensor], forward: Program, de
             number += 1
             _name(definition.target, f"δ{number}")
         else:
-            _name(definition.target, f"∂{loss}/∂{names[definition.adjoint_of or definition.target]}")
+            _name(definition.target, f"∂{loss}/∂{names[primal]}")
     for definition in backward:
         if definition.target.definition is None:
             definition.target.definition = definition

@@ -21,7 +21,7 @@ from symbackprop.functions import Iverson
 from symbackprop.indexing import free_indices
 from symbackprop.notation import Definition, Element, Program, Tensor, TensorSymbol
 from symbackprop.printing.index import definition_text, right_hand_side
-from symbackprop.printing.text import fraction, magnitude, term_order, text
+from symbackprop.printing.text import RELATIONS, fraction, magnitude, term_order, text
 
 ADD, HADAMARD, MATMUL, SCALED, WHOLE = range(5)
 Axis: TypeAlias = Idx | None
@@ -110,7 +110,8 @@ def _converted(expr: Expr, row: Axis, column: Axis, names: Mapping[Tensor, str])
         case Iverson():
             left, right = expr.args[0].args
             inside = (_converted(side, row, column, names).text for side in (left, right))
-            return Form(f"[{expr.args[0].rel_op.join(f' {side} ' for side in inside).strip()}]")
+            sign = RELATIONS[expr.args[0].rel_op]
+            return Form(f"[{sign.join(f' {side} ' for side in inside).strip()}]")
         case Function() if len(expr.args) == 1:
             inner = _converted(expr.args[0], row, column, names).text
             return Form(f"{expr.func.__name__}({inner})")

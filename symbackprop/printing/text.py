@@ -39,7 +39,7 @@ from symbackprop.notation import Element, LogSumExp, Maximum, Reduction, Tensor,
 
 SUM, PRODUCT, UNARY, POWER, ATOM = range(5)
 _SUPERSCRIPTS = str.maketrans("0123456789-", "⁰¹²³⁴⁵⁶⁷⁸⁹⁻")
-_RELATIONS = {"==": "=", "!=": "≠", "<=": "≤", ">=": "≥", "<": "<", ">": ">"}
+RELATIONS = {"==": "=", "!=": "≠", "<=": "≤", ">=": "≥", "<": "<", ">": ">"}
 _ROLES = {"data": 0, "noise": 0, "intermediate": 1, "state": 3, "parameter": 4, "hyper": -1}
 _NAMES = {exp: "exp", Max: "max", Min: "min", Heaviside: "step"}
 
@@ -121,7 +121,7 @@ def _function(node: Basic, written: Mapping[Basic, Piece]) -> Piece:
         case Relational():
             if node.rel_op == "==" and isinstance(node.args[1], Idx):
                 inside.sort()
-            return Piece(f"{inside[0]} {_RELATIONS[node.rel_op]} {inside[1]}", SUM)
+            return Piece(f"{inside[0]} {RELATIONS[node.rel_op]} {inside[1]}", SUM)
         case And() | Or():
             word = " and " if isinstance(node, And) else " or "
             return Piece(word.join(written[arg].within(PRODUCT) for arg in node.args), SUM)
