@@ -88,7 +88,8 @@ class Element(Expr):  # type: ignore[misc]
     _diff_wrt = True
 
     def __new__(cls, symbol: TensorSymbol, *indices: Any) -> Element:
-        element: Element = Expr.__new__(cls, symbol, *map(sympify, indices))
+        element: Element = Expr.__new__(
+            cls, symbol, *(sympify(index, strict=True) for index in indices))
         return element
 
     @property
@@ -138,7 +139,10 @@ class Reduction(Expr):  # type: ignore[misc]
                 f"{cls.__name__} runs over indices made by sb.indices, not over {indices}; "
                 f"write {cls.__name__}(z[n, k], k)"
             )
-        reduction: Reduction = Expr.__new__(cls, sympify(body), Tuple(*indices))
+        if isinstance(body, str):
+            raise DeclarationError(f"{cls.__name__}({body!r}, …): text is never evaluated; write an "
+                                   f"expression, e.g. {cls.__name__}(z[n, k], k)")
+        reduction: Reduction = Expr.__new__(cls, sympify(body, strict=True), Tuple(*indices))
         return reduction
 
     @property

@@ -14,6 +14,8 @@ from pathlib import Path
 
 import pytest
 
+import symbackprop as sb
+
 ROOT = Path(__file__).parent.parent
 SKIPPED = {".venv", "build", "golden", "dist", "results", "__pycache__"}
 PACKAGE = sorted([*ROOT.glob("symbackprop/**/*.py"), *ROOT.glob("codegen/**/*.py")])
@@ -155,6 +157,21 @@ def test_no_text_is_ever_evaluated(path: Path) -> None:
             assert "sympify" not in map(ast.unparse, node.args), f"line {node.lineno}"
     unsafe = ("pickle", "marshal", "shelve", "dill", "cloudpickle", "joblib")
     assert not [module for module in imports_in(path) if begins(module, unsafe)]
+
+
+def test_text_is_refused_where_an_expression_is_asked_for(tmp_path: Path) -> None:
+    n, i = sb.indices("n i", sb.size("N"), 3)
+    x = sb.data("x", n, i)
+    evil = f"__import__('pathlib').Path({str(tmp_path / 'made')!r}).touch()"
+    for attempt in (
+        lambda: x[evil, i], lambda: sb.Maximum(evil, i), lambda: sb.define("h", (n,), evil),
+        lambda: sb.size(evil), lambda: sb.indices(evil, 3), lambda: sb.data(evil, n),
+        lambda: sb.data("y", evil), lambda: sb.data("y", n, facts=[evil]), lambda: sb.tanh(evil),
+        lambda: x @ evil, lambda: sb.derive(evil), lambda: sb.program(evil),
+    ):
+        with pytest.raises((sb.SymbackpropError, TypeError)):
+            attempt()
+    assert not (tmp_path / "made").exists()
 
 
 @pytest.mark.parametrize("path", PACKAGE, ids=name_of)
