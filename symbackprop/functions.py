@@ -21,8 +21,10 @@ from sympy import (
     Eq,
     Expr,
     Function,
+    Ge,
     Heaviside,
     KroneckerDelta,
+    Le,
     Max,
     Min,
     Mul,
@@ -135,11 +137,13 @@ def _power(node: Expr, k: int) -> Expr:
 
 def _extremum(node: Expr, k: int) -> Expr:
     """Max and Min: one over the number of ties, at those arguments that attain it."""
-    ties = [Iverson(Eq(arg, node)) for arg in node.args]
     if len(node.args) == 2:
         this, other = node.args[k], node.args[1 - k]
         larger, smaller = (this, other) if isinstance(node, Max) else (other, this)
         return Iverson(larger > smaller) + Iverson(Eq(larger, smaller)) / 2
+    beats = Ge if isinstance(node, Max) else Le  # not Eq(arg, node): rounding may part the two
+    ties = [Iverson(And(*(beats(arg, other) for other in node.args if other != arg)))
+            for arg in node.args]
     return ties[k] / Add(*ties)
 
 
