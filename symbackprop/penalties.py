@@ -169,8 +169,9 @@ def _targets(pending: Pending, expr: Expr, definitions: Sequence[Definition]) ->
     program = Program(tuple(definitions), tuple(tensors_in(expr)))
     named = {name: tensor for tensor, name in program.names.items()}
     for name in (t for t in pending.tensors if isinstance(t, str) and t not in named):
-        known = ", ".join(named)
-        raise ProgramError(f"the penalty at {pending.place} names {name!r}; this loss has {known}")
+        known = ", ".join(name for name, t in named.items() if t.role == "parameter") or "none"
+        raise ProgramError(f"the penalty at {pending.place} names {name!r}; the parameters of this "
+                           f"loss are {known}")
     return [named[t] if isinstance(t, str) else getattr(t, "tensor", t) for t in pending.tensors]
 
 
