@@ -1,4 +1,4 @@
-"""Initial values are decided from the program: what is summed, what feeds a relu, what is a bias."""
+"""Initial values are decided from the program: what is summed, what feeds a relu, what else."""
 
 import math
 from typing import Any
