@@ -1,0 +1,199 @@
+"""Every row of the tables of rules: its identity, its disguises, its near misses, its need."""
+
+import mpmath
+import numpy as np
+import pytest
+import sympy
+from sympy import Abs, Add, Max, Min, Mul, Sum, exp, log, sign, symbols
+
+import symbackprop as sb
+from symbackprop.collect import program
+from symbackprop.functions import Iverson, relu, sigmoid, softplus
+from symbackprop.interpreter import evaluate
+from symbackprop.normal import normalise
+from symbackprop.rewriting import Hole, Rule, Step, match, rewrite
+from symbackprop.rules.algebra import ALGEBRA, COMPLEMENT
+from symbackprop.rules.forms import factored, shortest, weight
+from symbackprop.rules.indices import INDICES
+from symbackprop.rules.stability import STABILITY
+from symbackprop.simplification import RULES, simplify
+
+ROWS = (*ALGEBRA, *COMPLEMENT, *STABILITY)
+a, b, c, s, t = symbols("a b c s t", real=True)
+q = sympy.Symbol("q", positive=True)
+
+
+def value(expr: sympy.Expr, places: dict[sympy.Symbol, float], digits: int) -> mpmath.mpf:
+    """A scalar expression by the slow evaluator, at some decimal digits."""
+    tensors = {place: sb.parameter(f"v{k}") for k, place in enumerate(places)}
+    target = sb.define("value", (), expr.xreplace(tensors))
+    given = {f"v{k}": number for k, number in enumerate(places.values())}
+    return evaluate(program(target), given, digits)[target.tensor].item()
+
+
+@pytest.mark.parametrize("row", ROWS, ids=lambda row: row.name)
+def test_both_sides_of_a_row_are_equal_to_fifty_digits_on_its_domain(row: Rule) -> None:
+    random = np.random.default_rng(7)
+    holes = sorted(row.left.atoms(Hole), key=str)
+    low, high = row.domain
+    for _ in range(8):
+        drawn = {hole: float(random.uniform(low, high)) for hole in holes}
+        for hole in holes:
+            if hole.is_positive or hole.is_negative:
+                drawn[hole] = abs(drawn[hole]) * (1 if hole.is_positive else -1)
+        if isinstance(row.left, sympy.core.relational.Relational):
+            left, right = (value(Iverson(side), drawn, 60) for side in (row.left, row.right))
+        else:
+            left, right = (value(side, drawn, 60) for side in (row.left, row.right))
+        assert mpmath.almosteq(left, right, rel_eps=mpmath.mpf(10) ** -50)
+
+
+DISGUISES = [
+    (1 / (1 + exp(-t)), sigmoid(t)),
+    (3 * a / (1 + exp(t)), 3 * a * sigmoid(-t)),
+    (exp(t) / (1 + exp(t)), sigmoid(t)),
+    (exp(2 * s - t) / (1 + exp(2 * s - t)), sigmoid(2 * s - t)),
+    ((1 + exp(-a * b)) ** -2, sigmoid(a * b) ** 2),
+    (log(1 + exp(t - s)), softplus(t - s)),
+    (a * log(exp(-t) + 1), a * softplus(-t)),
+    (log(1 / (1 + exp(-t))), -softplus(-t)),
+    (log(1 - 1 / (1 + exp(-t))), -softplus(t)),
+    (log(q * exp(s) * exp(t)), log(q) + s + t),
+    (exp(t) * exp(-s) * b, b * exp(t - s)),
+    (Max(t, 0) + Max(0, s), relu(t) + relu(s)),
+    (Min(0, t), -relu(-t)),
+    (2 * sign(t) * Abs(t), 2 * t),
+    (sign(t) * t * a, a * Abs(t)),
+    (Iverson(relu(t) > 0), Iverson(t > 0)),
+]
+
+
+@pytest.mark.parametrize(("written", "expected"), DISGUISES, ids=str)
+def test_a_rule_matches_by_shape_whatever_the_names_and_the_order(
+    written: sympy.Expr, expected: sympy.Expr
+) -> None:
+    assert rewrite(written, RULES) == expected
+
+
+NEAR_MISSES = [
+    1 / (2 + exp(-t)), 1 / (1 - exp(t)), 1 / (1 + exp(t) + exp(s)), exp(s) * sigmoid(-t),
+    log(2 + exp(t)), log(1 + exp(t) + exp(s)), log(1 + 2 * exp(t)), log(2 - sigmoid(t)),
+    log(t * exp(s)), Max(1, t), Max(t, s), sign(t) * Abs(s), sign(t) * s, Iverson(relu(t) > 1),
+    exp(t) + exp(s), sigmoid(-t), t**2,
+]
+
+
+@pytest.mark.parametrize("written", NEAR_MISSES, ids=str)
+def test_a_near_miss_is_left_alone(written: sympy.Expr) -> None:
+    assert rewrite(written, RULES) == written
+
+
+OVERFLOWING = [
+    (1 / (1 + exp(t)), -800.0, 1.0), (exp(t) / (1 + exp(t)), 800.0, 1.0),
+    (log(1 + exp(t)), 800.0, 800.0), (log(1 / (1 + exp(-t))), -800.0, -800.0),
+    (log(1 - 1 / (1 + exp(-t))), 800.0, -800.0), (log(2 * exp(t)), 800.0, 800.0 + np.log(2)),
+]
+
+
+@pytest.mark.parametrize(("written", "place", "expected"), OVERFLOWING, ids=str)
+def test_a_stability_row_is_needed_and_sufficient(
+    written: sympy.Expr, place: float, expected: float
+) -> None:
+    stable = rewrite(written, STABILITY)
+    assert float(value(stable, {t: place}, None)) == pytest.approx(expected, rel=1e-15)
+    if written != 1 / (1 + exp(t)):
+        assert not np.isfinite(float(value(written, {t: place}, None)))
+
+
+def test_steps_name_each_rule_with_what_stood_before_and_after() -> None:
+    steps: list[Step] = []
+    rewrite(log(1 / (1 + exp(-t))), RULES, steps)
+    assert [step.rule for step in steps] == ["own sigmoid", "log sigmoid"]
+    assert steps[-1] == Step("log sigmoid", log(sigmoid(t)), -softplus(-t))
+
+
+def test_what_a_pattern_leaves_of_a_product_stays() -> None:
+    hole = Hole("h")
+    found = list(match(exp(hole) * sigmoid(-hole), a * exp(s) * b * sigmoid(-s)))
+    assert [(dict(bindings), Mul(*rest)) for bindings, rest in found] == [({hole: s}, a * b)]
+
+
+def test_a_wrong_row_is_caught_by_the_numerical_check() -> None:
+    hole = Hole("h")
+    wrong = Rule("wrong", log(1 + exp(hole)), softplus(-hole), "a sign is wrong")
+    with pytest.raises(AssertionError):
+        test_both_sides_of_a_row_are_equal_to_fifty_digits_on_its_domain(wrong)
+
+
+FORMS = [
+    (-a / c + b / c, (b - a) / c),
+    (-a * (1 - s) - (a - 1) * s, s - a),
+    (s * (1 - s) * (-a / s + (1 - a) / (1 - s)), s - a),
+    ((2 * a - 2 * b) * c, 2 * (a - b) * c),
+    (a * b + a * c, a * (b + c)),
+    ((a + b) * c, (a + b) * c),
+]
+
+
+@pytest.mark.parametrize(("long", "short"), FORMS, ids=str)
+def test_the_shortest_form_is_found_and_never_longer(long: sympy.Expr, short: sympy.Expr) -> None:
+    found = shortest(long)
+    assert weight(found) <= min(weight(long), weight(short))
+    assert sympy.expand(sympy.cancel(found - long)) == 0
+
+
+def test_common_factors_are_taken_out_of_sums_within_products() -> None:
+    assert factored(t * (a * b + a * c)) == a * t * (b + c)
+    assert factored(Add(a * b, a * c, a)) == a * (b + c + 1)
+
+
+n, i, k = sb.indices("n i k", sb.size("N"), 3, 4)
+y = sb.data("y", n, k, facts=[sb.one_hot(k)])
+u = sb.data("u", n, k)
+x = sb.data("x", n, i)
+label = sb.data("label", n, facts=[sb.label(4)])
+wide = sb.data("wide", n, facts=[sb.label(9)])
+
+#: name of the row -> (a sum on which it fires, one on which it must not)
+SUMS = {
+    "constant summand": (Sum(x[n, i], k), Sum(x[n, i] * u[n, k], k)),
+    "bracket contracted": (Sum(Iverson(sympy.Eq(k, label[n])) * u[n, k] * x[n, i], k),
+                           Sum(Iverson(sympy.Eq(k, wide[n])) * x[n, i], k)),
+    "fact": (Sum(2 * x[n, i] * y[n, k], k), Sum(2 * x[n, i] * y[n, k] ** 2, k)),
+}
+
+
+def test_every_row_about_sums_has_an_example() -> None:
+    assert set(SUMS) == {row.name for row in INDICES}
+
+
+@pytest.mark.parametrize("name", SUMS)
+def test_a_row_about_sums_fires_keeps_the_value_and_leaves_a_near_miss_alone(name: str) -> None:
+    random = np.random.default_rng(3)
+    labels = random.integers(0, 4, 5)
+    values = {"x": random.normal(size=(5, 3)), "u": random.normal(size=(5, 4)),
+              "y": np.eye(4)[labels], "label": labels,
+              "wide": 2 * labels}
+    for place, total in enumerate(SUMS[name]):
+        target = sb.define("target", (n, i), x[n, i] + total)
+        declared = program(target)
+        simple = simplify(normalise(declared))
+        fired = not any(definition.over for definition in simple)
+        assert fired == (place == 0)
+        before, after = (
+            evaluate(p, {t.name: values[t.name] for t in p.inputs})[target]
+            for p in (declared, simple)
+        )
+        np.testing.assert_allclose(after, before, rtol=1e-12)
+
+
+def test_without_the_fact_the_sum_of_the_labels_stays_in_the_gradient() -> None:
+    z = sb.parameter("z", n, k)
+    plain = sb.data("plain", n, k)
+    lines = []
+    for target in (y, plain):
+        p = sb.define("p", (n, k), exp(z[n, k]) / Sum(exp(z[n, k]), k))
+        loss = sb.define("L", (), -Sum(target[n, k] * log(p[n, k]), n, k))
+        lines.append(sb.derive(loss, [z]).text("index"))
+    assert lines[0] == "∂L/∂z[n,k] = p[n,k] − y[n,k]"
+    assert "Σ" in lines[1]
