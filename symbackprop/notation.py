@@ -140,8 +140,8 @@ class Reduction(Expr):  # type: ignore[misc]
                 f"write {cls.__name__}(z[n, k], k)"
             )
         if isinstance(body, str):
-            raise DeclarationError(f"{cls.__name__}({body!r}, …): text is never evaluated; write an "
-                                   f"expression, e.g. {cls.__name__}(z[n, k], k)")
+            raise DeclarationError(f"{cls.__name__}({body!r}, …): text is never evaluated; write "
+                                   f"an expression, e.g. {cls.__name__}(z[n, k], k)")
         reduction: Reduction = Expr.__new__(cls, sympify(body, strict=True), Tuple(*indices))
         return reduction
 
