@@ -1,0 +1,1 @@
+"""Passes that decide how a program is computed: one file each."""

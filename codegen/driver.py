@@ -1,0 +1,80 @@
+"""compile(): the pipeline, a line for each stage.
+
+    Program → verify → normalise → simplify → stabilise → contract → inline          symbackprop, codegen
+    Program → lower → reorder → multiply → allocate → Kernel → emit → load → run
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+from sympy import Symbol
+
+from symbackprop.checks import verify
+from symbackprop.codegen.emission import emit, emit_training
+from symbackprop.codegen.ir import Kernel
+from symbackprop.codegen.lowering import lower
+from symbackprop.codegen.runtime import Executable
+from symbackprop.codegen.schedule.contractions import contract
+from symbackprop.codegen.schedule.inlining import inline
+from symbackprop.codegen.schedule.order import reorder
+from symbackprop.codegen.schedule.products import multiply
+from symbackprop.codegen.schedule.storage import allocate, with_defined_updates
+from symbackprop.codegen.stability import stabilise
+from symbackprop.codegen.store import checked_dtype, load
+from symbackprop.codegen.training import TrainingKernel
+from symbackprop.collect import program as collected
+from symbackprop.declare import tensor_of
+from symbackprop.normal import normalise
+from symbackprop.notation import Program, Tensor
+from symbackprop.simplification import simplify
+
+
+def compile(outputs: Any, dtype: str = "float32", threads: int | None = None) -> Executable:  # noqa: A001
+    """A compiled function of the inputs by name that returns the values of tensors.
+
+    outputs: a tensor or rank-0 expression, or a list of them (then a list is returned);
+    dtype: "float32" or "float64"; threads: None for as many as pay.
+    Raises CompilationError for what has no value, e.g. an undefined function.
+
+    >>> import symbackprop as sb
+    >>> i = sb.indices("i", 3)
+    >>> x = sb.data("x", i)
+    >>> f = sb.compile(sb.define("y", (i,), x[i]**2))
+    >>> f(x=[1, 2, 3])
+    array([1., 4., 9.], dtype=float32)
+    """
+    declared = collected(outputs)
+    verify(declared)
+    program = simplify(normalise(declared))
+    kernel = kernel_of(program)
+    module = emit(kernel, checked_dtype(dtype))
+    function = load(module, dtype)
+    single = not isinstance(outputs, (list, tuple))
+    return Executable(declared, kernel, module, function, dtype, single)
+
+
+def compile_training(program: Program, batch: Sequence[Tensor], size: Symbol | None, loss: Any,
+                     dtype: str = "float32", threads: int | None = None) -> TrainingKernel:
+    """A compiled run of training steps: a program in normal form with updates, step after step.
+
+    batch: the data whose first axis is `size` and whose rows are gathered by an order of rows;
+    loss: the rank-0 tensor that is recorded at each step; threads: None for as many as pay.
+    """
+    measured = tensor_of(loss, "compile_training(…, loss)")
+    program = with_defined_updates(replace(program, outputs=(measured,)))
+    kernel = kernel_of(program, size)
+    gathered = tuple(t for t in batch if any(b.tensor is t for b in kernel.buffers))
+    module = emit_training(kernel, gathered, measured, checked_dtype(dtype))
+    function = load(module, dtype)
+    return TrainingKernel(program, kernel, module, function, dtype, gathered)
+
+
+def kernel_of(program: Program, batch: Symbol | None = None) -> Kernel:
+    """The kernel of a program in normal form."""
+    program = inline(contract(stabilise(program)))
+    kernel = lower(program, batch)
+    kernel = multiply(reorder(kernel))
+    return allocate(kernel)

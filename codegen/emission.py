@@ -1,0 +1,282 @@
+"""emit(kernel): a readable Numba module, each statement under the formula that it computes.
+
+    # h[n,j] = tanh(z[n,j])
+    for n in range(N):
+        for j in range(32):
+            h[n, j] = tanh(z[n, j])
+
+The loop variables are the letters of the formula.  A kernel for training wraps the stages in a
+loop over the steps of an order of rows, and gathers each batch first.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from sympy import Expr, Idx, Symbol
+
+from symbackprop.codegen.ir import Accumulate, Assign, Gemm, Kernel, Loop, Stage, Statement, walk
+from symbackprop.codegen.lowering import ACCUMULATORS
+from symbackprop.codegen.naming import distinct
+from symbackprop.codegen.scalars import HELPERS, MATHEMATICS, Scope
+from symbackprop.codegen.stability import formula
+from symbackprop.notation import Tensor, extent
+
+WIDEST = 99
+_HEADER = '"""Generated: each statement stands under the formula that it computes."""'
+_DECORATOR = '''@njit(
+    nogil=True,
+    cache=True,
+    error_model="numpy",
+    fastmath={"contract", "reassoc", "nsz", "arcp", "afn"},
+)'''
+_UPDATES = {
+    "sum": "{target} += {value}",
+    "max": "{target} = max({target}, {value})",
+    "min": "{target} = min({target}, {value})",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Argument:
+    """A parameter of the generated function: its name, what it is, and the tensor or size behind it.
+
+    kind: size, scalar, array, output, rows (a whole data set), batch (a buffer for gathered rows),
+    slot, order, batch_size or losses.
+    """
+
+    name: str
+    kind: str
+    subject: Tensor | Symbol | int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Module:
+    """The text of a generated module, and the arguments of its one function in order."""
+
+    source: str
+    function: str
+    arguments: tuple[Argument, ...]
+
+
+def emit(kernel: Kernel, dtype: str) -> Module:
+    """The module of a kernel that evaluates once: function kernel(sizes, inputs, outputs, slots)."""
+    emission = _Emission(kernel)
+    arguments = [*emission.given(()), *emission.outputs(), *emission.slots()]
+    lines = [*emission.stages(), *emission.returned()] or ["return"]
+    return _module("kernel", arguments, lines, emission, dtype)
+
+
+def emit_training(kernel: Kernel, gathered: tuple[Tensor, ...], loss: Tensor, dtype: str) -> Module:
+    """The module of a kernel that runs steps: function train(order, batch_size, …, losses).
+
+    It returns the sum over the steps of loss·rows in float64.
+    """
+    emission = _Emission(kernel)
+    batch = () if kernel.batch is None else (kernel.batch,)
+    arguments = [
+        Argument("order", "order"), Argument("batch_size", "batch_size"),
+        *emission.given((*gathered, *batch)), *emission.gathers(gathered), *emission.slots(),
+        Argument("losses", "losses"),
+    ]
+    rows = emission.scope.sizes[kernel.batch] if kernel.batch is not None else "rows"
+    value = emission.scope.entry(loss.symbol)
+    step = [
+        f"{rows} = min(batch_size, order.shape[0] - first)",
+        *(line for tensor in gathered for line in emission.gathering(tensor)),
+        *emission.stages(),
+        "",
+        f"losses[first//batch_size] = {value}",
+        f"sum_of_losses += float64({value})*float64({rows})",
+    ]
+    lines = ["sum_of_losses = 0.0", "for first in range(0, order.shape[0], batch_size):",
+             *_indented(step), "return sum_of_losses"]
+    return _module("train", arguments, lines, emission, dtype)
+
+
+class _Emission:
+    """The names of one kernel, and its parts as lines without indentation."""
+
+    def __init__(self, kernel: Kernel) -> None:
+        self.kernel = kernel
+        self.names = kernel.names
+        tensors = [buffer.tensor for buffer in kernel.buffers]
+        words = [str(s) for s in kernel.sizes] + [self.names[t] for t in tensors]
+        found = distinct(words)
+        sizes = dict(zip(kernel.sizes, found, strict=False))
+        by_tensor = dict(zip(tensors, found[len(sizes):], strict=True))
+        by_tensor |= {symbol.tensor: str(symbol) for symbol in ACCUMULATORS.values()}
+        local = {b.tensor for b in kernel.buffers if b.place in ("local", "scalar")}
+        local |= {symbol.tensor for symbol in ACCUMULATORS.values()}
+        self.taken = set(found)
+        self.scope = Scope(by_tensor, frozenset(local), {}, sizes)
+
+    def given(self, without: tuple[Tensor | Symbol, ...]) -> Iterator[Argument]:
+        """The sizes, scalars and arrays that the caller has, but for some."""
+        for size in self.kernel.sizes:
+            if size not in without:
+                yield Argument(self.scope.sizes[size], "size", size)
+        for place, kind in (("scalar", "scalar"), ("argument", "array")):
+            for buffer in self.kernel.buffers:
+                if buffer.place == place and buffer.tensor not in without:
+                    yield Argument(self.scope.tensors[buffer.tensor], kind, buffer.tensor)
+
+    def gathers(self, gathered: tuple[Tensor, ...]) -> Iterator[Argument]:
+        """Whole data sets, and the buffers that batches are gathered into."""
+        for ending in ("rows", "batch"):
+            for tensor in gathered:
+                yield Argument(self._beside(tensor, ending), ending, tensor)
+
+    def outputs(self) -> Iterator[Argument]:
+        """Arrays for the results; a rank-0 one has its value in a local variable first."""
+        for tensor in dict.fromkeys(self.kernel.program.outputs):
+            place = self.kernel.buffer(tensor).place
+            if place == "output":
+                yield Argument(self.scope.tensors[tensor], "output", tensor)
+            elif place == "local":
+                yield Argument(self._beside(tensor, "out"), "output", tensor)
+
+    def slots(self) -> Iterator[Argument]:
+        """The workspace."""
+        for slot in sorted({b.slot for b in self.kernel.buffers if b.place == "slot"}):
+            yield Argument(self._slot(slot), "slot", slot)
+
+    def stages(self) -> Iterator[str]:
+        """All stages, a blank line before each."""
+        for stage in self.kernel.stages:
+            yield ""
+            yield from self._stage(stage)
+
+    def returned(self) -> Iterator[str]:
+        """Rank-0 results are stored at the end."""
+        local = [(a.name, a.subject) for a in self.outputs() if isinstance(a.subject, Tensor)
+                 and a.subject.rank == 0]
+        yield from [""] if local else []
+        yield from (f"{name}[()] = {self.scope.tensors[tensor]}" for name, tensor in local)
+
+    def gathering(self, tensor: Tensor) -> Iterator[str]:
+        """The rows of this step, copied side by side."""
+        scope = self._scope_of(tensor.letters)
+        name, rows = scope.tensors[tensor], self._beside(tensor, "rows")
+        letters = [scope.indices[i] for i in _apart(tensor.letters)]
+        lengths = [scope.integer(axis) for axis in tensor.axes]
+        source = ", ".join([f"order[first + {letters[0]}]", *letters[1:]])
+        yield ""
+        yield _comment(f"{self.names[tensor]}[{','.join(letters)}]: the rows of this batch")
+        shape = f"({', '.join(lengths)}{',' if tensor.rank == 1 else ''})"
+        yield f"{name} = view({self._beside(tensor, 'batch')}, {shape})"
+        lines = [f"{name}[{', '.join(letters)}] = {rows}[{source}]"]
+        for letter, length in reversed(list(zip(letters, lengths, strict=True))):
+            lines = [f"for {letter} in range({length}):", *_indented(lines)]
+        yield from lines
+
+    def _stage(self, stage: Stage) -> Iterator[str]:
+        yield _comment(formula(stage.definition, self.names))
+        tensor = stage.definition.target
+        buffer = self.kernel.buffer(tensor)
+        name = self.scope.tensors[tensor]
+        if buffer.place == "slot":
+            lengths = ", ".join(self.scope.integer(axis) for axis in tensor.axes)
+            comma = "," if tensor.rank == 1 else ""
+            yield f"{name} = view({self._slot(buffer.slot)}, ({lengths}{comma}))"
+        elif buffer.home is not None:
+            yield f"{name} = {self.scope.tensors[buffer.home]}"
+        indices = dict.fromkeys(s.index for s, _ in walk(stage.statements) if isinstance(s, Loop))
+        scope = self._scope_of((*indices, *stage.definition.indices))
+        for statement in stage.statements:
+            yield from _lines(statement, scope)
+
+    def _scope_of(self, indices: tuple[Idx, ...]) -> Scope:
+        """The scope with a loop variable for each of these indices."""
+        apart = _apart(indices)
+        letters = distinct([str(i.label) for i in apart], self.taken)
+        known = dict(zip(apart, letters, strict=True))
+        return Scope(self.scope.tensors, self.scope.scalars, known, self.scope.sizes)
+
+    def _beside(self, tensor: Tensor, ending: str) -> str:
+        return distinct([f"{self.scope.tensors[tensor]}_{ending}"], self.taken)[0]
+
+    def _slot(self, slot: int) -> str:
+        return distinct([f"slot{slot}"], self.taken)[0]
+
+
+def _apart(indices: tuple[Idx, ...]) -> list[Idx]:
+    return list(dict.fromkeys(indices))
+
+
+def _lines(statement: Statement, scope: Scope) -> Iterator[str]:
+    match statement:
+        case Loop(index, body):
+            span = scope.integer(extent(index)) if index.lower == 0 else (
+                f"{scope.integer(index.lower)}, {scope.integer(index.upper + 1)}")
+            yield f"for {scope.indices[index]} in range({span}):"
+            for inner in body:
+                yield from _indented(_lines(inner, scope))
+        case Assign(target, value):
+            yield f"{scope.entry(target)} = {scope.real(value)}"
+        case Accumulate(op, target, value):
+            yield _UPDATES[op].format(target=scope.entry(target), value=scope.real(value))
+        case Gemm():
+            yield _gemm(statement, scope)
+
+
+def _gemm(gemm: Gemm, scope: Scope) -> str:
+    def operand(access: Expr) -> str:
+        name = scope.tensors[access.tensor]
+        places = ", ".join(scope.indices[i] for i in gemm.batch)
+        return f"{name}[{places}]" if places else name
+
+    def length(group: tuple[Idx, ...]) -> str:
+        return "*".join(scope.integer(extent(i)) for i in group)
+
+    skipped = len(gemm.batch)
+    layout = "n" if gemm.left.indices[skipped:][:len(gemm.rows)] == gemm.rows else "t"
+    layout += "n" if gemm.right.indices[skipped:][:len(gemm.inner)] == gemm.inner else "t"
+    lengths = ", ".join(length(g) for g in (gemm.rows, gemm.columns, gemm.inner))
+    return (f"gemm_{layout}({lengths}, {scope.real(gemm.alpha)}, {operand(gemm.left)}, "
+            f"{operand(gemm.right)}, {scope.real(gemm.beta)}, {operand(gemm.target)})")
+
+
+def _module(function: str, arguments: list[Argument], lines: list[str], emission: _Emission,
+            dtype: str) -> Module:
+    body = "\n".join(_indented(line for line in lines)).lstrip("\n")
+    words = set(re.findall(r"\w+", re.sub(r"#.*", "", body)))
+    imports = [
+        _import("math", words & {*MATHEMATICS.values(), "sqrt", "inf", "nan"}),
+        "", "import numpy as np", "from numba import njit", "",
+        _import("symbackprop.codegen.blas", {w for w in words if w.startswith("gemm_")}),
+        _import("symbackprop.codegen.memory", words & {"view"}),
+        _import("symbackprop.codegen.vectormath", words & {*HELPERS.values(), "where"}),
+    ]
+    constants = [f"real = np.{dtype}"] + ["float64 = np.float64"] * ("float64" in words)
+    parameters = [f"    {a.name},{_described(a, emission)}" for a in arguments]
+    text = "\n".join([_HEADER, "", *(line for line in imports if line is not None), "",
+                      *constants, "", "", _DECORATOR, f"def {function}(", *parameters, "):",
+                      body, ""])
+    return Module(re.sub(r"\n{4,}", "\n\n\n", text), function, tuple(arguments))
+
+
+def _import(module: str, words: set[str]) -> str | None:
+    return f"from {module} import {', '.join(sorted(words))}" if words else None
+
+
+def _described(argument: Argument, emission: _Emission) -> str:
+    tensor = argument.subject
+    if not isinstance(tensor, Tensor) or not tensor.rank:
+        return ""
+    shape = " × ".join(map(str, tensor.axes))
+    return f"  # {tensor.role} {emission.names[tensor]}: {_printable(shape)}"
+
+
+def _comment(text: str) -> str:
+    return f"# {_printable(text)}"
+
+
+def _printable(text: str) -> str:
+    return "".join(c if c.isprintable() else " " for c in text)
+
+
+def _indented(lines: Iterator[str] | list[str]) -> Iterator[str]:
+    return (f"    {line}" if line else "" for line in lines)

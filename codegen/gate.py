@@ -1,0 +1,164 @@
+"""The gate: arrays and numbers as they arrive, checked once and cast once, or refused in words.
+
+Nopython code checks no bounds and no types, so that everything it relies on is settled here:
+shape, dtype, layout, finite values, labels in range, and the facts that rules have relied on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from sympy import Expr, Integer, Symbol
+
+from symbackprop.errors import InputError
+from symbackprop.notation import Fact, Tensor
+
+Sizes = dict[Symbol, int]
+_KINDS = {"c": "complex numbers", "O": "objects", "U": "text", "S": "bytes", "V": "records",
+          "M": "dates", "m": "time spans"}
+_TOLERANCE = {"float32": 1e-4, "float64": 1e-6}
+
+
+def check_array(tensor: Tensor, value: Any, name: str, dtype: str, sizes: Sizes) -> np.ndarray:
+    """The value as a C-contiguous array of the kernel's dtype (int64 for labels).
+
+    sizes: what is known of the symbolic extents; those that this shape settles are added.
+    Raises InputError for a wrong shape, a dtype that is not real, values that are not finite,
+    and values that break a fact of the tensor.
+    """
+    array = _real(tensor, value, name)
+    _check_shape(tensor, array, name, sizes)
+    if tensor.has_fact("label"):
+        array = _integers(tensor, array, name)
+    elif array.size and not np.isfinite(array).all():
+        place = tuple(int(i) for i in np.argwhere(~np.isfinite(array))[0])
+        raise InputError(f"{_described(tensor, name)} holds {array[place]} at {list(place)}; "
+                         "values must be finite: remove or replace such rows first")
+    wanted = "int64" if tensor.has_fact("label") else dtype
+    with np.errstate(over="ignore"):
+        cast = np.require(array, wanted, ["C", "A", "W"])
+    if cast.dtype.kind == "f" and array.dtype.itemsize > cast.dtype.itemsize and (
+            not np.isfinite(cast).all()):
+        raise InputError(f"{_described(tensor, name)} holds values beyond {wanted}; scale the data "
+                         "or use dtype='float64'")
+    for fact in tensor.facts:
+        _FACTS[fact.kind](tensor, cast, name, fact, sizes)
+    return cast
+
+
+def check_hyper(tensor: Tensor, value: Any, name: str) -> float:
+    """The value of a hyperparameter as a float; InputError unless it is one finite real number."""
+    array = _real(tensor, value, name)
+    if array.ndim or not np.isfinite(array):
+        raise InputError(f"{_described(tensor, name)}: expected one finite number, found {value!r}")
+    return float(array)
+
+
+def evaluated(extent: Expr, sizes: Sizes) -> int | None:
+    """An extent as an int, None where a size in it is not known."""
+    found = extent.xreplace({size: Integer(length) for size, length in sizes.items()})
+    return int(found) if found.is_Integer else None
+
+
+def _real(tensor: Tensor, value: Any, name: str) -> np.ndarray:
+    if value is None:
+        raise InputError(f"{_described(tensor, name)}: expected an array of real numbers, found None")
+    try:
+        array = np.asarray(value)
+    except ValueError as error:
+        raise InputError(f"{_described(tensor, name)}: rows of different lengths are no array "
+                         f"({error})") from error
+    if np.ma.isMaskedArray(value) and np.ma.getmaskarray(value).any():
+        raise InputError(f"{_described(tensor, name)} is a masked array with missing entries; "
+                         "fill them first")
+    if array.dtype.kind not in "biuf":
+        found = _KINDS.get(array.dtype.kind, str(array.dtype))
+        raise InputError(f"{_described(tensor, name)}: expected real numbers, found {found} "
+                         f"(dtype {array.dtype}); convert them first, e.g. X.astype(float)")
+    return array
+
+
+def _check_shape(tensor: Tensor, array: np.ndarray, name: str, sizes: Sizes) -> None:
+    expected = f"expected shape ({', '.join(map(str, tensor.axes))}), found {array.shape}"
+    if array.ndim != tensor.rank:
+        raise InputError(f"{_described(tensor, name)}: {expected}")
+    for place, (axis, length) in enumerate(zip(tensor.axes, array.shape, strict=True)):
+        if length == 0:
+            raise InputError(f"{_described(tensor, name)} is empty: {expected}")
+        settle(axis, length, sizes)
+        known = evaluated(axis, sizes)
+        if known is not None and known != length:
+            why = f" ({axis} = {known})" if axis.free_symbols else ""
+            raise InputError(f"{_described(tensor, name)}: {expected}; axis {place} must have "
+                             f"{known} entries{why}")
+
+
+def settle(axis: Expr, length: int, sizes: Sizes) -> None:
+    """Learn a size from an axis that it alone decides: N, 2·N or N + 1."""
+    unknown = [s for s in axis.free_symbols if s not in sizes]
+    if len(unknown) != 1:
+        return
+    (size,) = unknown
+    step = axis.xreplace({size: size + 1}) - axis
+    if step.is_Integer and step != 0:
+        start = evaluated(axis.xreplace({size: Integer(0)}), sizes)
+        if start is not None and (length - start) % int(step) == 0 and (length - start) > 0:
+            sizes[size] = (length - start) // int(step)
+
+
+def _integers(tensor: Tensor, array: np.ndarray, name: str) -> np.ndarray:
+    if array.dtype.kind == "f" and not (np.isfinite(array).all() and (array == np.trunc(array)).all()):
+        raise InputError(f"{_described(tensor, name)} holds labels: expected integers, found "
+                         f"{array.ravel()[np.argmax(array.ravel() != np.trunc(array.ravel()))]}")
+    return array
+
+
+def _check_labels(tensor: Tensor, array: np.ndarray, name: str, fact: Fact, sizes: Sizes) -> None:
+    classes = evaluated(fact.extent, sizes) if fact.extent is not None else None
+    low, high = int(array.min()), int(array.max())
+    if classes is not None and (low < 0 or high >= classes):
+        raise InputError(f"{_described(tensor, name)}: labels must be 0 … {classes - 1}, found "
+                         f"{low if low < 0 else high}")
+
+
+def _check_simplex(tensor: Tensor, array: np.ndarray, name: str, fact: Fact, sizes: Sizes) -> None:
+    for axis in fact.axes:
+        sums = array.sum(axis=axis, dtype=np.float64)
+        if (array < 0).any() or not np.allclose(sums, 1, atol=_TOLERANCE[str(array.dtype)], rtol=0):
+            worst = sums.ravel()[np.argmax(abs(sums - 1))] if sums.ndim else sums
+            raise InputError(f"{_described(tensor, name)} was declared {fact.kind} along axis {axis}: "
+                             f"expected entries of at least 0 with sum 1, found a sum of {worst:g}")
+
+
+def _check_one_hot(tensor: Tensor, array: np.ndarray, name: str, fact: Fact, sizes: Sizes) -> None:
+    if not ((array == 0) | (array == 1)).all():
+        raise InputError(f"{_described(tensor, name)} was declared one_hot: expected only 0 and 1, "
+                         f"found {array[(array != 0) & (array != 1)][0]:g}")
+    _check_simplex(tensor, array, name, fact, sizes)
+
+
+def _check_positive(tensor: Tensor, array: np.ndarray, name: str, fact: Fact, sizes: Sizes) -> None:
+    if not (array > 0).all():
+        raise InputError(f"{_described(tensor, name)} was declared positive, found {array.min():g}")
+
+
+def _check_symmetric(tensor: Tensor, array: np.ndarray, name: str, fact: Fact, sizes: Sizes
+                     ) -> None:
+    first, second = fact.axes
+    other = array.swapaxes(first, second)
+    if array.shape != other.shape or not np.allclose(array, other, atol=0, rtol=1e-5):
+        raise InputError(f"{_described(tensor, name)} was declared symmetric in its axes {first} and "
+                         f"{second}, and is not")
+
+
+def _described(tensor: Tensor, name: str) -> str:
+    where = f" (declared at {tensor.where})" if tensor.where != "?" else ""
+    return f"{tensor.role} {name}{where}"
+
+
+_FACTS: dict[str, Callable[[Tensor, np.ndarray, str, Fact, Sizes], None]] = {
+    "label": _check_labels, "simplex": _check_simplex, "one_hot": _check_one_hot,
+    "positive": _check_positive, "symmetric": _check_symmetric,
+}

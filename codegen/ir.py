@@ -1,0 +1,180 @@
+"""The grammar of kernels: what a program becomes when memory and order are decided.
+
+    Kernel     ::= Buffer ... Stage ...              stages run in order
+    Stage      ::= Definition: Statement ...         the formula, and how it is computed
+    Statement  ::= Loop | Assign | Accumulate | Gemm
+    Loop       ::= for Idx: Statement ...            over the whole range of the index
+    Assign     ::= Entry = Scalar
+    Accumulate ::= Entry op= Scalar                  op: sum, max, min
+    Gemm       ::= T[b,m,n] = alpha·Σ_k A[b,m,k]·B[b,k,n] + beta·T[b,m,n]
+    Buffer     ::= a tensor, and where it lives
+    Entry      ::= Element | TensorSymbol            Scalar: a body of a normal form
+
+Scalars are SymPy as everywhere.  A tensor lives in an argument (the caller's array), a scalar
+argument, an output, a local variable (rank 0), a slot of the workspace, or in the argument of
+the tensor that it is the next value of.  Loops carry their index and so the axis that they run
+along, buffers the axes of their tensor: to share work over threads is to narrow the loops over
+the batch, which `Kernel.batch` names.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+from sympy import Expr, Idx, Symbol
+
+from symbackprop.codegen.stability import formula
+from symbackprop.notation import Definition, Op, Program, Tensor, extent
+from symbackprop.printing.text import text
+
+Place = Literal["argument", "scalar", "output", "local", "slot", "next"]
+
+
+@dataclass(frozen=True, slots=True)
+class Loop:
+    """for index: body; the order of the loops is the order of the memory accesses."""
+
+    index: Idx
+    body: tuple[Statement, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Assign:
+    """target = value."""
+
+    target: Expr
+    value: Expr
+
+
+@dataclass(frozen=True, slots=True)
+class Accumulate:
+    """target = op(target, value)."""
+
+    op: Op
+    target: Expr
+    value: Expr
+
+
+@dataclass(frozen=True, slots=True)
+class Gemm:
+    """target[b,m,n] = alpha·Σ_k left[b,m,k]·right[b,k,n] + beta·target[b,m,n].
+
+    Each group may hold several indices that lie side by side in every operand, or none of
+    `batch`; an operand whose last group is not its second one here is stored transposed.
+    """
+
+    target: Expr
+    left: Expr
+    right: Expr
+    batch: tuple[Idx, ...]
+    rows: tuple[Idx, ...]
+    columns: tuple[Idx, ...]
+    inner: tuple[Idx, ...]
+    alpha: Expr
+    beta: Expr
+
+
+Statement = Loop | Assign | Accumulate | Gemm
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """One definition of the program and the statements that compute it."""
+
+    definition: Definition
+    statements: tuple[Statement, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Buffer:
+    """Where a tensor lives; `slot` numbers the workspace, `home` is the tensor it is the next of."""
+
+    tensor: Tensor
+    place: Place
+    slot: int = -1
+    home: Tensor | None = None
+
+    def axis_along(self, size: Symbol | None) -> int | None:
+        """The first axis whose extent is this size, e.g. the batch; None without one."""
+        axes = self.tensor.axes
+        return axes.index(size) if size is not None and size in axes else None
+
+
+@dataclass(frozen=True, slots=True)
+class Kernel:
+    """A program whose every definition is a stage, and whose every tensor has a buffer.
+
+    sizes: the symbolic extents that the kernel is told; batch: the one that runs over samples.
+    """
+
+    program: Program
+    stages: tuple[Stage, ...]
+    sizes: tuple[Symbol, ...]
+    buffers: tuple[Buffer, ...] = ()
+    batch: Symbol | None = None
+
+    @property
+    def names(self) -> dict[Tensor, str]:
+        """What every tensor is called, also one that is updated and never read."""
+        known = self.program.names
+        unread = {old: old.name or old.hint for old, _ in self.program.updates if old not in known}
+        return {**known, **unread}
+
+    def buffer(self, tensor: Tensor) -> Buffer:
+        """The buffer of a tensor."""
+        return next(b for b in self.buffers if b.tensor is tensor)
+
+    def __str__(self) -> str:
+        return "\n".join(_kernel_lines(self))
+
+
+def walk(statements: tuple[Statement, ...]) -> Iterator[tuple[Statement, tuple[Idx, ...]]]:
+    """Every statement with the indices of the loops around it, outermost first."""
+    for statement in statements:
+        yield statement, ()
+        if isinstance(statement, Loop):
+            for inner, indices in walk(statement.body):
+                yield inner, (statement.index, *indices)
+
+
+Names = Mapping[Tensor, str]
+
+
+def _kernel_lines(kernel: Kernel) -> Iterator[str]:
+    names = kernel.names
+    for buffer in kernel.buffers:
+        home = f" of {names[buffer.home]}" if buffer.home is not None else ""
+        slot = f" {buffer.slot}" if buffer.place == "slot" else ""
+        tensor = text(buffer.tensor.at(*buffer.tensor.letters), names)
+        yield f"{tensor}: {buffer.place}{slot}{home}"
+    for stage in kernel.stages:
+        yield f"# {formula(stage.definition, names)}"
+        for statement in stage.statements:
+            yield from _statement_lines(statement, names, "")
+
+
+def _statement_lines(statement: Statement, names: Names, indent: str) -> Iterator[str]:
+    match statement:
+        case Loop(index, body):
+            yield f"{indent}for {index.label} < {extent(index)}:"
+            for inner in body:
+                yield from _statement_lines(inner, names, indent + "  ")
+        case Assign(target, value):
+            yield f"{indent}{text(target, names)} = {text(value, names)}"
+        case Accumulate(op, target, value):
+            yield f"{indent}{text(target, names)} {op}= {text(value, names)}"
+        case Gemm():
+            yield indent + _gemm_line(statement, names)
+
+
+def _gemm_line(gemm: Gemm, names: Names) -> str:
+    parts = (("batch", gemm.batch), ("rows", gemm.rows), ("columns", gemm.columns),
+             ("inner", gemm.inner))
+    groups = ", ".join(f"{name} {' '.join(str(i.label) for i in group)}"
+                       for name, group in parts if group)
+    target, left, right = (text(e, names) for e in (gemm.target, gemm.left, gemm.right))
+    alpha = "" if gemm.alpha == 1 else f"({text(gemm.alpha, names)})·"
+    beta = "" if gemm.beta == 0 else f" + ({text(gemm.beta, names)})·{target}"
+    return f"{target} = {alpha}{left} @ {right}{beta}  ({groups})"

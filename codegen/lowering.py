@@ -1,0 +1,152 @@
+"""lower(program): one loop nest for each definition of a normal form.
+
+    s1[n,j] = Σ_i x[n,i]·W1[i,j]        for n: for j: total = 0; for i: total += …; s1[n,j] = total
+
+A sum whose innermost loop runs over a free index adds into memory instead; a scatter, which is
+written with a bracket [v = e], adds at the entry e and runs no loop over v.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from sympy import And, Eq, Expr, Idx, Mul, S, Symbol
+
+from symbackprop.codegen.ir import Accumulate, Assign, Kernel, Loop, Stage, Statement
+from symbackprop.codegen.ranges import inside
+from symbackprop.functions import Iverson
+from symbackprop.notation import (
+    Definition,
+    Element,
+    Op,
+    Program,
+    Tensor,
+    TensorSymbol,
+    extent,
+)
+
+_BEGINNINGS: dict[Op, Expr] = {"sum": S.Zero, "max": S.NegativeInfinity, "min": S.Infinity}
+ACCUMULATORS: dict[Op, TensorSymbol] = {
+    op: Tensor(name, (), (), "intermediate").symbol
+    for op, name in (("sum", "total"), ("max", "largest"), ("min", "smallest"))
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Nest:
+    """What a loop nest computes: target = op_over body for all other indices in it.
+
+    target may be an entry at computed places, then `is_scatter`: it adds and needs zeros first.
+    """
+
+    target: Expr
+    body: Expr
+    free: tuple[Idx, ...]
+    over: tuple[Idx, ...]
+    op: Op
+    is_scatter: bool
+
+
+def lower(program: Program, batch: Symbol | None = None) -> Kernel:
+    """One stage for each definition, its loops in the order of its indices; no buffers yet."""
+    stages = tuple(Stage(d, loops(d, (*n.free, *n.over))) for d in program for n in [nest(d)])
+    return Kernel(program, stages, sizes_in(program), batch=batch)
+
+
+def sizes_in(program: Program) -> tuple[Symbol, ...]:
+    """The symbolic extents and sizes that a program speaks of, by name."""
+    found: set[Symbol] = set()
+    for tensor in program.inputs:
+        found.update(*(axis.free_symbols for axis in tensor.axes))
+    for definition in program:
+        found.update(*(axis.free_symbols for axis in definition.target.axes))
+        found.update(*(extent(i).free_symbols for i in definition.over))
+        found.update(definition.body.free_symbols)
+    sizes = {s for s in found if isinstance(s, Symbol) and not isinstance(s, (Idx, TensorSymbol))
+             and s.is_integer and s.is_positive}
+    return tuple(sorted(sizes, key=str))
+
+
+def nest(definition: Definition) -> Nest:
+    """The loop nest of a definition, with brackets [v = e] resolved into the place of the target."""
+    body, free, over = definition.body, definition.indices, definition.over
+    places: dict[Idx, Expr] = {}
+    if definition.op in ("map", "sum"):
+        body = _separated(body)
+        for bracket in [f for f in Mul.make_args(body) if isinstance(f, Iverson)]:
+            current = bracket.xreplace(places)
+            solved = _solved(current, (*over, *free), places)
+            if solved is not None:
+                moved = dict([solved])
+                body = (body / current).xreplace(moved)
+                places = {i: e.xreplace(moved) for i, e in places.items()} | moved
+    kept_over = tuple(i for i in over if i not in places)
+    kept_free = tuple(i for i in free if i not in places)
+    is_scatter = len(kept_free) < len(free)
+    op: Op = definition.op if kept_over or is_scatter else "map"
+    return Nest(definition.element.xreplace(places), body, kept_free, kept_over, op, is_scatter)
+
+
+def _separated(body: Expr) -> Expr:
+    """The body with a factor [a and b] written [a]·[b]."""
+    factors = [[Iverson(c) for c in f.args[0].args] if isinstance(f, Iverson)
+               and isinstance(f.args[0], And) else [f] for f in Mul.make_args(body)]
+    return body if all(len(f) == 1 for f in factors) else Mul(*(g for f in factors for g in f))
+
+
+def _solved(bracket: Expr, candidates: tuple[Idx, ...], places: dict[Idx, Expr]
+            ) -> tuple[Idx, Expr] | None:
+    """(v, e) of a bracket [v = e], where e is free of v and certain to be a value of v."""
+    if not isinstance(bracket, Iverson) or not isinstance(bracket.args[0], Eq):
+        return None
+    for index in candidates:
+        decides = any(index in extent(other).atoms(Idx) for other in candidates)
+        for side, place in (bracket.args[0].args, bracket.args[0].args[::-1]):
+            if side == index and index not in places and index not in place.atoms(Idx):
+                if index.lower == 0 and not decides and inside(place, extent(index)):
+                    return index, place
+    return None
+
+
+def nested(order: tuple[Idx, ...]) -> tuple[Idx, ...]:
+    """The order, changed as little as needed: an index whose extent depends on others is inside."""
+    placed: list[Idx] = []
+    waiting = list(order)
+    while waiting:
+        ready = (i for i in waiting if not extent(i).atoms(Idx) & set(waiting))
+        placed.append(next(ready, waiting[0]))
+        waiting.remove(placed[-1])
+    return tuple(placed)
+
+
+def loops(definition: Definition, order: tuple[Idx, ...]) -> tuple[Statement, ...]:
+    """The statements of a definition with its loops in this order, outermost first."""
+    found, order = nest(definition), nested(order)
+    if found.is_scatter:
+        fill = _looped(definition.indices, (Assign(definition.element, S.Zero),))
+        return (*fill, *_looped(order, (Accumulate("sum", found.target, found.body),)))
+    if not found.over:
+        return _looped(order, (Assign(found.target, found.body),))
+    beginning = _BEGINNINGS[found.op]
+    outer = _leading(order, found.free)
+    if len(outer) == len(found.free):
+        register = ACCUMULATORS[found.op]
+        inner = _looped(order[len(outer):], (Accumulate(found.op, register, found.body),))
+        return _looped(outer, (Assign(register, beginning), *inner,
+                               Assign(found.target, register)))
+    rest = tuple(i for i in order[len(outer):] if i in found.free)
+    fill = _looped(rest, (Assign(found.target, beginning),))
+    inner = _looped(order[len(outer):], (Accumulate(found.op, found.target, found.body),))
+    return _looped(outer, (*fill, *inner))
+
+
+def _leading(order: tuple[Idx, ...], free: tuple[Idx, ...]) -> tuple[Idx, ...]:
+    """The free indices that stand before every bound one."""
+    count = next((place for place, i in enumerate(order) if i not in free), len(order))
+    return order[:count]
+
+
+def _looped(order: tuple[Idx, ...], body: tuple[Statement, ...]) -> tuple[Statement, ...]:
+    for index in reversed(order):
+        body = (Loop(index, body),)
+    return body

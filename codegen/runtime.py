@@ -1,0 +1,207 @@
+"""Executable: a compiled kernel behind a function of arrays by name.
+
+Each call settles the sizes from the shapes, passes every input through the gate, borrows a
+workspace, allocates the results, and runs.  Several threads may call at once: each has a
+workspace of its own, kept for the next call.
+"""
+
+from __future__ import annotations
+
+import difflib
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, nullcontext
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from sympy import Symbol
+
+from symbackprop.codegen.blas import single_threaded
+from symbackprop.codegen.emission import Argument, Module
+from symbackprop.codegen.gate import Sizes, check_array, check_hyper, evaluated
+from symbackprop.codegen.ir import Kernel
+from symbackprop.codegen.store import Function
+from symbackprop.errors import InputError
+from symbackprop.notation import Program, Tensor
+
+ALIGNMENT = 64
+LARGEST_LENGTH = 2**31 - 1
+
+
+class Executable:
+    """f(x=X, W=W0, lam=1e-4) gives the values of the outputs, fresh arrays in the kernel's dtype.
+
+    source: the generated module; path: the file that it lies in; program: what was declared.
+    """
+
+    def __init__(self, program: Program, kernel: Kernel, module: Module, function: Function,
+                 dtype: str, single: bool) -> None:
+        self.program = program
+        self.kernel = kernel
+        self.dtype = dtype
+        self._module = module
+        self._function = function
+        self._single = single
+        names = program.names
+        self._inputs = {names[tensor]: tensor for tensor in program.inputs}
+        self._workspace = Workspace(kernel, dtype)
+
+    @property
+    def source(self) -> str:
+        """The generated Numba module."""
+        return self._module.source
+
+    @property
+    def path(self) -> Path:
+        """Where the generated module lies."""
+        return self._function.path
+
+    def __call__(self, **values: Any) -> Any:
+        sizes, arrays = self._checked(values)
+        results = {a.subject: self._result(a.subject, sizes) for a in self._module.arguments
+                   if a.kind == "output" and isinstance(a.subject, Tensor)}
+        with self._workspace.borrowed(sizes) as slots:
+            passed = [self._passed(a, sizes, arrays, results, slots)
+                      for a in self._module.arguments]
+            with single_threaded() if uses_blas(self._module) else nullcontext():
+                self._function.call(*passed)
+        given = [results[t] if t in results else np.array(arrays[t], self.dtype)
+                 for t in self.program.outputs]
+        fresh = [value.copy() if any(value is earlier for earlier in given[:place]) else value
+                 for place, value in enumerate(given)]
+        return fresh[0] if self._single else fresh
+
+    def _checked(self, values: Mapping[str, Any]) -> tuple[Sizes, dict[Tensor, Any]]:
+        inputs = self._inputs
+        sizes = named_sizes(values, self.kernel, inputs)
+        checked: dict[Tensor, Any] = {}
+        for name, tensor in inputs.items():
+            if name not in values and tensor.default is None:
+                raise InputError(f"the {tensor.role} {name} is missing (declared at {tensor.where}); "
+                                 f"give it by name: f({name}=…)")
+            value = values.get(name, tensor.default)
+            checked[tensor] = (check_hyper(tensor, value, name) if tensor.role == "hyper"
+                               else check_array(tensor, value, name, self.dtype, sizes))
+        for name, tensor in inputs.items():  # again: 2·N may stand before N
+            if tensor.role != "hyper":
+                check_shape(tensor, checked[tensor].shape, name, sizes)
+        require_sizes(self.kernel, sizes)
+        return sizes, checked
+
+    def _result(self, tensor: Tensor, sizes: Sizes) -> np.ndarray:
+        return np.empty(shape_of(tensor, sizes), self.dtype)
+
+    def _passed(self, argument: Argument, sizes: Sizes, arrays: Mapping[Tensor, Any],
+                results: Mapping[Tensor, np.ndarray], slots: Mapping[int | Tensor, np.ndarray]) -> Any:
+        match argument.kind, argument.subject:
+            case "size", Symbol() as size:
+                return sizes[size]
+            case "scalar", Tensor() as tensor:
+                return np.dtype(self.dtype).type(arrays[tensor])
+            case "array", Tensor() as tensor:
+                return arrays[tensor]
+            case "output", Tensor() as tensor:
+                return results[tensor]
+            case "slot", int() as slot:
+                return slots[slot]
+        raise InputError(f"the kernel has an argument {argument.name} that nobody gives")
+
+
+class Workspace:
+    """Arrays for intermediate results, borrowed by one call at a time and kept for the next.
+
+    A slot is as large as the largest tensor in it; each gathered tensor has an array of its own.
+    """
+
+    def __init__(self, kernel: Kernel, dtype: str, gathered: tuple[Tensor, ...] = ()) -> None:
+        self._dtype = dtype
+        self._tensors: dict[int | Tensor, list[Tensor]] = {t: [t] for t in gathered}
+        for buffer in kernel.buffers:
+            if buffer.place == "slot":
+                self._tensors.setdefault(buffer.slot, []).append(buffer.tensor)
+        self._idle: list[dict[int | Tensor, np.ndarray]] = []
+        self._lock = threading.Lock()
+
+    @contextmanager
+    def borrowed(self, sizes: Sizes) -> Iterator[dict[int | Tensor, np.ndarray]]:
+        """A flat array for each slot and gathered tensor, large enough for these sizes."""
+        with self._lock:
+            slots = self._idle.pop() if self._idle else {}
+        for slot, tensors in self._tensors.items():
+            length = max(length_of(tensor, sizes) for tensor in tensors)
+            if slot not in slots or slots[slot].size < length:
+                slots[slot] = aligned(length, dtype_of(tensors[0], self._dtype))
+        try:
+            yield slots
+        finally:
+            with self._lock:
+                self._idle.append(slots)
+
+
+def dtype_of(tensor: Tensor, dtype: str) -> str:
+    """The dtype that a tensor has in a kernel of this dtype."""
+    return "int64" if tensor.has_fact("label") else dtype
+
+
+def aligned(length: int, dtype: str) -> np.ndarray:
+    """A flat array that begins at a multiple of `ALIGNMENT` bytes."""
+    itemsize = np.dtype(dtype).itemsize
+    raw = np.empty(length * itemsize + ALIGNMENT, np.uint8)
+    start = -raw.ctypes.data % ALIGNMENT
+    return raw[start:start + length * itemsize].view(dtype)
+
+
+def shape_of(tensor: Tensor, sizes: Sizes) -> tuple[int, ...]:
+    """The shape of a tensor for these sizes; InputError beyond what BLAS can count."""
+    shape = tuple(evaluated(axis, sizes) or 0 for axis in tensor.axes)
+    if any(not 0 < length <= LARGEST_LENGTH for length in shape):
+        raise InputError(f"{tensor.name or tensor.hint} would have the shape {shape}")
+    return shape
+
+
+def length_of(tensor: Tensor, sizes: Sizes) -> int:
+    """The number of entries of a tensor, in Python's own integers."""
+    length = 1
+    for extent in shape_of(tensor, sizes):
+        length *= extent
+    return length
+
+
+def uses_blas(module: Module) -> bool:
+    """Whether a generated module multiplies matrices."""
+    return "gemm_" in module.source
+
+
+def named_sizes(values: Mapping[str, Any], kernel: Kernel, inputs: Mapping[str, Tensor]) -> Sizes:
+    """Sizes that are given by name, and an InputError for names that mean nothing here."""
+    sizes = {str(size): size for size in kernel.sizes}
+    for name in values:
+        if name not in inputs and name not in sizes:
+            known = [*inputs, *sizes]
+            near = difflib.get_close_matches(name, known, 1)
+            hint = f"; did you mean {near[0]}?" if near else ""
+            raise InputError(f"there is no input {name!r}; the inputs are {', '.join(inputs)}{hint}")
+    found = {}
+    for name, size in sizes.items():
+        if name in values and name not in inputs:
+            if not isinstance(values[name], (int, np.integer)) or values[name] < 1:
+                raise InputError(f"the size {name} must be a positive int, not {values[name]!r}")
+            found[size] = int(values[name])
+    return found
+
+
+def check_shape(tensor: Tensor, shape: tuple[int, ...], name: str, sizes: Sizes) -> None:
+    """InputError unless the array has the shape that all sizes together ask for."""
+    expected = tuple(evaluated(axis, sizes) for axis in tensor.axes)
+    if any(e is not None and e != length for e, length in zip(expected, shape, strict=True)):
+        raise InputError(f"{tensor.role} {name} (declared at {tensor.where}): expected shape "
+                         f"({', '.join(map(str, tensor.axes))}) = {expected}, found {shape}")
+
+
+def require_sizes(kernel: Kernel, sizes: Sizes) -> None:
+    """InputError for a size that no input settles."""
+    for size in kernel.sizes:
+        if size not in sizes:
+            raise InputError(f"the size {size} is not settled by the shape of any input; "
+                             f"give it by name: f({size}=…)")

@@ -1,0 +1,270 @@
+"""Scalar bodies as Python text for Numba, in the arithmetic of the kernel and of no other.
+
+    (p[n,k] − y[n,k])/N + 2·λ·w        (p[n, k] - y[n, k])/real(N) + real(2)*lam*w
+
+In Numba `2*x` is float64 for a float32 x, and so is x/N: every number, size and index that is
+used as a number is converted by `real`.  What stands between brackets [ ] is integer.  A bracket
+[condition] or a Piecewise selects, it never multiplies, so that what is not taken leaks no NaN;
+an entry that might lie outside of its array is NaN, as in the interpreter.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from sympy import (
+    Abs,
+    Add,
+    Basic,
+    Eq,
+    Expr,
+    Float,
+    Heaviside,
+    Idx,
+    Integer,
+    Max,
+    Min,
+    Mod,
+    Mul,
+    Piecewise,
+    Pow,
+    Rational,
+    S,
+    Symbol,
+    sign,
+)
+from sympy import functions as f
+from sympy.core.function import AppliedUndef
+from sympy.core.relational import Relational
+from sympy.logic.boolalg import And, BooleanAtom, Not, Or
+
+from symbackprop import functions as own
+from symbackprop.codegen.ranges import inside, is_integral
+from symbackprop.codegen.stability import Minus
+from symbackprop.errors import CompilationError
+from symbackprop.notation import Element, Tensor, TensorSymbol
+from symbackprop.printing.text import Piece, fraction, magnitude
+
+SUM, PRODUCT, UNARY, POWER, ATOM = range(5)
+LONGEST_POWER = 64
+LARGEST_EXACT = 2**53
+
+MATHEMATICS = {  # functions of Python's math that Numba compiles in float32 and float64 alike
+    f.exp: "exp", f.log: "log", f.sin: "sin", f.cos: "cos", f.tan: "tan", f.asin: "asin",
+    f.acos: "acos", f.atan: "atan", f.sinh: "sinh", f.cosh: "cosh", f.tanh: "tanh",
+    f.asinh: "asinh", f.acosh: "acosh", f.atanh: "atanh", f.erf: "erf", f.erfc: "erfc",
+    f.gamma: "gamma", f.loggamma: "lgamma", f.atan2: "atan2",
+}
+HELPERS = {  # functions of vectormath
+    own.relu: "relu", own.leaky_relu: "leaky_relu", own.sigmoid: "sigmoid",
+    own.softplus: "softplus", sign: "sign", Minus: "minus",
+}
+NUMPY = {f.floor: "np.floor", f.ceiling: "np.ceil"}
+CALLS = {**MATHEMATICS, **HELPERS, **NUMPY, Abs: "abs", Max: "max", Min: "min"}
+REWRITTEN: dict[type, Callable[..., Expr]] = {
+    f.cot: lambda t: 1 / f.tan(t), f.sec: lambda t: 1 / f.cos(t), f.csc: lambda t: 1 / f.sin(t),
+    f.coth: lambda t: 1 / f.tanh(t), f.sech: lambda t: 1 / f.cosh(t),
+    f.csch: lambda t: 1 / f.sinh(t), f.frac: lambda t: t - f.floor(t),
+    Heaviside: lambda t, half: Piecewise((1, t > 0), (0, t < 0), (half, True)),
+    f.sinc: lambda t: Piecewise((1, Eq(t, 0)), (f.sin(t) / t, True)),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """How the tensors, indices and sizes of a stage are called; `scalars` need no brackets."""
+
+    tensors: Mapping[Tensor, str]
+    scalars: frozenset[Tensor]
+    indices: Mapping[Idx, str]
+    sizes: Mapping[Symbol, str]
+
+    def real(self, expr: Expr) -> str:
+        """The expression in the kernel's arithmetic."""
+        return self._real(expr).text
+
+    def factor(self, expr: Expr) -> str:
+        """The expression in the kernel's arithmetic, fit for a product."""
+        return self._real(expr).within(PRODUCT)
+
+    def integer(self, expr: Expr) -> str:
+        """An index, extent or label as an integer."""
+        return self._integer(expr).text
+
+    def entry(self, expr: Expr) -> str:
+        """An Element or rank-0 symbol as it stands on the left of an assignment."""
+        name = self.tensors[expr.tensor]
+        if isinstance(expr, Element):
+            return f"{name}[{', '.join(self.integer(i) for i in expr.indices)}]"
+        return name if expr.tensor in self.scalars else f"{name}[()]"
+
+    def condition(self, expr: Basic) -> str:
+        """A condition as a Python bool."""
+        match expr:
+            case BooleanAtom():
+                return str(bool(expr))
+            case Relational():
+                left, right = expr.args
+                write = self._integer if is_integral(left) and is_integral(right) else self._real
+                return f"{write(left).text} {expr.rel_op} {write(right).text}"
+            case And() | Or():
+                word = " and " if isinstance(expr, And) else " or "
+                return word.join(sorted(f"({self.condition(arg)})" for arg in expr.args))
+            case Not():
+                return f"not ({self.condition(expr.args[0])})"
+        raise CompilationError(f"the condition {expr} cannot be compiled; write it with ==, <, > "
+                               "and And, Or, Not of such")
+
+    def _read(self, expr: Expr) -> Piece:
+        entry = self.entry(expr)
+        if not isinstance(expr, Element):
+            return Piece(entry)
+        open_ends = [(self.integer(i), self.integer(axis)) for i, axis
+                     in zip(expr.indices, expr.tensor.axes, strict=True) if not inside(i, axis)]
+        if not open_ends:
+            return Piece(entry)
+        certain = " and ".join(f"0 <= {index} < {length}" for index, length in open_ends)
+        outside = "-1" if expr.tensor.has_fact("label") else "real(nan)"
+        return Piece(f"({entry} if {certain} else {outside})")
+
+    def _real(self, expr: Expr) -> Piece:
+        match expr:
+            case Element() | TensorSymbol():
+                read = self._read(expr)
+                return Piece(f"real({read.text})") if expr.tensor.has_fact("label") else read
+            case Idx() | Symbol():
+                return Piece(f"real({self.integer(expr)})")
+            case Add():
+                return self._sum(expr)
+            case Mul():
+                return self._product(expr)
+            case own.Iverson():
+                return Piece(f"real({self.condition(expr.args[0])})")
+            case Piecewise():
+                return self._cases(expr)
+        if expr.is_number:
+            return _number(expr)
+        if isinstance(expr, Pow):
+            return self._power(expr)
+        return self._call(expr)
+
+    def _sum(self, expr: Expr) -> Piece:
+        line = ""
+        for term in sorted(expr.args, key=lambda t: (_is_negative(t), not t.is_number)):
+            part = self._real(magnitude(term)).within(PRODUCT)
+            joint = " - " if _is_negative(term) else " + "
+            line += joint + part if line else ("-" if _is_negative(term) else "") + part
+        return Piece(line, SUM)
+
+    def _product(self, expr: Expr) -> Piece:
+        brackets = [arg for arg in expr.args if isinstance(arg, own.Iverson)]
+        if brackets:
+            rest = Mul(*(arg for arg in expr.args if arg not in brackets))
+            condition = " and ".join(sorted(f"({self.condition(b.args[0])})" for b in brackets))
+            return Piece(f"where({condition}, {self.real(rest)}, real(0))")
+        for arg in expr.args:
+            if isinstance(arg, Piecewise) and sum(value != 0 for value, _ in arg.args) == 1:
+                rest = Mul(*(other for other in expr.args if other is not arg))
+                return self._cases(Piecewise(*((value * rest, c) for value, c in arg.args),
+                                             evaluate=False))
+        if _is_negative(expr):
+            return Piece(f"-{self._real(-expr).within(PRODUCT)}", UNARY)
+        above, below = fraction(expr)
+        upper = "*".join(self._real(part).within(UNARY) for part in above) or "real(1)"
+        if not below:
+            return Piece(upper, PRODUCT)
+        lower = "*".join(self._real(part).within(UNARY) for part in below)
+        return Piece(f"{upper}/({lower})" if len(below) > 1 else
+                     f"{upper}/{self._real(below[0]).within(POWER)}", PRODUCT)
+
+    def _power(self, expr: Expr) -> Piece:
+        base, exponent = expr.args
+        if exponent.is_number and exponent < 0:
+            below = self._real(Pow(base, -exponent)).within(POWER)
+            return Piece(f"real(1)/{below}", PRODUCT)
+        if isinstance(exponent, Integer) and exponent <= LONGEST_POWER:
+            return Piece(f"{self._real(base).within(ATOM)}**{exponent}", POWER)
+        if isinstance(exponent, Rational) and exponent.q == 2 and exponent.p <= LONGEST_POWER:
+            root = f"sqrt({self.real(base)})"
+            return Piece(root if exponent.p == 1 else f"{root}**{exponent.p}", POWER)
+        return Piece(f"{self._real(base).within(ATOM)}**{self._real(exponent).within(ATOM)}", POWER)
+
+    def _cases(self, expr: Piecewise) -> Piece:
+        text = "real(nan)"
+        for value, condition in reversed(expr.args):
+            if condition == S.true:
+                text = self.real(value)
+            else:
+                text = f"where({self.condition(condition)}, {self.real(value)}, {text})"
+        return Piece(text, ATOM if text.startswith("where") else SUM)
+
+    def _call(self, expr: Expr) -> Piece:
+        if type(expr) in REWRITTEN:
+            return self._real(REWRITTEN[type(expr)](*expr.args))
+        if isinstance(expr, Mod):
+            left, right = (self._real(arg).within(UNARY) for arg in expr.args)
+            return Piece(f"{left} % {right}", PRODUCT)
+        if type(expr) not in CALLS:
+            raise CompilationError(_refusal(expr))
+        inside = [self.real(arg) for arg in expr.args]
+        return Piece(f"{CALLS[type(expr)]}({', '.join(inside)})")
+
+    def _integer(self, expr: Expr) -> Piece:
+        match expr:
+            case Integer():
+                return Piece(str(expr), ATOM if expr >= 0 else UNARY)
+            case Idx():
+                return Piece(self.indices[expr])
+            case Element() | TensorSymbol():
+                return self._read(expr)
+            case Symbol() if expr in self.sizes:
+                return Piece(self.sizes[expr])
+            case Add():
+                return self._integer_sum(expr)
+            case Mul():
+                return Piece("*".join(self._integer(a).within(UNARY) for a in expr.args), PRODUCT)
+            case Mod():
+                left, right = (self._integer(arg).within(UNARY) for arg in expr.args)
+                return Piece(f"{left} % {right}", PRODUCT)
+            case f.floor() if expr.args[0].as_numer_denom()[1].is_Integer:
+                above, below = expr.args[0].as_numer_denom()
+                return Piece(f"{self._integer(above).within(UNARY)}//{below}", PRODUCT)
+        raise CompilationError(_refusal(expr))
+
+    def _integer_sum(self, expr: Expr) -> Piece:
+        line = ""
+        for term in sorted(expr.args, key=_is_negative):
+            part = self._integer(magnitude(term)).within(PRODUCT)
+            joint = " - " if _is_negative(term) else " + "
+            line += joint + part if line else ("-" if _is_negative(term) else "") + part
+        return Piece(line, SUM)
+
+
+def _is_negative(term: Expr) -> bool:
+    number = term.as_coeff_Mul()[0]
+    return bool(number.is_real and number < 0)
+
+
+def _number(expr: Expr) -> Piece:
+    """A constant, rounded once to the kernel's arithmetic."""
+    if expr in (S.Infinity, S.NegativeInfinity):
+        return Piece("real(inf)" if expr is S.Infinity else "real(-inf)")
+    if isinstance(expr, Integer) and abs(expr) < LARGEST_EXACT:
+        return Piece(f"real({expr})")
+    if isinstance(expr, Rational) and max(abs(expr.p), expr.q) < LARGEST_EXACT:
+        return Piece(f"real({expr.p}/{expr.q})")
+    value = expr if isinstance(expr, Float) else expr.evalf(20)
+    if not value.is_Float or not value.is_finite:
+        raise CompilationError(f"the constant {expr} is no finite real number")
+    return Piece(f"real({float(value)!r})")
+
+
+def _refusal(expr: Expr) -> str:
+    if isinstance(expr, AppliedUndef):
+        return (f"{expr.func.__name__} is an undefined function and has no value; write a function "
+                "that is known, e.g. sb.sigmoid, in its place")
+    if isinstance(expr, Symbol):
+        return (f"the symbol {expr} has no value; declare a number by sb.hyper({str(expr)!r}), "
+                f"an array by sb.data")
+    return f"{expr.func.__name__} is no function that can be compiled, in {expr}"

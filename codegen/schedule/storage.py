@@ -1,0 +1,149 @@
+"""allocate(kernel): where every tensor lives; memory is used again as soon as it is free.
+
+    inputs       the caller's arrays; hypers are scalars
+    outputs      fresh arrays of the caller
+    rank 0       local variables
+    next values  in the array of the tensor that they replace, if the definition reads that tensor
+                 at the same entry only and nobody reads the old value afterwards
+    the rest     slots of a workspace: a slot is free after its tensor was read for the last time,
+                 and a map may write over an operand that it reads for the last time, entry by entry
+
+Which tensors share a slot depends on the order of definitions alone, never on widths; a slot is as
+large as the largest tensor in it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+
+from sympy import Idx
+
+from symbackprop.codegen.ir import Buffer, Kernel, Stage
+from symbackprop.codegen.lowering import loops, nest
+from symbackprop.indexing import fresh
+from symbackprop.normal import temporary
+from symbackprop.notation import Definition, Program, Tensor, elements_in, tensors_in
+
+
+def allocate(kernel: Kernel) -> Kernel:
+    """The kernel with a buffer for every tensor, and copies for next values with no home."""
+    program = kernel.program
+    homes = _homes(program)
+    copies = tuple(_copy(old, new) for old, new in program.updates if homes.get(new) is not old)
+    kernel = replace(kernel, stages=(*kernel.stages, *copies))
+    buffers = [Buffer(t, "scalar" if t.role == "hyper" else "argument") for t in inputs(program)]
+    buffers += [Buffer(new, "next", home=old) for new, old in homes.items()]
+    known = {buffer.tensor for buffer in buffers}
+    slots = _Slots(last_reads(kernel))
+    for place, stage in enumerate(kernel.stages):
+        target = stage.definition.target
+        if target not in known:
+            slot = -1 if target.rank == 0 or target in program.outputs else (
+                slots.taken_by(stage.definition, place))
+            where = "slot" if slot >= 0 else "output" if target.rank else "local"
+            buffers.append(Buffer(target, where, slot))  # type: ignore[arg-type]
+            known.add(target)
+        slots.release(stage.definition, place)
+    return replace(kernel, buffers=tuple(buffers))
+
+
+def inputs(program: Program) -> tuple[Tensor, ...]:
+    """What the caller gives: what is read and not defined, and what is updated."""
+    found = dict.fromkeys((*program.inputs, *(old for old, _ in program.updates)))
+    return tuple(sorted(found, key=lambda tensor: tensor.serial))
+
+
+def last_reads(kernel: Kernel) -> dict[Tensor, int]:
+    """The last stage that reads a tensor; its own stage if none does."""
+    found: dict[Tensor, int] = {}
+    for place, stage in enumerate(kernel.stages):
+        found.setdefault(stage.definition.target, place)
+        found.update({tensor: place for tensor in tensors_in(stage.definition.body)})
+    return found
+
+
+def _homes(program: Program) -> dict[Tensor, Tensor]:
+    """next value -> the tensor in whose array it may be written at once."""
+    places = {d.target: place for place, d in enumerate(program)}
+    last: dict[Tensor, int] = {}
+    for place, definition in enumerate(program):
+        last.update({tensor: place for tensor in tensors_in(definition.body)})
+    found: dict[Tensor, Tensor] = {}
+    for old, new in program.updates:
+        if new in found or new in program.outputs:
+            continue
+        definition = program.definitions[places[new]]
+        unread_later = last.get(old, -1) <= places[new] and old not in program.outputs
+        if unread_later and same_axes(old, new) and is_entrywise(definition, old):
+            found[new] = old
+    return found
+
+
+def same_axes(one: Tensor, other: Tensor) -> bool:
+    """Whether two tensors have the same shape whatever the sizes are."""
+    return one.axes == other.axes
+
+
+def is_entrywise(definition: Definition, tensor: Tensor) -> bool:
+    """Whether the definition may be written over this tensor while it reads it."""
+    found = nest(definition)
+    if found.op != "map" or found.is_scatter:
+        return not any(t is tensor for t in tensors_in(definition.body))
+    accesses = [e for e in elements_in(definition.body) if e.tensor is tensor]
+    return all(e == tensor.at(*definition.indices) for e in accesses)
+
+
+def _copy(old: Tensor, new: Tensor) -> Stage:
+    definition = Definition(old, letters(new), new.at(*letters(new)))
+    return Stage(definition, loops(definition, letters(new)))
+
+
+@dataclass(slots=True)
+class _Slots:
+    """Which slots are free, last freed first, and who holds the others."""
+
+    last: dict[Tensor, int]
+    free: list[int] = field(default_factory=list)
+    held: dict[Tensor, int] = field(default_factory=dict)
+    count: int = 0
+
+    def taken_by(self, definition: Definition, place: int) -> int:
+        """A slot for the target: that of an operand that dies here, a free one, or a new one."""
+        target = definition.target
+        for tensor in tensors_in(definition.body):
+            dies = tensor in self.held and self.last[tensor] == place
+            if dies and same_axes(tensor, target) and is_entrywise(definition, tensor):
+                self.held[target] = self.held.pop(tensor)
+                return self.held[target]
+        if not self.free:
+            self.free.append(self.count)
+            self.count += 1
+        self.held[target] = self.free.pop()
+        return self.held[target]
+
+    def release(self, definition: Definition, place: int) -> None:
+        """Free the slots of what is read here for the last time."""
+        for tensor in (*tensors_in(definition.body), definition.target):
+            if tensor in self.held and self.last[tensor] == place:
+                self.free.append(self.held.pop(tensor))
+
+
+def with_defined_updates(program: Program) -> Program:
+    """The program in which every next value has a definition: W ← V becomes V_next = V, W ← V_next."""
+    defined = {d.target for d in program}
+    made, updates = [], []
+    for old, new in program.updates:
+        if new not in defined:
+            copy = temporary(new.at(*letters(new)), letters(new), hint="next")
+            made.append(copy)
+            new = copy.target
+        updates.append((old, new))
+    return replace(program, definitions=(*made, *program.definitions), updates=tuple(updates))
+
+
+def letters(tensor: Tensor) -> tuple[Idx, ...]:
+    """An index for each axis, no two alike."""
+    found: list[Idx] = []
+    for index in tensor.letters:
+        found.append(fresh(index, found))
+    return tuple(found)

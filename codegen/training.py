@@ -1,0 +1,143 @@
+"""TrainingKernel: a run of training steps in one nopython call.
+
+The order of rows goes in; for each batch of it the rows are gathered, the program runs, parameters
+and states take their next values in place, and the loss goes out.  Nothing is allocated and no
+Python runs between the steps.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from contextlib import nullcontext
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from sympy import Symbol
+
+from symbackprop.codegen.blas import single_threaded
+from symbackprop.codegen.emission import Argument, Module
+from symbackprop.codegen.gate import Sizes, check_hyper, settle
+from symbackprop.codegen.ir import Kernel
+from symbackprop.codegen.runtime import Workspace, check_shape, dtype_of, require_sizes, uses_blas
+from symbackprop.codegen.store import Function
+from symbackprop.errors import InputError
+from symbackprop.notation import Program, Tensor
+
+
+class TrainingKernel:
+    """run(order, batch_size, arrays, hypers) makes one training step for each batch of the order.
+
+    source: the generated module; path: the file that it lies in; program: the step.
+    """
+
+    def __init__(self, program: Program, kernel: Kernel, module: Module, function: Function,
+                 dtype: str, gathered: tuple[Tensor, ...]) -> None:
+        self.program = program
+        self.kernel = kernel
+        self.dtype = dtype
+        self._gathered = gathered
+        self._module = module
+        self._function = function
+        self._names = kernel.names
+        self._hypers = [t for t in program.inputs if t.role == "hyper"]
+        self._workspace = Workspace(kernel, dtype, gathered)
+
+    @property
+    def source(self) -> str:
+        """The generated Numba module."""
+        return self._module.source
+
+    @property
+    def path(self) -> Path:
+        """Where the generated module lies."""
+        return self._function.path
+
+    def run(self, order: np.ndarray, batch_size: int, arrays: Mapping[Tensor, np.ndarray],
+            hypers: Mapping[Tensor, float], losses: np.ndarray | None = None) -> float:
+        """One step for each batch of the order; the sum over the steps of loss·rows, in float64.
+
+        order: row numbers, int64; arrays: data, parameters and states in the kernel's dtype
+        (int64 for labels), whole data sets for what is gathered; parameters and states are
+        changed in place.  losses: float64, filled with the loss of each step.
+        Raises InputError for what does not fit; then nothing has changed.
+        """
+        steps = self._checked_steps(order, batch_size, arrays)
+        losses = np.empty(steps) if losses is None else losses
+        if losses.dtype != np.float64 or losses.ndim != 1 or losses.size < steps or (
+                not losses.flags.c_contiguous):
+            raise InputError(f"losses must be a float64 array of at least {steps} entries")
+        sizes = self._checked_sizes(min(batch_size, order.size), arrays)
+        numbers = {t: self._number(t, hypers) for t in self._hypers}
+        own = {"order": order, "batch_size": int(batch_size), "losses": losses}
+        with self._workspace.borrowed(sizes) as slots:
+            passed = [own[a.kind] if a.kind in own else self._passed(a, sizes, arrays, numbers, slots)
+                      for a in self._module.arguments]
+            with single_threaded() if uses_blas(self._module) else nullcontext():
+                return float(self._function.call(*passed))
+
+    def _passed(self, argument: Argument, sizes: Sizes, arrays: Mapping[Tensor, np.ndarray],
+                numbers: Mapping[Tensor, Any], slots: Mapping[int | Tensor, np.ndarray]) -> Any:
+        match argument.kind, argument.subject:
+            case "size", Symbol() as size:
+                return sizes[size]
+            case "scalar", Tensor() as tensor:
+                return numbers[tensor]
+            case ("array" | "rows"), Tensor() as tensor:
+                return arrays[tensor]
+            case ("slot" | "batch"), (int() | Tensor()) as slot:
+                return slots[slot]
+        raise InputError(f"the kernel has an argument {argument.name} that nobody gives")
+
+    def _number(self, tensor: Tensor, hypers: Mapping[Tensor, float]) -> Any:
+        name = self._names[tensor]
+        value = hypers.get(tensor, tensor.default)
+        if value is None:
+            raise InputError(f"the hyperparameter {name} has no value; give one in `hypers`")
+        return np.dtype(self.dtype).type(check_hyper(tensor, value, name))
+
+    def _checked_steps(self, order: np.ndarray, batch_size: int,
+                       arrays: Mapping[Tensor, np.ndarray]) -> int:
+        """The number of steps; InputError for an order that is none."""
+        if not isinstance(batch_size, (int, np.integer)) or batch_size < 1:
+            raise InputError(f"batch_size must be a positive int, not {batch_size!r}")
+        if order.dtype != np.int64 or order.ndim != 1 or not order.size or (
+                not order.flags.c_contiguous):
+            raise InputError("order must be a non-empty int64 array of row numbers")
+        for tensor in self._gathered:
+            rows = self._array(tensor, arrays).shape[0]
+            if order.min() < 0 or order.max() >= rows:
+                raise InputError(f"order speaks of row {int(order.max())}, but {self._names[tensor]} "
+                                 f"has {rows} rows")
+        return -(-order.size // int(batch_size))
+
+    def _checked_sizes(self, rows: int, arrays: Mapping[Tensor, np.ndarray]) -> Sizes:
+        """All sizes, with the batch as long as the longest; InputError for arrays that do not fit."""
+        batch = self.kernel.batch
+        sizes: Sizes = {} if batch is None else {batch: rows}
+        given = [a.subject for a in self._module.arguments if a.kind in ("array", "rows")]
+        tensors = [t for t in given if isinstance(t, Tensor)]
+        shapes = {t: self._array(t, arrays).shape for t in tensors}
+        for tensor in self._gathered:
+            shapes[tensor] = (rows, *shapes[tensor][1:])
+        for tensor in tensors:
+            for axis, length in zip(tensor.axes, shapes[tensor], strict=True):
+                settle(axis, length, sizes)
+        for tensor in tensors:
+            check_shape(tensor, shapes[tensor], self._names[tensor], sizes)
+        require_sizes(self.kernel, sizes)
+        return sizes
+
+    def _array(self, tensor: Tensor, arrays: Mapping[Tensor, np.ndarray]) -> np.ndarray:
+        """The array of a tensor, if nopython code may have it as it is."""
+        name = self._names[tensor]
+        if tensor not in arrays:
+            raise InputError(f"the {tensor.role} {name} is missing in `arrays`")
+        array, dtype = arrays[tensor], dtype_of(tensor, self.dtype)
+        if array.dtype != dtype or array.ndim != tensor.rank:
+            raise InputError(f"{name}: expected a {dtype} array of rank {tensor.rank}, found "
+                             f"{array.dtype} of shape {array.shape}")
+        if not (array.flags.c_contiguous and array.flags.aligned and array.flags.writeable):
+            raise InputError(f"{name}: the array must be C-contiguous, aligned and writable; "
+                             "np.require(array, requirements='CAW') makes it so")
+        return array
