@@ -64,7 +64,7 @@ def cold_and_warm(prepare: Callable[[Net], Callable[[], dict[str, object]]],
                   net: Net) -> list[dict[str, object]]:
     """Two fresh processes, the first with an empty cache, the second with what the first left."""
     with tempfile.TemporaryDirectory() as cache:
-        environment = {"SYMBACKPROP_CACHE": cache}
+        environment = {"SYMBACKPROP_CACHE_DIR": cache}
         return [once(prepare, net, environment=environment) for _ in range(2)]
 
 

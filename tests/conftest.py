@@ -1,11 +1,12 @@
-"""Golden files, and the seed of the random programs.
+"""Golden files, the seed of the random programs, and a cache of kernels that begins empty.
 
 What a stage prints is kept in tests/golden and compared letter by letter.  Random programs are
 others in every run; the seed stands in the header of the run, and `pytest --seed` gives it back.
 """
 
-
+import os
 import secrets
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -27,6 +28,10 @@ def pytest_configure(config: pytest.Config) -> None:
     shared = getattr(config, "workerinput", {}).get("seed")  # from the main process of pytest-xdist
     drawn = secrets.randbelow(10**6) if given is None else given
     config.stash[SEED] = drawn if shared is None else shared
+    if "SYMBACKPROP_CACHE_DIR" not in os.environ:  # workers inherit that of the main process
+        cache = tempfile.TemporaryDirectory(prefix="symbackprop-")
+        config.add_cleanup(cache.cleanup)
+        os.environ["SYMBACKPROP_CACHE_DIR"] = cache.name
 
 
 @pytest.hookimpl(optionalhook=True)
