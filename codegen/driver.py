@@ -1,6 +1,6 @@
 """compile(): the pipeline, a line for each stage.
 
-    Program → verify → normalise → simplify → stabilise → contract → inline          symbackprop, codegen
+    Program → verify → normalise → simplify → stabilise → contract → inline
     Program → lower → reorder → multiply → allocate → Kernel → emit → load → run
 """
 
@@ -32,7 +32,7 @@ from symbackprop.notation import Program, Tensor
 from symbackprop.simplification import simplify
 
 
-def compile(outputs: Any, dtype: str = "float32", threads: int | None = None) -> Executable:  # noqa: A001
+def compile(outputs: Any, dtype: str = "float32", threads: int | None = None) -> Executable:
     """A compiled function of the inputs by name that returns the values of tensors.
 
     outputs: a tensor or rank-0 expression, or a list of them (then a list is returned);

@@ -41,7 +41,7 @@ _UPDATES = {
 
 @dataclass(frozen=True, slots=True)
 class Argument:
-    """A parameter of the generated function: its name, what it is, and the tensor or size behind it.
+    """A parameter of the generated function: its name, and what is behind it.
 
     kind: size, scalar, array, output, rows (a whole data set), batch (a buffer for gathered rows),
     slot, order, batch_size or losses.
@@ -62,7 +62,7 @@ class Module:
 
 
 def emit(kernel: Kernel, dtype: str) -> Module:
-    """The module of a kernel that evaluates once: function kernel(sizes, inputs, outputs, slots)."""
+    """The module of a kernel that evaluates once: kernel(sizes, inputs, outputs, slots)."""
     emission = _Emission(kernel)
     arguments = [*emission.given(()), *emission.outputs(), *emission.slots()]
     lines = [*emission.stages(), *emission.returned()] or ["return"]

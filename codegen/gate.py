@@ -64,7 +64,7 @@ def evaluated(extent: Expr, sizes: Sizes) -> int | None:
 
 def _real(tensor: Tensor, value: Any, name: str) -> np.ndarray:
     if value is None:
-        raise InputError(f"{_described(tensor, name)}: expected an array of real numbers, found None")
+        raise InputError(f"{_described(tensor, name)}: expected real numbers, found None")
     try:
         array = np.asarray(value)
     except ValueError as error:
@@ -109,9 +109,10 @@ def settle(axis: Expr, length: int, sizes: Sizes) -> None:
 
 
 def _integers(tensor: Tensor, array: np.ndarray, name: str) -> np.ndarray:
-    if array.dtype.kind == "f" and not (np.isfinite(array).all() and (array == np.trunc(array)).all()):
+    broken = ~np.isfinite(array) | (array != np.trunc(array))
+    if broken.any():
         raise InputError(f"{_described(tensor, name)} holds labels: expected integers, found "
-                         f"{array.ravel()[np.argmax(array.ravel() != np.trunc(array.ravel()))]}")
+                         f"{array[broken][0]}")
     return array
 
 
@@ -128,8 +129,9 @@ def _check_simplex(tensor: Tensor, array: np.ndarray, name: str, fact: Fact, siz
         sums = array.sum(axis=axis, dtype=np.float64)
         if (array < 0).any() or not np.allclose(sums, 1, atol=_TOLERANCE[str(array.dtype)], rtol=0):
             worst = sums.ravel()[np.argmax(abs(sums - 1))] if sums.ndim else sums
-            raise InputError(f"{_described(tensor, name)} was declared {fact.kind} along axis {axis}: "
-                             f"expected entries of at least 0 with sum 1, found a sum of {worst:g}")
+            raise InputError(f"{_described(tensor, name)} was declared {fact.kind} along axis "
+                             f"{axis}: expected entries of at least 0 with sum 1, found a sum "
+                             f"of {worst:g}")
 
 
 def _check_one_hot(tensor: Tensor, array: np.ndarray, name: str, fact: Fact, sizes: Sizes) -> None:
@@ -149,8 +151,8 @@ def _check_symmetric(tensor: Tensor, array: np.ndarray, name: str, fact: Fact, s
     first, second = fact.axes
     other = array.swapaxes(first, second)
     if array.shape != other.shape or not np.allclose(array, other, atol=0, rtol=1e-5):
-        raise InputError(f"{_described(tensor, name)} was declared symmetric in its axes {first} and "
-                         f"{second}, and is not")
+        raise InputError(f"{_described(tensor, name)} was declared symmetric in its axes {first} "
+                         f"and {second}, and is not")
 
 
 def _described(tensor: Tensor, name: str) -> str:

@@ -89,7 +89,7 @@ class Stage:
 
 @dataclass(frozen=True, slots=True)
 class Buffer:
-    """Where a tensor lives; `slot` numbers the workspace, `home` is the tensor it is the next of."""
+    """Where a tensor lives; `home` is the tensor that it is the next value of."""
 
     tensor: Tensor
     place: Place

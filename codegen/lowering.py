@@ -15,20 +15,13 @@ from sympy import And, Eq, Expr, Idx, Mul, S, Symbol
 from symbackprop.codegen.ir import Accumulate, Assign, Kernel, Loop, Stage, Statement
 from symbackprop.codegen.ranges import inside
 from symbackprop.functions import Iverson
-from symbackprop.notation import (
-    Definition,
-    Element,
-    Op,
-    Program,
-    Tensor,
-    TensorSymbol,
-    extent,
-)
+from symbackprop.notation import Definition, Op, Program, Tensor, TensorSymbol, extent
 
 _BEGINNINGS: dict[Op, Expr] = {"sum": S.Zero, "max": S.NegativeInfinity, "min": S.Infinity}
 ACCUMULATORS: dict[Op, TensorSymbol] = {
-    op: Tensor(name, (), (), "intermediate").symbol
-    for op, name in (("sum", "total"), ("max", "largest"), ("min", "smallest"))
+    "sum": Tensor("total", (), (), "intermediate").symbol,
+    "max": Tensor("largest", (), (), "intermediate").symbol,
+    "min": Tensor("smallest", (), (), "intermediate").symbol,
 }
 
 
@@ -68,7 +61,7 @@ def sizes_in(program: Program) -> tuple[Symbol, ...]:
 
 
 def nest(definition: Definition) -> Nest:
-    """The loop nest of a definition, with brackets [v = e] resolved into the place of the target."""
+    """The loop nest of a definition, brackets [v = e] resolved into the place of the target."""
     body, free, over = definition.body, definition.indices, definition.over
     places: dict[Idx, Expr] = {}
     if definition.op in ("map", "sum"):

@@ -26,7 +26,8 @@ def view(typingctx: Any, flat: Any, shape: Any) -> Any:
         lengths = [builder.sext(n, ir.IntType(64)) if n.type.width < 64 else n for n in lengths]
         itemsize = context.get_constant(types.intp, context.get_abi_sizeof(
             context.get_data_type(flat.dtype)))
-        strides, step = [], itemsize
+        strides: list[Any] = []
+        step = itemsize
         for length in reversed(lengths):
             strides.insert(0, step)
             step = builder.mul(step, length)

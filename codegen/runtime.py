@@ -78,8 +78,8 @@ class Executable:
         checked: dict[Tensor, Any] = {}
         for name, tensor in inputs.items():
             if name not in values and tensor.default is None:
-                raise InputError(f"the {tensor.role} {name} is missing (declared at {tensor.where}); "
-                                 f"give it by name: f({name}=…)")
+                raise InputError(f"the {tensor.role} {name} is missing (declared at "
+                                 f"{tensor.where}); give it by name: f({name}=…)")
             value = values.get(name, tensor.default)
             checked[tensor] = (check_hyper(tensor, value, name) if tensor.role == "hyper"
                                else check_array(tensor, value, name, self.dtype, sizes))
@@ -93,7 +93,8 @@ class Executable:
         return np.empty(shape_of(tensor, sizes), self.dtype)
 
     def _passed(self, argument: Argument, sizes: Sizes, arrays: Mapping[Tensor, Any],
-                results: Mapping[Tensor, np.ndarray], slots: Mapping[int | Tensor, np.ndarray]) -> Any:
+                results: Mapping[Tensor, np.ndarray], slots: Mapping[int | Tensor, np.ndarray]
+                ) -> Any:
         match argument.kind, argument.subject:
             case "size", Symbol() as size:
                 return sizes[size]
@@ -181,7 +182,8 @@ def named_sizes(values: Mapping[str, Any], kernel: Kernel, inputs: Mapping[str, 
             known = [*inputs, *sizes]
             near = difflib.get_close_matches(name, known, 1)
             hint = f"; did you mean {near[0]}?" if near else ""
-            raise InputError(f"there is no input {name!r}; the inputs are {', '.join(inputs)}{hint}")
+            raise InputError(f"there is no input {name!r}; the inputs are {', '.join(inputs)}"
+                             f"{hint}")
     found = {}
     for name, size in sizes.items():
         if name in values and name not in inputs:

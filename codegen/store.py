@@ -1,4 +1,4 @@
-"""load(module, dtype): generated text as a real file, compiled, and found again by the next process.
+"""load(module, dtype): generated text as a real file, compiled, found by the next process.
 
 Numba caches compiled functions beside their source file, and cannot cache text that was executed
 from memory.  So each module is written, atomically, into a directory that is ours alone (0700),

@@ -71,7 +71,8 @@ class TrainingKernel:
         numbers = {t: self._number(t, hypers) for t in self._hypers}
         own = {"order": order, "batch_size": int(batch_size), "losses": losses}
         with self._workspace.borrowed(sizes) as slots:
-            passed = [own[a.kind] if a.kind in own else self._passed(a, sizes, arrays, numbers, slots)
+            passed = [own[a.kind] if a.kind in own else
+                      self._passed(a, sizes, arrays, numbers, slots)
                       for a in self._module.arguments]
             with single_threaded() if uses_blas(self._module) else nullcontext():
                 return float(self._function.call(*passed))
@@ -107,12 +108,12 @@ class TrainingKernel:
         for tensor in self._gathered:
             rows = self._array(tensor, arrays).shape[0]
             if order.min() < 0 or order.max() >= rows:
-                raise InputError(f"order speaks of row {int(order.max())}, but {self._names[tensor]} "
-                                 f"has {rows} rows")
+                raise InputError(f"order speaks of rows {order.min()} … {order.max()}, but "
+                                 f"{self._names[tensor]} has {rows} rows")
         return -(-order.size // int(batch_size))
 
     def _checked_sizes(self, rows: int, arrays: Mapping[Tensor, np.ndarray]) -> Sizes:
-        """All sizes, with the batch as long as the longest; InputError for arrays that do not fit."""
+        """All sizes, for the longest batch; InputError for arrays that do not fit."""
         batch = self.kernel.batch
         sizes: Sizes = {} if batch is None else {batch: rows}
         given = [a.subject for a in self._module.arguments if a.kind in ("array", "rows")]

@@ -51,7 +51,7 @@ def leaky_relu(t: Any, slope: Any) -> Any:
 
 @njit(**_OPTIONS)  # type: ignore[untyped-decorator]
 def sigmoid(t: Any) -> Any:
-    """1/(1 + e^−t), with an exponential that never overflows: e = e^−|t|, then 1/(1+e) or e/(1+e)."""
+    """1/(1 + e^−t) as 1/(1 + e) or e/(1 + e), where e = e^−|t| never overflows."""
     one = type(t)(1)
     small = exp(-abs(t))
     return (small if t < type(t)(0) else one) / (one + small)

@@ -1,7 +1,7 @@
 """contract(program): sums of products become chains of products of two, in BLAS's shape.
 
-    L[n] = Σ_{i,j} A[n,i]·B[i,j]·C[j]         t[n,j] = Σ_i A[n,i]·B[i,j],    L[n] = Σ_j t[n,j]·C[j]
-    ∂W[i,j] = Σ_n x[n,i]·(p[n,j] − y[n,j])    q[n,j] = p[n,j] − y[n,j],      ∂W[i,j] = Σ_n x[n,i]·q[n,j]
+    L[n] = Σ_{i,j} A[n,i]·B[i,j]·C[j]        s[n,j] = Σ_i A[n,i]·B[i,j],   L[n] = Σ_j s[n,j]·C[j]
+    G[i,j] = Σ_n x[n,i]·(p[n,j] − y[n,j])    q[n,j] = p[n,j] − y[n,j],   G[i,j] = Σ_n x[n,i]·q[n,j]
     Σ_n (a[n,i]·b[n,j] + c[n,i]·d[n,j])       two sums, added
 
 Factors are grouped by their indices.  Where one group carries all indices, the sum is a plain
@@ -64,7 +64,8 @@ def _terms(definition: Definition) -> list[Expr]:
     """The terms of the body that are summed apart: products of several groups each by itself."""
     every = _all(definition)
     body = _multiplied_out(definition.body, every)
-    apart, together = [], []
+    apart: list[Expr] = []
+    together: list[Expr] = []
     for term in Add.make_args(body):
         _, groups = _groups(term, every)
         (apart if len(groups) > 1 else together).append(term)
@@ -90,7 +91,7 @@ def _carried(expr: Expr, every: Iterable[Idx]) -> tuple[Idx, ...]:
 
 
 def _groups(term: Expr, every: tuple[Idx, ...]) -> tuple[Expr, list[_Group]]:
-    """The factor without indices, and the rest grouped so that no group's indices hold another's."""
+    """The factor without indices, and the rest in groups; no group carries all of another's."""
     bodies: dict[tuple[Idx, ...], Expr] = {}
     for factor in Mul.make_args(term):
         carried = _carried(factor, every)

@@ -1,6 +1,6 @@
 """inline(program): a temporary map that is read once is computed where it is read.
 
-    t[n,k] = d[n,k] − log_s[n],   L = Σ_{n,k} y[n,k]·t[n,k]     →     L = Σ_{n,k} y[n,k]·(d[n,k] − log_s[n])
+    t[n,k] = d[n,k] − s[n],  L = Σ_{n,k} y[n,k]·t[n,k]   →   L = Σ_{n,k} y[n,k]·(d[n,k] − s[n])
 
 Only where nothing is computed twice: the reader's loops are those of the temporary.  Operands of
 a matrix product stay, and so does everything that the user named.

@@ -58,7 +58,7 @@ def last_reads(kernel: Kernel) -> dict[Tensor, int]:
     found: dict[Tensor, int] = {}
     for place, stage in enumerate(kernel.stages):
         found.setdefault(stage.definition.target, place)
-        found.update({tensor: place for tensor in tensors_in(stage.definition.body)})
+        found.update(dict.fromkeys(tensors_in(stage.definition.body), place))
     return found
 
 
@@ -67,7 +67,7 @@ def _homes(program: Program) -> dict[Tensor, Tensor]:
     places = {d.target: place for place, d in enumerate(program)}
     last: dict[Tensor, int] = {}
     for place, definition in enumerate(program):
-        last.update({tensor: place for tensor in tensors_in(definition.body)})
+        last.update(dict.fromkeys(tensors_in(definition.body), place))
     found: dict[Tensor, Tensor] = {}
     for old, new in program.updates:
         if new in found or new in program.outputs:
@@ -129,7 +129,7 @@ class _Slots:
 
 
 def with_defined_updates(program: Program) -> Program:
-    """The program in which every next value has a definition: W ← V becomes V_next = V, W ← V_next."""
+    """Every next value has a definition: W ← V becomes next = V, W ← next."""
     defined = {d.target for d in program}
     made, updates = [], []
     for old, new in program.updates:
