@@ -18,7 +18,6 @@ from sympy import Add, Eq, Expr, Idx, Integer, Mul, Piecewise, exp
 from sympy.core.relational import Relational
 from sympy.logic.boolalg import BooleanFunction
 
-from symbackprop.errors import DerivationError
 from symbackprop.functions import Iverson, branches, local_derivative, masked
 from symbackprop.indexing import fresh
 from symbackprop.normal import postorder, temporary
@@ -36,23 +35,15 @@ def adjoints(program: Program, loss: Tensor, wrt: Sequence[Tensor]
              ) -> tuple[tuple[Definition, ...], dict[Tensor, Tensor]]:
     """The definitions of the adjoints, in order, and the adjoint tensor of each tensor of `wrt`.
 
-    program is in normal form.  Raises DerivationError for a tensor that the loss does not read.
+    program is in normal form; a tensor of `wrt` that it does not read has the adjoint 0.
     """
     sweep = _Sweep(_depending(program, wrt))
     sweep.terms[loss] = [Integer(1)]
     for definition in reversed(program.definitions):
         if definition.target in sweep.active and definition.target in sweep.terms:
             sweep.through(definition)
-    missing = [t for t in wrt if t not in sweep.terms]
-    if missing:
-        names = program.names
-        known = ", ".join(names[t] for t in program.inputs if t in sweep.terms)
-        listed = ", ".join(f"{names.get(t, t.name or t.hint)} (declared at {t.where})"
-                           for t in missing)
-        raise DerivationError(
-            f"the loss does not depend on {listed}; "
-            f"it can be differentiated by {known or 'nothing'}"
-        )
+    for tensor in wrt:
+        sweep.terms.setdefault(tensor, [])
     found = {t: sweep.adjoint(t) for t in wrt}
     return tuple(sweep.made), found
 

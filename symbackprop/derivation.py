@@ -43,8 +43,8 @@ class Derivation:
         """The tensor ∂L/∂W of a tensor or of its name; DerivationError if it was not asked for."""
         names = self.forward.names
         for known, gradient in self.gradients.items():
-            by_name = isinstance(tensor, str) or type(tensor) is Symbol
-            if tensor is known or tensor is known.symbol or (by_name and str(tensor) == names[known]):
+            plain = isinstance(tensor, str) or type(tensor) is Symbol
+            if tensor is known or tensor is known.symbol or (plain and str(tensor) == names[known]):
                 return gradient
         raise DerivationError(
             f"there is no derivative by {tensor!r} here; this derivation has "
@@ -119,9 +119,10 @@ def _with_symbols_adopted(loss: Any, wrt: list[Any] | None) -> tuple[Any, list[A
                    key=str)
     for symbol in plain:
         if not symbol.is_real:
-            raise DerivationError(f"{symbol} is not declared real, and derivatives here are of real "
-                                  f"functions: write {symbol} = sympy.Symbol({str(symbol)!r}, "
-                                  "real=True)")
+            raise DerivationError(
+                f"{symbol} is not declared real, and derivatives here are of real functions: "
+                f"write {symbol} = sympy.Symbol({str(symbol)!r}, real=True)"
+            )
     wanted = plain if wrt is None else wrt
     adopted = {s: (parameter if s in wanted else data)(str(s)) for s in plain}
     return loss.xreplace(adopted), wrt and [adopted.get(t, t) if isinstance(t, Symbol) else t
@@ -134,8 +135,15 @@ def _asked(program: Program, wrt: Sequence[Any] | None) -> tuple[Tensor, ...]:
         if not found:
             raise DerivationError("the loss reads no parameter; name tensors: sb.derive(L, [x])")
         return found
+    reached = {*program.inputs, *(d.target for d in program)}
     asked = tuple(program[t] if isinstance(t, str) else tensor_of(t, "derive(…)") for t in wrt)
     for tensor in asked:
+        if tensor not in reached:
+            known = ", ".join(program.names[t] for t in program.inputs if not t.has_fact("label"))
+            raise DerivationError(
+                f"the loss does not depend on {tensor.name or tensor.hint} (declared at "
+                f"{tensor.where}); it can be differentiated by {known or 'nothing'}"
+            )
         if tensor.has_fact("label"):
             raise DerivationError(f"{tensor.name} holds integer labels: "
                                   "there is no derivative by it")

@@ -18,14 +18,11 @@ from dataclasses import dataclass, field, replace
 
 from sympy import (
     Add,
-    And,
     Eq,
     Expr,
     Function,
-    Ge,
     Idx,
     KroneckerDelta,
-    Le,
     Mul,
     Sum,
     Symbol,
@@ -138,13 +135,10 @@ class _Flattening:
         return node if tuple(args) == node.args else node.func(*args)
 
     def _sum(self, node: Sum, body: Expr) -> Expr:
-        """A limit (i, lo, hi) that is part of the range of i gets an index of its own, from 0;
-        one that another index sets becomes a bracket."""
+        """A limit (i, lo, hi) that is part of the range of i gets an index of its own, from 0."""
         over = []
         for index, lower, upper in node.limits:
-            if free_indices(lower) or free_indices(upper):
-                body = Iverson(And(Ge(index, lower), Le(index, upper))) * body
-            elif (lower, upper) != (index.lower, index.upper):
+            if (lower, upper) != (index.lower, index.upper):
                 shorter = Idx(index.label, upper - lower + 1)
                 body = body.xreplace({index: shorter + lower})
                 index = shorter
@@ -152,6 +146,8 @@ class _Flattening:
         return self._reduced(body, tuple(over), "sum")
 
     def _reduced(self, body: Expr, over: tuple[Idx, ...], op: Op) -> Expr:
+        if op in ("max", "min") and not isinstance(body, Element):
+            body = self._named(body, "t")  # its derivative compares body and maximum: one number
         definition = self._new(body, over, op, "s")
         self.holds_sum.add(definition.element)
         return definition.element

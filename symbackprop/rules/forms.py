@@ -11,10 +11,10 @@ from math import gcd
 from sympy import Add, Expr, Idx, Integer, Mul, Number, Pow, Rational, expand_mul
 
 from symbackprop.functions import sigmoid
+from symbackprop.normal import postorder
 from symbackprop.notation import Element, TensorSymbol
 from symbackprop.rewriting import rewrite
 from symbackprop.rules.algebra import COMPLEMENT
-from symbackprop.normal import postorder
 
 LARGEST = 90
 
@@ -57,7 +57,7 @@ def _multiplied_out(body: Expr) -> Expr:
 
 
 def _quotients_cancelled(body: Expr) -> Expr:
-    """(a/p + b/q)·p·q → a·q + b·p: a product goes into a sum that has its factors below the line."""
+    """(a/p + b/q)·p·q → a·q + b·p: a product goes into a sum that has quotients."""
     new: dict[Expr, Expr] = {}
     for node in postorder(body):
         args = tuple(new.get(arg, arg) for arg in node.args)
@@ -109,7 +109,8 @@ def _common(total: Expr) -> Expr:
         return total
     factor = Mul(*(Pow(base, exponent) for base, exponent in shared.items()))
     rest = Add(*(_without(term, shared) for term in total.args))
-    return _numbers_out(Mul(factor, rest, evaluate=False)) if isinstance(rest, Add) else factor * rest
+    product = Mul(factor, rest, evaluate=False)
+    return _numbers_out(product) if isinstance(rest, Add) else factor * rest
 
 
 def _powers(term: Expr) -> dict[Expr, Expr]:
@@ -125,7 +126,7 @@ def _powers(term: Expr) -> dict[Expr, Expr]:
 
 
 def _without(term: Expr, shared: dict[Expr, Expr]) -> Expr:
-    """The term without shared powers; never a quotient, since 1/Piecewise may be 1/0 in a branch."""
+    """The term without shared powers; no quotient, since 1/Piecewise may be 1/0 in a branch."""
     numbers = [factor for factor in Mul.make_args(term) if isinstance(factor, Number)]
     left = {base: exponent - shared.get(base, Integer(0))
             for base, exponent in _powers(term).items()}

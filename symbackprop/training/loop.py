@@ -21,7 +21,7 @@ from symbackprop.errors import TrainingError
 from symbackprop.training.callbacks import Callback, Epoch, Parameters, Restore
 from symbackprop.training.progress import Bar
 
-__all__ = ["Call", "History", "Plan", "calls", "train"]
+__all__ = ["Between", "Call", "History", "Losses", "Orders", "Plan", "Steps", "calls", "train"]
 
 SECONDS = 0.05
 
