@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
-from sympy import Dummy, Expr, Idx, Tuple, sympify
+from sympy import Dummy, Expr, Idx, Symbol, Tuple, sympify
 
 from symbackprop.errors import DeclarationError
 
