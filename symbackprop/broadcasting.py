@@ -101,14 +101,17 @@ def product_letters(
     return batch, rows, columns, free_letter(a.axes[-1], own, taken)
 
 
+def is_scalar(given: Any) -> bool:
+    """Whether this is a SymPy scalar or a real number; text and truth values are not."""
+    return isinstance(given, (Expr, Real)) and not isinstance(given, bool)
+
+
 def scalar_operand(given: Any) -> Expr:
     """A number or SymPy scalar as an expression, or an error that says what to write."""
     if isinstance(given, Expr):
         return given
-    if isinstance(given, Integral) and not isinstance(given, bool):
-        return Integer(int(given))
-    if isinstance(given, Real) and not isinstance(given, bool):
-        return Float(float(given))
+    if is_scalar(given):
+        return Integer(int(given)) if isinstance(given, Integral) else Float(float(given))
     shown = f"an array of shape {given.shape}" if hasattr(given, "shape") else repr(given)
     raise DeclarationError(
         f"{shown} ({type(given).__name__}) stands in a formula; there are tensors, numbers and "

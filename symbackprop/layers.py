@@ -6,11 +6,11 @@ from collections.abc import Callable
 from numbers import Integral
 from typing import Any
 
-from sympy import Expr, Idx, Integer, Sum, Symbol, sympify
+from sympy import Expr, Idx, Integer, Sum, Symbol
 
 from symbackprop import elementwise
 from symbackprop.arrays import Array, made, read
-from symbackprop.broadcasting import free_letter, letters_for
+from symbackprop.broadcasting import free_letter, is_scalar, letters_for, scalar_operand
 from symbackprop.errors import DeclarationError, where
 
 __all__ = ["ACTIVATIONS", "dense"]
@@ -49,13 +49,13 @@ def dense(x: Array, width: int | Expr, activation: Any = None, bias: bool = True
         return z
     if function in _ALONG_AN_AXIS:
         return function(z)
-    body = sympify(function(z[z.letters]), strict=True)
-    if not isinstance(body, Expr):
+    value = function(z[z.letters])
+    if not is_scalar(value):
         raise DeclarationError(
-            f"dense: the activation gives {body!r}, which is no scalar; write an expression of "
+            f"dense: the activation gives {value!r}, which is no scalar; write an expression of "
             "one real argument, e.g. lambda t: t*sb.sigmoid(t)"
         )
-    return made(z.letters, body, "h")
+    return made(z.letters, scalar_operand(value), "h")
 
 
 def _affine(x: Array, width: Expr, bias: bool) -> Array:

@@ -15,10 +15,9 @@ from dataclasses import replace
 from typing import Any
 
 from sympy import Abs, Add, Expr, Float, Idx, Mul, Sum, Symbol
-from sympy import sympify as to_sympy
 
 from symbackprop.arrays import Array, made, read
-from symbackprop.broadcasting import letters_for, scalar_operand
+from symbackprop.broadcasting import is_scalar, letters_for, scalar_operand
 from symbackprop.errors import DeclarationError, ProgramError, where
 from symbackprop.indexing import bound_indices, free_indices
 from symbackprop.notation import Definition, Element, Program, Reduction, Tensor, tensors_in
@@ -181,11 +180,11 @@ def _total(function: Callable[[Expr], Any], tensors: Sequence[Tensor]) -> Expr:
 
 def _sum(function: Callable[[Expr], Any], tensor: Tensor) -> Expr:
     letters = letters_for(tensor.axes, [tensor])
-    value = to_sympy(function(read(tensor, letters)), strict=True)
-    if not isinstance(value, Expr):
+    value = function(read(tensor, letters))
+    if not is_scalar(value):
         raise DeclarationError(f"a penalty's function must give a scalar, not {value!r}; write "
                                "e.g. lambda w: abs(w)**3")
-    return Sum(value, *letters) if letters else value
+    return Sum(scalar_operand(value), *letters) if letters else scalar_operand(value)
 
 
 def _strength(given: Any) -> Expr:

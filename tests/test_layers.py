@@ -1,0 +1,115 @@
+"""A dense layer is activation(x @ W + b), whatever way the activation is given."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+import sympy
+from scipy import special
+
+import symbackprop as sb
+from symbackprop.errors import DeclarationError
+from symbackprop.interpreter import evaluate
+
+N = sb.size("N")
+
+
+def swish(t: Any) -> Any:
+    return t * sb.sigmoid(t)
+
+
+def elu(t: Any) -> Any:
+    return sympy.Piecewise((t, t > 0), (sympy.exp(t) - 1, True))
+
+
+ACTIVATIONS: list[tuple[Any, Any]] = [
+    (None, lambda t: t),
+    ("identity", lambda t: t),
+    ("relu", lambda t: np.maximum(t, 0)),
+    ("leaky_relu", lambda t: np.where(t > 0, t, 0.1 * t)),
+    ("tanh", np.tanh),
+    ("sigmoid", special.expit),
+    ("softplus", lambda t: np.logaddexp(0, t)),
+    ("softmax", lambda t: special.softmax(t, axis=-1)),
+    (sb.tanh, np.tanh),
+    (sb.softmax, lambda t: special.softmax(t, axis=-1)),
+    (sb.log_softmax, lambda t: special.log_softmax(t, axis=-1)),
+    (sympy.tanh, np.tanh),
+    (swish, lambda t: t * special.expit(t)),
+    (elu, lambda t: np.where(t > 0, t, np.expm1(t))),
+]
+
+
+@pytest.mark.parametrize(("activation", "expected"), ACTIVATIONS, ids=range(len(ACTIVATIONS)))
+def test_dense_is_the_activation_of_an_affine_map(activation: Any, expected: Any) -> None:
+    random = np.random.default_rng(0)
+    x = sb.data("x", N, 4)
+    h = sb.layers.dense(x, 3, activation)
+    program = sb.program(h)
+    sb.verify(program)
+    X, W, b = random.normal(size=(5, 4)), random.normal(size=(4, 3)), random.normal(size=3)
+    found = evaluate(program, {"x": X, "W1": W, "b1": b})[h]
+    np.testing.assert_allclose(found, expected(X @ W + b), rtol=1e-12)
+
+
+def test_names_are_given_per_program_in_order() -> None:
+    x = sb.data("x", N, 4)
+    sb.layers.dense(x, 7, "relu")  # belongs to no program below
+    for _ in range(2):
+        p = sb.layers.dense(sb.layers.dense(x, 3, "tanh"), 2, "softmax")
+        assert str(sb.program(p)).splitlines() == [
+            "z1[n,j] = Σ_i x[n,i]·W1[i,j] + b1[j]",
+            "h1[n,j] = tanh(z1[n,j])",
+            "z2[n,k] = Σ_j h1[n,j]·W2[j,k] + b2[k]",
+            "p1[n,k] = exp(z2[n,k])/(Σ_k exp(z2[n,k]))",
+        ]
+
+
+def test_a_layer_without_bias_makes_weights_only() -> None:
+    x = sb.data("x", N, 4)
+    program = sb.program(sb.layers.dense(x, 3, bias=False))
+    assert [program.names[t] for t in program.inputs] == ["x", "W1"]
+
+
+def test_twenty_layers_never_run_out_of_letters() -> None:
+    h = sb.data("x", N, 4)
+    for _ in range(20):
+        h = sb.layers.dense(h, 4, "tanh")
+    sb.verify(sb.program(h))
+
+
+def test_leading_axes_are_kept_and_widths_may_be_sizes() -> None:
+    x = sb.data("x", N, 7, 4)
+    width = sb.size("H")
+    assert sb.layers.dense(x, 3, "relu").shape == (N, 7, 3)
+    assert sb.layers.dense(x, width, "relu").shape == (N, 7, width)
+    assert sb.layers.dense(sb.data("v", 4), np.int64(3)).shape == (3,)
+
+
+def test_a_learned_slope_is_one_more_parameter() -> None:
+    x, alpha = sb.data("x", N, 4), sb.parameter("alpha")
+    h = sb.layers.dense(x, 3, lambda t: sympy.Max(0, t) + alpha * sympy.Min(0, t))
+    assert alpha.tensor in sb.program(h).inputs
+
+
+x = sb.data("x", N, 4)
+REFUSED: list[tuple[Any, str]] = [
+    (lambda: sb.layers.dense(x, 3, "tahn"),
+     "there is no activation 'tahn'; known are identity, leaky_relu, relu, sigmoid, softmax, "
+     "softplus, tanh; any other is given as a function"),
+    (lambda: sb.layers.dense(x, 3, 5), "an activation is a name or a function, not 5"),
+    (lambda: sb.layers.dense(x, 0), "the width must be a positive int or a size, not 0"),
+    (lambda: sb.layers.dense(x, 2.5), "not 2.5"),
+    (lambda: sb.layers.dense(x, True), "not True"),
+    (lambda: sb.layers.dense(3, 3), "the input must be a tensor of rank 1 or more, not 3"),
+    (lambda: sb.layers.dense(x, 3, lambda t: t > 0), "which is no scalar"),
+    (lambda: sb.layers.dense(x, 3, lambda t: "t"), "'t', which is no scalar"),
+    (lambda: sb.layers.dense(x, 3, lambda t: [t]), "which is no scalar"),
+    (lambda: sb.layers.dense(x, 3, lambda t: sb.softmax(t)), "runs along an axis of a tensor"),
+]
+
+
+@pytest.mark.parametrize(("bad", "message"), REFUSED, ids=range(len(REFUSED)))
+def test_a_layer_that_makes_no_sense_is_refused(bad: Any, message: str) -> None:
+    with pytest.raises(DeclarationError, match=message):
+        bad()
