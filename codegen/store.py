@@ -17,6 +17,7 @@ import importlib.util
 import json
 import os
 import stat
+import sys
 import tempfile
 import threading
 from collections.abc import Callable
@@ -129,6 +130,7 @@ def _compiled(path: Path, module: Module, dtype: str) -> Callable[..., Any]:
     if spec is None or spec.loader is None:
         raise CompilationError(f"the generated module {path} cannot be read")
     made = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = made  # where Numba looks for it when it reads its cache
     spec.loader.exec_module(made)
     function = getattr(made, module.function)
     folder = Path(function.stats.cache_path)
