@@ -11,7 +11,7 @@ from collections.abc import Mapping
 
 from sympy import Add, Expr, Idx, Integer, Max, Min, Mod, Mul, Pow, Symbol, expand, floor
 
-from symbackprop.notation import Element
+from symbackprop.notation import Element, TensorSymbol
 
 Interval = tuple[Expr, Expr]
 
@@ -31,10 +31,10 @@ def bounds(expr: Expr, ranges: Mapping[Idx, Interval]) -> Interval | None:
         case Idx():
             low, high = ranges.get(expr, (expr.lower, expr.upper))
             return low, high
+        case Element() | TensorSymbol():
+            return _label_bounds(expr)
         case Symbol():
             return (expr, expr) if expr.is_integer and expr.is_positive else None
-        case Element():
-            return _label_bounds(expr)
         case Add() | Mul() | Pow() | floor() | Mod() | Max() | Min():
             parts = [bounds(arg, ranges) for arg in expr.args]
             return _combined(expr, [p for p in parts if p is not None], len(parts))
@@ -43,7 +43,7 @@ def bounds(expr: Expr, ranges: Mapping[Idx, Interval]) -> Interval | None:
     return None
 
 
-def _label_bounds(element: Element) -> Interval | None:
+def _label_bounds(element: Element | TensorSymbol) -> Interval | None:
     for fact in element.tensor.facts:
         if fact.kind == "label" and fact.extent is not None:
             return Integer(0), fact.extent - 1

@@ -127,6 +127,9 @@ class Iverson(_RealFunction):
             return S.One
         return S.Zero if condition == S.false else None
 
+    def _eval_derivative(self, symbol: Expr) -> Expr:
+        return S.Zero
+
 
 def _power(node: Expr, k: int) -> Expr:
     base, exponent = node.args

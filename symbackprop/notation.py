@@ -64,6 +64,8 @@ class TensorSymbol(Symbol):  # type: ignore[misc]
         assumptions = {"real": True}
         if tensor.has_fact("positive"):
             assumptions["positive"] = True
+        if tensor.has_fact("label"):
+            assumptions |= {"integer": True, "nonnegative": True}
         symbol: TensorSymbol = Symbol.__xnew__(cls, tensor.name or tensor.hint, **assumptions)
         symbol.tensor = tensor
         return symbol
