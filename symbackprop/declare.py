@@ -9,14 +9,16 @@ Every axis may be an Idx, a size or an int.  Tensors of rank 0 come back as thei
 
 from __future__ import annotations
 
+import math
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from numbers import Integral, Real
 from typing import Any
 
-from sympy import Expr, Idx, Integer, Symbol, sympify
+from sympy import Expr, Idx, Integer, Symbol
 
 from symbackprop.arrays import Array
+from symbackprop.broadcasting import is_scalar, scalar_operand
 from symbackprop.errors import DeclarationError, where
 from symbackprop.notation import Definition, Fact, Role, Tensor, TensorSymbol, extent
 
@@ -95,15 +97,16 @@ def parameter(name: str, *axes: Any, facts: Sequence[Fact | str] = ()) -> Any:
 
 def hyper(name: str, default: float | None = None) -> Symbol:
     """A run-time scalar such as λ or a learning rate; changing its value never recompiles."""
-    if default is not None and (isinstance(default, bool) or not isinstance(default, Real)):
-        raise DeclarationError(f"hyper({name!r}, …): the default must be a real number, not "
+    real = isinstance(default, Real) and not isinstance(default, bool)
+    if default is not None and not (real and math.isfinite(default)):
+        raise DeclarationError(f"hyper({name!r}, …): the default must be a finite number, not "
                                f"{default!r}; write e.g. sb.hyper({name!r}, 1e-4)")
     made = declare(name, (), "hyper", ())
     made.tensor.default = None if default is None else float(default)
     return made
 
 
-def define(name: str | None, free: Iterable[Idx], body: Any) -> Any:
+def define(name: str | None, free: Idx | Sequence[Idx], body: Any) -> Any:
     """A named intermediate: name[free indices] = body, a scalar SymPy expression of elements.
 
     Raises DeclarationError for a body that is not scalar, or free indices that repeat.
@@ -113,7 +116,7 @@ def define(name: str | None, free: Iterable[Idx], body: Any) -> Any:
     >>> x, W = data("x", n, i), parameter("W", i, j)
     >>> h = define("h", (n, j), tanh(Sum(x[n, i]*W[i, j], i)))
     """
-    letters = (free,) if isinstance(free, Idx) else tuple(free)
+    letters = tuple(free) if isinstance(free, (tuple, list)) else (free,)
     for index in letters:
         if not isinstance(index, Idx):
             raise DeclarationError(f"define({name!r}, …): {index!r} is no index; make it with "
@@ -164,10 +167,9 @@ def scalar(body: Any, what: str) -> Expr:
     if isinstance(body, Tensor):
         raise DeclarationError(f"{what}: the tensor {body.name or body.hint} stands without "
                                f"indices; write {body.name or body.hint}{list(body.letters)}")
-    expr = sympify(body, strict=True) if not isinstance(body, str) else None
-    if not isinstance(expr, Expr):
+    if not is_scalar(body):
         raise DeclarationError(f"{what}: {body!r} is not a scalar SymPy expression")
-    return expr
+    return scalar_operand(body)
 
 
 def _with_letters(given: tuple[Idx | None, ...], extents: tuple[Expr, ...]) -> tuple[Idx, ...]:
@@ -213,8 +215,8 @@ def _extent_of(axis: Any) -> Expr:
         return extent(axis)
     if isinstance(axis, Integral) and not isinstance(axis, bool) and int(axis) > 0:
         return Integer(int(axis))
-    if isinstance(axis, Expr) and axis.is_integer and not axis.has(Idx) \
-            and axis.is_nonpositive is not True:
+    if isinstance(axis, Expr) and axis.is_integer and axis.is_nonpositive is not True and all(
+            s.is_integer and s.is_positive and not isinstance(s, Idx) for s in axis.free_symbols):
         return axis
     raise DeclarationError(f"an axis must be an index, a size or a positive int, not {axis!r}; "
                            "make a size with sb.size('N')")
