@@ -54,17 +54,27 @@ class Derivation:
     def expression(self, tensor: Any) -> Expr:
         """∂L/∂W as one SymPy expression in data, parameters and named intermediates."""
         target = self.gradient(tensor)
-        return presented(self.backward, whole=target).definitions[-1].body
+        return self._presented(target).definitions[-1].body
 
     def text(self, form: str = "matrix") -> str:
         """The lines of δ's and gradients, in "index" or in "matrix" form."""
         match form:
             case "index":
-                return program_text(presented(self.backward))
+                return program_text(self._presented(), self.names)
             case "matrix":
-                return matrix_text(presented(self.backward))
+                return matrix_text(self._presented(), self.names)
         raise DerivationError(f"there is no form {form!r}; write "
                               'd.text("index") or d.text("matrix")')
+
+    @property
+    def names(self) -> dict[Tensor, str]:
+        """The names of all tensors, those of the declared program as it prints them."""
+        declared = {d.target for d in self.forward}
+        own = (d for d in self.backward if d.target not in declared)
+        return Program((*self.forward, *own), ()).names
+
+    def _presented(self, whole: Tensor | None = None) -> Program:
+        return presented(self.backward, frozenset(d.target for d in self.forward), whole)
 
     def __str__(self) -> str:
         return self.text("matrix")

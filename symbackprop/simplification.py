@@ -186,7 +186,10 @@ class _Pass:
 
     def _has_a_line(self, definition: Definition) -> bool:
         """A sensitivity, or a pre-activation (an affine map of a sum): worth a name."""
-        return is_sensitivity(definition) or any(
+        if is_sensitivity(definition):
+            primal = self.known.get(definition.adjoint_of)
+            return primal is None or not isinstance(primal.body, Function)
+        return any(
             self.known[t].op == "sum" for t in tensors_in(definition.body) if t in self.known)
 
     def _read_once(self, target: Tensor) -> bool:

@@ -20,9 +20,9 @@ from symbackprop.printing.text import text
 _REDUCTIONS = {"max": Maximum, "min": Minimum, "lse": LogSumExp}
 
 
-def program_text(program: Program) -> str:
+def program_text(program: Program, names: Mapping[Tensor, str] | None = None) -> str:
     """All definitions, a line each; `print(program)` shows this."""
-    names = program.names
+    names = program.names if names is None else names
     return "\n".join(definition_text(definition, names) for definition in program)
 
 

@@ -42,16 +42,14 @@ class Form(NamedTuple):
         return self.text if self.strength >= strength else f"({self.text})"
 
 
-def matrix_text(program: Program) -> str:
-    """A line for each definition, in matrix form where it has one."""
-    names = matrix_names(program)
-    plain = program.names
+def matrix_text(program: Program, plain: Mapping[Tensor, str]) -> str:
+    """A line for each definition, in matrix form where it has one; plain: the names to use."""
+    names = matrix_names(plain)
     return "\n".join(_line(definition, names, plain) for definition in program)
 
 
-def matrix_names(program: Program) -> dict[Tensor, str]:
+def matrix_names(names: Mapping[Tensor, str]) -> dict[Tensor, str]:
     """Capital letters for matrices, x → X, unless another tensor is called so already."""
-    names = program.names
     taken = set(names.values())
     shown = {}
     for tensor, name in names.items():
@@ -168,7 +166,7 @@ def _product(expr: Expr, row: Axis, column: Axis, names: Mapping[Tensor, str]) -
         body = Form(" ".join(scalars), SCALED)
     if divisors:
         under = divisors[0] if len(divisors) == 1 else f"({' '.join(divisors)})"
-        body = Form(f"{body.within(SCALED)}/{under}", MATMUL)
+        body = Form(f"{body.within(MATMUL)}/{under}", MATMUL)
     return Form(f"{sign}{body.within(HADAMARD if not sign else MATMUL)}", body.strength) if (
         sign) else body
 

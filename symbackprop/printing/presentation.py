@@ -10,7 +10,7 @@ Sensitivities, gradients and what the user named keep their lines.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 
 from sympy import Add, Expr
@@ -22,11 +22,14 @@ from symbackprop.rules.forms import factored, weight
 from symbackprop.simplification import is_sensitivity, pruned, trivial
 
 WIDEST = 60
+COPIED = 3
 
 
-def presented(program: Program, whole: Tensor | None = None) -> Program:
-    """The program for a reader: helpers read once are inlined as nested sums.
+def presented(program: Program, declared: Collection[Tensor], whole: Tensor | None = None
+              ) -> Program:
+    """The adjoints of a program for a reader: helpers read once are inlined as nested sums.
 
+    declared: what the forward program defines, which is read here by its name;
     whole: the one tensor whose body is wanted in full, with every adjoint inlined in it.
     """
     if whole is not None:
@@ -35,17 +38,23 @@ def presented(program: Program, whole: Tensor | None = None) -> Program:
     inlined: dict[Tensor, Definition] = {}
     shown = []
     for definition in program:
+        if definition.target in declared and definition.target not in program.outputs:
+            continue
         body = _with_contents(definition, inlined)
         written = replace(definition, body=body, over=(), op="map")
-        if _hidden(definition, body, program, counts, whole is not None):
+        if definition.target not in program.outputs and (
+                whole is not None or _hidden(definition, body, counts)):
             inlined[definition.target] = written
-        elif whole is None and definition.adjoint_of is None and _is_forward(definition):
-            continue
         else:
             shown.append(written)
-    if whole is not None:
-        return replace(program, definitions=tuple(d for d in shown if d.target is whole))
+            if weight(body) <= COPIED and not elements_with_indices(body):
+                inlined[definition.target] = written
     return replace(program, definitions=tuple(_as_on_the_blackboard(shown, program.outputs)))
+
+
+def elements_with_indices(body: Expr) -> bool:
+    """Whether a body reads more than rank-0 tensors."""
+    return any(isinstance(e, Element) for e in elements_in(body))
 
 
 def _as_on_the_blackboard(shown: list[Definition], gradients: Sequence[Tensor]) -> list[Definition]:
@@ -59,28 +68,11 @@ def _as_on_the_blackboard(shown: list[Definition], gradients: Sequence[Tensor]) 
     return sorted(shown, key=lambda d: place[d.target])
 
 
-def _is_forward(definition: Definition) -> bool:
-    """Declared by the user: `print(sb.program(L))` shows these."""
-    declared = definition.target.definition
-    return declared is not None and declared.target is definition.target and (
-        definition.target.name is not None or declared.adjoint_of is None)
-
-
-def _hidden(definition: Definition, body: Expr, program: Program, counts: Counter[Tensor],
-            everything: bool) -> bool:
-    target = definition.target
-    if target in program.outputs or target.name is not None:
-        return False
-    if everything:
-        return definition.adjoint_of is not None or not _is_layer(target)
+def _hidden(definition: Definition, body: Expr, counts: Counter[Tensor]) -> bool:
     if is_sensitivity(definition):
         return False
     return (trivial(definition.body) and definition.op == "map") or (
-        counts[target] == 1 and weight(body) <= WIDEST)
-
-
-def _is_layer(target: Tensor) -> bool:
-    return target.hint in ("h", "p") and target.numbered
+        counts[definition.target] == 1 and weight(body) <= WIDEST)
 
 
 def _with_contents(definition: Definition, inlined: dict[Tensor, Definition]) -> Expr:
