@@ -7,7 +7,6 @@ A larger ρ makes the bank more careful: fewer bad loans, and fewer good ones.
 """
 
 import numpy as np
-from sympy import Sum
 
 import symbackprop as sb
 
@@ -21,15 +20,13 @@ def borrowers(count: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
     return np.stack([income, debt, years, age], axis=1), pays.astype(float)
 
 
-n = sb.indices("n", sb.size("N"))
-x, y = sb.data("x", n, 4), sb.data("y", n, 1)
+N = sb.size("N")
+x, y = sb.data("x", N, 4), sb.data("y", N, 1)
 h = sb.layers.dense(x, 8, "tanh")
 p = sb.layers.dense(h, 1, "sigmoid")
 rho = sb.hyper("rho", 0.0)
-N = sb.size("N")
-mse = sb.define("mse", (), Sum((p[n, 0] - y[n, 0])**2, n)/N)
-risk = sb.define("risk", (), Sum((1 - y[n, 0])*p[n, 0]**2, n)/N)
-L = mse + rho*risk
+risk = ((1 - y)*p**2).mean()
+L = sb.losses.squared_error(p, y) + rho*risk
 
 
 def main() -> None:

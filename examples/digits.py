@@ -15,11 +15,9 @@ import symbackprop as sb
 
 PICTURE = Path(__file__).parent / "output" / "digits.png"
 
-# 1,797 images of 8 × 8 pixels with values 0 … 16; a third is held out
-images, digits = load_digits(return_X_y=True)
+images, digits = load_digits(return_X_y=True)  # 1,797 images of 8 × 8 pixels from 0 to 16
 X, X_test, Y, Y_test = train_test_split(images / 16, digits, test_size=1/3, random_state=0)
 
-# The network: every line is a definition in plain SymPy
 N = sb.size("N")
 n, i, j, k = sb.indices("n i j k", N, 64, 32, 10)
 x, y = sb.data("x", n, i), sb.data("y", n, k, facts=[sb.one_hot(k)])
@@ -36,41 +34,44 @@ L = sb.define("L", (), -Sum(y[n, k]*log(p[n, k]), n, k)/N
 
 def main() -> None:
     model = sb.Model(inputs=x, targets=y, output=p, loss=L)
-    print("Definitions\n", sb.program(L), "Layers\n", model.summary(), "Gradients\n",
-          model.derivation(), sep="\n", end="\n\n")
+    for title, text in (("The definitions", sb.program(L)), ("The layers", model.summary()),
+                        ("The gradients, by matrix calculus", model.derivation())):
+        print(f"{title}\n\n{text}\n")
     history = model.fit(X, Y, epochs=60, batch_size=32, validation_data=(X_test, Y_test),
-                        optimizer=sb.optimizers.SGD(0.1, momentum=0.9), metrics=["accuracy"],
-                        seed=0, verbose=True)
+                        optimizer=sb.optimizers.SGD(0.05, momentum=0.9), metrics=["accuracy"],
+                        verbose=True)
     kernel = model.kernels["fit"]
-    print(f"\nThe kernel that did this is {kernel.path}; it begins\n")
-    print(*kernel.source.splitlines()[:24], "    ...", sep="\n", end="\n\n")
-    print(f"accuracy: {history['accuracy'][-1]:.3f} on the {len(X)} images of training, "
-          f"{history['val_accuracy'][-1]:.3f} on the {len(X_test)} held out")
+    loop = kernel.source[kernel.source.index("    for "):].splitlines()
+    print(f"\nThe kernel that did this is {kernel.path}; its loop begins\n",
+          *loop[:24], "        ...", "", sep="\n")
+    print(f"accuracy: {history['accuracy'][-1]:.3f} on {len(X)} images of training, "
+          f"{history['val_accuracy'][-1]:.3f} on {len(X_test)} held out")
     draw(history, model.predict(X_test))
     print(f"picture:  {PICTURE}")
 
 
 def draw(history: dict[str, list[float]], predictions: np.ndarray) -> None:
-    """The training curve, and held-out digits: right ones, then all that are wrong."""
+    """The training curve, and held-out digits: three rows of right ones, one of mistakes."""
     guesses = predictions.argmax(1)
     right, wrong = np.flatnonzero(guesses == Y_test), np.flatnonzero(guesses != Y_test)
-    figure = Figure(figsize=(11, 4.6), layout="constrained")
-    left, images_side = figure.subfigures(1, 2, width_ratios=(1, 1.15))
+    figure = Figure(figsize=(11, 5), layout="constrained")
+    left, gallery = figure.subfigures(1, 2, width_ratios=(1, 1.1), wspace=0.05)
     curve = left.subplots()
-    epochs = range(1, len(history["loss"]) + 1)
-    curve.semilogy(epochs, history["loss"], label="training")
-    curve.semilogy(epochs, history["val_loss"], label="held out")
-    curve.set(xlabel="epoch", ylabel="loss (with penalty)", title="Training")
+    for name, label, color in (("loss", "training", "C0"), ("val_loss", "held out", "C1")):
+        curve.semilogy(range(1, len(history[name]) + 1), history[name], color, label=label)
+    curve.set_title("Loss, penalty included", fontsize=12)
+    curve.set(xlabel="epoch", yticks=(ticks := (0.05, 0.1, 0.2, 0.5, 1)), yticklabels=ticks)
+    curve.minorticks_off()
+    curve.spines[["top", "right"]].set_visible(False)
     curve.legend(frameon=False)
-    panels = images_side.subplots(3, 7).flat
-    for panel, number in zip(panels, [*right[:14], *wrong[:7]]):
-        panel.imshow(X_test[number].reshape(8, 8), cmap="gray_r")
-        good = guesses[number] == Y_test[number]
-        panel.set_title(f"{guesses[number]}" if good else f"{guesses[number]}, is {Y_test[number]}",
-                        color="black" if good else "crimson", fontsize=10)
-    for panel in images_side.axes:
-        panel.set_axis_off()
-    images_side.suptitle(f"Predictions: {len(right)} of {len(guesses)} held-out digits are right")
+    for panel, number in zip(gallery.subplots(4, 7).flat, [*right[:21], *wrong[:7]]):
+        guess, digit = guesses[number], Y_test[number]
+        panel.imshow(X_test[number].reshape(8, 8), cmap="gray_r", vmin=0, vmax=1)
+        panel.set_title(f"{guess}" if guess == digit else f"{guess}, not {digit}", fontsize=11,
+                        color="black" if guess == digit else "crimson")
+        panel.set(xticks=(), yticks=())
+        panel.spines[:].set_color("lightgray")
+    gallery.suptitle(f"{len(right)} of {len(guesses)} held-out digits are read correctly")
     PICTURE.parent.mkdir(exist_ok=True)
     figure.savefig(PICTURE, dpi=150)
 

@@ -145,6 +145,8 @@ class Model:
         scores = as_metrics(metrics, self._network.targets,
                             tuple(names[t] for t in self._network.outputs))
         validation = self._validation(validation_data)
+        for what in ("predict",) * bool(scores) + ("loss",) * (validation is not None):
+            self._kernel(what)  # compiled now, not within the first epoch
         sets = {"": found} if validation is None else {"": found, "val_": validation}
         monitored = tuple(f"{prefix}{name}" for prefix in sets
                           for name in ("loss", *(score.name for score in scores)))

@@ -1,4 +1,4 @@
-"""Bad input to Model, fit and predict: one clear error each, and the model is unchanged after it."""
+"""Bad input to Model, fit and predict: one clear error each, and the model is as before."""
 
 from typing import Any
 
