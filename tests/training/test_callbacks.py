@@ -62,7 +62,7 @@ def test_one_value_serves_two_runs_since_its_state_is_handed_through() -> None:
 
 @pytest.mark.parametrize(("make", "message"), [
     (lambda: EarlyStopping(patience=0), "patience must be a whole number of epochs"),
-    (lambda: EarlyStopping(patience=1.5), "patience must be a whole number of epochs"),  # type: ignore[arg-type]
+    (lambda: EarlyStopping(patience="3"), "patience must be a whole number of epochs"),
     (lambda: EarlyStopping(min_delta=-1), "min_delta must be a number, at least 0"),
     (lambda: EarlyStopping(monitor="val_f1").start(["loss"]),
      "monitors 'val_f1', but the history will hold loss"),

@@ -30,8 +30,9 @@ def test_training_runs_as_the_manual_shows_it(tmp_path: Path,
     model = sb.Model(inputs=x, targets=y, output=p, loss=L, dtype="float32")
     history = model.fit(X, Y, epochs=20, batch_size=64,
                         optimizer=sb.optimizers.SGD(0.1, momentum=0.9),
-                        validation_data=(Xv, Yv), callbacks=[sb.callbacks.EarlyStopping(patience=3)],
-                        metrics=["accuracy"], seed=0, threads=None, verbose=True)
+                        validation_data=(Xv, Yv),
+                        callbacks=[sb.callbacks.EarlyStopping(patience=3)], metrics=["accuracy"],
+                        seed=0, threads=None, verbose=True)
     assert len(history["loss"]) == len(history["val_loss"]) <= 20
     assert model.predict(X).shape == (200, 10)
     assert model.loss(X, Y) > 0
