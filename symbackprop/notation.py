@@ -73,6 +73,11 @@ class TensorSymbol(Symbol):  # type: ignore[misc]
     def _hashable_content(self) -> tuple[Any, ...]:
         return (*Symbol._hashable_content(self), self.tensor.serial)
 
+    def sort_key(self, order: Any = None) -> Any:
+        """By name, then by serial: two tensors of one name never stand in the order of a hash."""
+        kind, (count, names), coefficient, exponent = super().sort_key(order)
+        return kind, (count, (*names, self.tensor.serial)), coefficient, exponent
+
     def __reduce__(self) -> tuple[Any, ...]:
         return (_symbol_of, (self.tensor,))
 

@@ -41,6 +41,11 @@ class Pending(Symbol):  # type: ignore[misc]
     def _hashable_content(self) -> tuple[Any, ...]:
         return (*Symbol._hashable_content(self), self.serial)
 
+    def sort_key(self, order: Any = None) -> Any:
+        """By serial: two penalties never stand in the order of a hash."""
+        kind, (count, names), coefficient, exponent = super().sort_key(order)
+        return kind, (count, (*names, self.serial)), coefficient, exponent
+
 
 def l1(strength: Any, *tensors: Any) -> Expr:
     """λ Σ|w|, with derivative 0 at 0; tensors or their names, none for all weights.
