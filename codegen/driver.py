@@ -25,6 +25,7 @@ from symbackprop.codegen.schedule.storage import allocate, with_defined_updates
 from symbackprop.codegen.stability import stabilise
 from symbackprop.codegen.store import checked_dtype, load
 from symbackprop.codegen.training import TrainingKernel
+from symbackprop.codegen.verification import verify_kernel
 from symbackprop.collect import program as collected
 from symbackprop.declare import tensor_of
 from symbackprop.normal import normalise
@@ -77,4 +78,4 @@ def kernel_of(program: Program, batch: Symbol | None = None) -> Kernel:
     program = inline(contract(stabilise(program)))
     kernel = lower(program, batch)
     kernel = multiply(reorder(kernel))
-    return allocate(kernel)
+    return verify_kernel(allocate(kernel))

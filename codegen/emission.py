@@ -11,27 +11,18 @@ loop over the steps of an order of rows, and gathers each batch first.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 from sympy import Expr, Idx, Symbol
 
 from symbackprop.codegen.ir import Accumulate, Assign, Gemm, Kernel, Loop, Stage, Statement, walk
+from symbackprop.codegen.layout import Argument, Module, comment, indented, module, printable
 from symbackprop.codegen.lowering import ACCUMULATORS
 from symbackprop.codegen.naming import distinct
-from symbackprop.codegen.scalars import HELPERS, MATHEMATICS, Scope
+from symbackprop.codegen.scalars import Scope
 from symbackprop.codegen.stability import formula
 from symbackprop.notation import Tensor, extent
 
-WIDEST = 99
-_HEADER = '"""Generated: each statement stands under the formula that it computes."""'
-_DECORATOR = '''@njit(
-    nogil=True,
-    cache=True,
-    error_model="numpy",
-    fastmath={"contract", "reassoc", "nsz", "arcp", "afn"},
-)'''
 _UPDATES = {
     "sum": "{target} += {value}",
     "max": "{target} = max({target}, {value})",
@@ -39,38 +30,16 @@ _UPDATES = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Argument:
-    """A parameter of the generated function: its name, and what is behind it.
-
-    kind: size, scalar, array, output, rows (a whole data set), batch (a buffer for gathered rows),
-    slot, order, batch_size or losses.
-    """
-
-    name: str
-    kind: str
-    subject: Tensor | Symbol | int | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Module:
-    """The text of a generated module, and the arguments of its one function in order."""
-
-    source: str
-    function: str
-    arguments: tuple[Argument, ...]
-
-
 def emit(kernel: Kernel, dtype: str) -> Module:
     """The module of a kernel that evaluates once: kernel(sizes, inputs, outputs, slots)."""
     emission = _Emission(kernel)
     arguments = [*emission.given(()), *emission.outputs(), *emission.slots()]
-    lines = [*emission.stages(), *emission.returned()] or ["return"]
-    return _module("kernel", arguments, lines, emission, dtype)
+    lines = [*emission.stages(), *emission.returned()]
+    return module("kernel", arguments, lines or ["return"], dtype)
 
 
 def emit_training(kernel: Kernel, gathered: tuple[Tensor, ...], loss: Tensor, dtype: str) -> Module:
-    """The module of a kernel that runs steps: function train(order, batch_size, …, losses).
+    """The module of a kernel that runs steps: train(order, batch_size, inputs, slots, losses).
 
     It returns the sum over the steps of loss·rows in float64.
     """
@@ -81,7 +50,7 @@ def emit_training(kernel: Kernel, gathered: tuple[Tensor, ...], loss: Tensor, dt
         *emission.given((*gathered, *batch)), *emission.gathers(gathered), *emission.slots(),
         Argument("losses", "losses"),
     ]
-    rows = emission.scope.sizes[kernel.batch] if kernel.batch is not None else "rows"
+    rows = emission.scope.sizes.get(kernel.batch, "rows")
     value = emission.scope.entry(loss.symbol)
     step = [
         f"{rows} = min(batch_size, order.shape[0] - first)",
@@ -92,8 +61,8 @@ def emit_training(kernel: Kernel, gathered: tuple[Tensor, ...], loss: Tensor, dt
         f"sum_of_losses += float64({value})*float64({rows})",
     ]
     lines = ["sum_of_losses = 0.0", "for first in range(0, order.shape[0], batch_size):",
-             *_indented(step), "return sum_of_losses"]
-    return _module("train", arguments, lines, emission, dtype)
+             *indented(step), "return sum_of_losses"]
+    return module("train", arguments, lines, dtype)
 
 
 class _Emission:
@@ -121,22 +90,28 @@ class _Emission:
         for place, kind in (("scalar", "scalar"), ("argument", "array")):
             for buffer in self.kernel.buffers:
                 if buffer.place == place and buffer.tensor not in without:
-                    yield Argument(self.scope.tensors[buffer.tensor], kind, buffer.tensor)
+                    yield Argument(self.scope.tensors[buffer.tensor], kind, buffer.tensor,
+                                   self._remark(buffer.tensor))
 
     def gathers(self, gathered: tuple[Tensor, ...]) -> Iterator[Argument]:
         """Whole data sets, and the buffers that batches are gathered into."""
         for ending in ("rows", "batch"):
             for tensor in gathered:
-                yield Argument(self._beside(tensor, ending), ending, tensor)
+                yield Argument(self._beside(tensor, ending), ending, tensor,
+                               self._remark(tensor))
 
     def outputs(self) -> Iterator[Argument]:
         """Arrays for the results; a rank-0 one has its value in a local variable first."""
         for tensor in dict.fromkeys(self.kernel.program.outputs):
             place = self.kernel.buffer(tensor).place
             if place == "output":
-                yield Argument(self.scope.tensors[tensor], "output", tensor)
+                yield Argument(self.scope.tensors[tensor], "output", tensor, self._remark(tensor))
             elif place == "local":
                 yield Argument(self._beside(tensor, "out"), "output", tensor)
+
+    def _remark(self, tensor: Tensor) -> str:
+        shape = " × ".join(map(str, tensor.axes))
+        return printable(f"{tensor.role} {self.names[tensor]}: {shape}") if shape else ""
 
     def slots(self) -> Iterator[Argument]:
         """The workspace."""
@@ -164,16 +139,16 @@ class _Emission:
         lengths = [scope.integer(axis) for axis in tensor.axes]
         source = ", ".join([f"order[first + {letters[0]}]", *letters[1:]])
         yield ""
-        yield _comment(f"{self.names[tensor]}[{','.join(letters)}]: the rows of this batch")
+        yield comment(f"{self.names[tensor]}[{','.join(letters)}]: the rows of this batch")
         shape = f"({', '.join(lengths)}{',' if tensor.rank == 1 else ''})"
         yield f"{name} = view({self._beside(tensor, 'batch')}, {shape})"
         lines = [f"{name}[{', '.join(letters)}] = {rows}[{source}]"]
         for letter, length in reversed(list(zip(letters, lengths, strict=True))):
-            lines = [f"for {letter} in range({length}):", *_indented(lines)]
+            lines = [f"for {letter} in range({length}):", *indented(lines)]
         yield from lines
 
     def _stage(self, stage: Stage) -> Iterator[str]:
-        yield _comment(formula(stage.definition, self.names))
+        yield comment(formula(stage.definition, self.names))
         tensor = stage.definition.target
         buffer = self.kernel.buffer(tensor)
         name = self.scope.tensors[tensor]
@@ -213,7 +188,7 @@ def _lines(statement: Statement, scope: Scope) -> Iterator[str]:
                 f"{scope.integer(index.lower)}, {scope.integer(index.upper + 1)}")
             yield f"for {scope.indices[index]} in range({span}):"
             for inner in body:
-                yield from _indented(_lines(inner, scope))
+                yield from indented(_lines(inner, scope))
         case Assign(target, value):
             yield f"{scope.entry(target)} = {scope.real(value)}"
         case Accumulate(op, target, value):
@@ -237,46 +212,3 @@ def _gemm(gemm: Gemm, scope: Scope) -> str:
     lengths = ", ".join(length(g) for g in (gemm.rows, gemm.columns, gemm.inner))
     return (f"gemm_{layout}({lengths}, {scope.real(gemm.alpha)}, {operand(gemm.left)}, "
             f"{operand(gemm.right)}, {scope.real(gemm.beta)}, {operand(gemm.target)})")
-
-
-def _module(function: str, arguments: list[Argument], lines: list[str], emission: _Emission,
-            dtype: str) -> Module:
-    body = "\n".join(_indented(line for line in lines)).lstrip("\n")
-    words = set(re.findall(r"\w+", re.sub(r"#.*", "", body)))
-    imports = [
-        _import("math", words & {*MATHEMATICS.values(), "sqrt", "inf", "nan"}),
-        "", "import numpy as np", "from numba import njit", "",
-        _import("symbackprop.codegen.blas", {w for w in words if w.startswith("gemm_")}),
-        _import("symbackprop.codegen.memory", words & {"view"}),
-        _import("symbackprop.codegen.vectormath", words & {*HELPERS.values(), "where"}),
-    ]
-    constants = [f"real = np.{dtype}"] + ["float64 = np.float64"] * ("float64" in words)
-    parameters = [f"    {a.name},{_described(a, emission)}" for a in arguments]
-    text = "\n".join([_HEADER, "", *(line for line in imports if line is not None), "",
-                      *constants, "", "", _DECORATOR, f"def {function}(", *parameters, "):",
-                      body, ""])
-    return Module(re.sub(r"\n{4,}", "\n\n\n", text), function, tuple(arguments))
-
-
-def _import(module: str, words: set[str]) -> str | None:
-    return f"from {module} import {', '.join(sorted(words))}" if words else None
-
-
-def _described(argument: Argument, emission: _Emission) -> str:
-    tensor = argument.subject
-    if not isinstance(tensor, Tensor) or not tensor.rank:
-        return ""
-    shape = " × ".join(map(str, tensor.axes))
-    return f"  # {tensor.role} {emission.names[tensor]}: {_printable(shape)}"
-
-
-def _comment(text: str) -> str:
-    return f"# {_printable(text)}"
-
-
-def _printable(text: str) -> str:
-    return "".join(c if c.isprintable() else " " for c in text)
-
-
-def _indented(lines: Iterator[str] | list[str]) -> Iterator[str]:
-    return (f"    {line}" if line else "" for line in lines)

@@ -18,9 +18,9 @@ import numpy as np
 from sympy import Symbol
 
 from symbackprop.codegen.blas import single_threaded
-from symbackprop.codegen.emission import Argument, Module
 from symbackprop.codegen.gate import Sizes, check_array, check_hyper, evaluated
 from symbackprop.codegen.ir import Kernel
+from symbackprop.codegen.layout import Argument, Module
 from symbackprop.codegen.store import Function
 from symbackprop.errors import InputError
 from symbackprop.notation import Program, Tensor

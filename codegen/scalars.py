@@ -143,7 +143,7 @@ class Scope:
                 return Piece(f"real({self.condition(expr.args[0])})")
             case Piecewise():
                 return self._cases(expr)
-        if expr.is_number:
+        if expr.is_number and not expr.has(*HELPERS, own.Iverson):
             return _number(expr)
         if isinstance(expr, Pow):
             return self._power(expr)

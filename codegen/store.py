@@ -29,7 +29,7 @@ from typing import Any
 import numba
 from numba import types
 
-from symbackprop.codegen.emission import Argument, Module
+from symbackprop.codegen.layout import Argument, Module
 from symbackprop.errors import CompilationError
 from symbackprop.notation import Tensor
 

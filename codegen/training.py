@@ -16,9 +16,9 @@ import numpy as np
 from sympy import Symbol
 
 from symbackprop.codegen.blas import single_threaded
-from symbackprop.codegen.emission import Argument, Module
 from symbackprop.codegen.gate import Sizes, check_hyper, settle
 from symbackprop.codegen.ir import Kernel
+from symbackprop.codegen.layout import Argument, Module
 from symbackprop.codegen.runtime import Workspace, check_shape, dtype_of, require_sizes, uses_blas
 from symbackprop.codegen.store import Function
 from symbackprop.errors import InputError

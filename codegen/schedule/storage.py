@@ -18,7 +18,7 @@ from dataclasses import dataclass, field, replace
 
 from sympy import Idx
 
-from symbackprop.codegen.ir import Buffer, Kernel, Stage
+from symbackprop.codegen.ir import Buffer, Kernel, Place, Stage
 from symbackprop.codegen.lowering import loops, nest
 from symbackprop.indexing import fresh
 from symbackprop.normal import temporary
@@ -40,8 +40,8 @@ def allocate(kernel: Kernel) -> Kernel:
         if target not in known:
             slot = -1 if target.rank == 0 or target in program.outputs else (
                 slots.taken_by(stage.definition, place))
-            where = "slot" if slot >= 0 else "output" if target.rank else "local"
-            buffers.append(Buffer(target, where, slot))  # type: ignore[arg-type]
+            where: Place = "slot" if slot >= 0 else "output" if target.rank else "local"
+            buffers.append(Buffer(target, where, slot))
             known.add(target)
         slots.release(stage.definition, place)
     return replace(kernel, buffers=tuple(buffers))
