@@ -5,9 +5,9 @@ import importlib
 import pkgutil
 
 import pytest
-import symbackprop.codegen
 
 import symbackprop
+import symbackprop.codegen
 
 MODULES = sorted({
     "symbackprop",
