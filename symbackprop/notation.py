@@ -229,7 +229,8 @@ class Program:
         counters: dict[str, itertools.count[int]] = {}
         for tensor in sorted(tensors, key=lambda t: t.serial):
             if tensor.name is None:
-                counter = counters.setdefault(tensor.hint, itertools.count(1))
+                first = 1 if tensor.numbered else 2
+                counter = counters.setdefault(tensor.hint, itertools.count(first))
                 bare = iter(() if tensor.numbered else (tensor.hint,))
                 tried = itertools.chain(bare, (f"{tensor.hint}{i}" for i in counter))
                 names[tensor] = next(name for name in tried if name not in taken)

@@ -22,6 +22,8 @@ from sympy import (
     Min,
     Mul,
     Not,
+    Number,
+    NumberSymbol,
     Or,
     Piecewise,
     Pow,
@@ -141,7 +143,7 @@ def _function(node: Basic, written: Mapping[Basic, Piece]) -> Piece:
 def _sum(node: Expr, written: Mapping[Basic, Piece]) -> Piece:
     line = ""
     for term in sorted(node.args, key=term_order):
-        negative = term.could_extract_minus_sign() and _number_of(term) < 0
+        negative = _number_of(term) < 0
         part = written[magnitude(term)].within(SUM + 1)
         line += (" − " if negative else " + ") + part if line else ("−" if negative else "") + part
     return Piece(line, SUM)
@@ -222,7 +224,7 @@ def fraction(product: Expr) -> tuple[list[Expr], list[Expr]]:
             below.append(factor.args[0] ** -factor.args[1])
         else:
             above.append(factor)
-    scalars_only = all(f.is_number or isinstance(f, Symbol) for f in above
+    scalars_only = all(_is_number(f) or isinstance(f, Symbol) for f in above
                        if not isinstance(f, (Sum, Reduction)))
     return sorted(above, key=lambda f: _factor_order(f, scalars_only)), sorted(
         below, key=lambda f: _factor_order(f, True))
@@ -230,12 +232,12 @@ def fraction(product: Expr) -> tuple[list[Expr], list[Expr]]:
 
 def _factor_order(factor: Expr, sum_last: bool) -> tuple[object, ...]:
     base = factor.args[0] if isinstance(factor, Pow) else factor
-    if base.is_number:
+    if _is_number(base):
         return (0,)
     if isinstance(base, (Sum, Reduction)):
         return (9,) if sum_last else (2,)
     if isinstance(base, Add):
-        return (5,) if any(term.is_number for term in base.args) else (3,)
+        return (5,) if any(_is_number(term) for term in base.args) else (3,)
     if isinstance(base, (Element, TensorSymbol)):
         role = _ROLES[base.tensor.role]
         after = 1 if base.tensor.hint.startswith("δ") else 0
@@ -244,6 +246,13 @@ def _factor_order(factor: Expr, sum_last: bool) -> tuple[object, ...]:
 
 
 def term_order(term: Expr) -> tuple[object, ...]:
-    """Sums stand first, then positive terms, then negative ones, then numbers."""
+    """Positive terms first, sums first among them, numbers first of all: 1 − h², Σ x·δ + 2·λ·W."""
     negative = bool(_number_of(term) < 0)
-    return (negative, not term.has(Sum, Reduction), not term.is_number)
+    holds_sum = any(isinstance(f, (Sum, Reduction)) for f in Mul.make_args(term))
+    return (negative, not holds_sum, not _is_number(term))
+
+
+def _is_number(expr: Expr) -> bool:
+    """Whether a factor is a number, without the recursion of SymPy's is_number."""
+    return all(isinstance(part, (Number, NumberSymbol)) for part in (
+        expr.args if isinstance(expr, Pow) else (expr,)))
