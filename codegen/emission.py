@@ -41,6 +41,7 @@ def emit(kernel: Kernel, dtype: str) -> Module:
 def emit_training(kernel: Kernel, gathered: tuple[Tensor, ...], loss: Tensor, dtype: str) -> Module:
     """The module of a kernel that runs steps: train(order, batch_size, inputs, slots, losses).
 
+    Each run of the order, e.g. an epoch, ends with a batch of its own, which may be smaller.
     It returns the sum over the steps of loss·rows in float64.
     """
     emission = _Emission(kernel)
@@ -53,15 +54,16 @@ def emit_training(kernel: Kernel, gathered: tuple[Tensor, ...], loss: Tensor, dt
     rows = emission.scope.sizes.get(kernel.batch, "rows")
     value = emission.scope.entry(loss.symbol)
     step = [
-        f"{rows} = min(batch_size, order.shape[0] - first)",
+        f"{rows} = min(batch_size, order.shape[1] - first)",
         *(line for tensor in gathered for line in emission.gathering(tensor)),
         *emission.stages(),
         "",
-        f"losses[first//batch_size] = {value}",
+        f"losses[run, first//batch_size] = {value}",
         f"sum_of_losses += float64({value})*float64({rows})",
     ]
-    lines = ["sum_of_losses = 0.0", "for first in range(0, order.shape[0], batch_size):",
-             *indented(step), "return sum_of_losses"]
+    steps = ["for first in range(0, order.shape[1], batch_size):", *indented(step)]
+    lines = ["sum_of_losses = 0.0", "for run in range(order.shape[0]):", *indented(steps),
+             "return sum_of_losses"]
     return module("train", arguments, lines, dtype)
 
 
@@ -137,7 +139,7 @@ class _Emission:
         name, rows = scope.tensors[tensor], self._beside(tensor, "rows")
         letters = [scope.indices[i] for i in _apart(tensor.letters)]
         lengths = [scope.integer(axis) for axis in tensor.axes]
-        source = ", ".join([f"order[first + {letters[0]}]", *letters[1:]])
+        source = ", ".join([f"order[run, first + {letters[0]}]", *letters[1:]])
         yield ""
         yield comment(f"{self.names[tensor]}[{','.join(letters)}]: the rows of this batch")
         shape = f"({', '.join(lengths)}{',' if tensor.rank == 1 else ''})"

@@ -13,8 +13,8 @@ from collections.abc import Iterable
 
 RESERVED = frozenset(
     "real np njit range min max abs view where minus sigmoid softplus sign float64 int64 inf "
-    "order batch_size first rows losses total largest smallest self None True False "
-    "gemm_nn gemm_nt gemm_tn gemm_tt "
+    "order batch_size run first rows losses sum_of_losses total largest smallest self "
+    "None True False gemm_nn gemm_nt gemm_tn gemm_tt "
     "exp log sin cos tan sinh cosh tanh asin acos atan asinh acosh atanh erf erfc gamma lgamma "
     "sqrt atan2 expm1 log1p hypot floor ceil kernel train".split()
 )

@@ -156,9 +156,9 @@ def _type(argument: Argument, real: Any) -> Any:
         case "scalar", _:
             return real
         case "order", _:
-            return types.Array(types.int64, 1, "C", readonly=False)
+            return types.Array(types.int64, 2, "C", readonly=False)
         case "losses", _:
-            return types.Array(types.float64, 1, "C")
+            return types.Array(types.float64, 2, "C")
         case "slot", _:
             return types.Array(real, 1, "C")
         case kind, Tensor() as tensor:

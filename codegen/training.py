@@ -57,17 +57,18 @@ class TrainingKernel:
             hypers: Mapping[Tensor, float], losses: np.ndarray | None = None) -> float:
         """One step for each batch of the order; the sum over the steps of loss·rows, in float64.
 
-        order: row numbers, int64; arrays: data, parameters and states in the kernel's dtype
+        order: row numbers, int64: one run of steps, or several [runs, rows], each of which ends
+        with a batch of its own; arrays: data, parameters and states in the kernel's dtype
         (int64 for labels), whole data sets for what is gathered; parameters and states are
-        changed in place.  losses: float64, filled with the loss of each step.
+        changed in place.  losses: float64, filled with the loss of each step, for each run.
         Raises InputError for what does not fit; then nothing has changed.
         """
         steps = self._checked_steps(order, batch_size, arrays)
         losses = np.empty(steps) if losses is None else losses
-        if losses.dtype != np.float64 or losses.ndim != 1 or losses.size < steps or (
-                not losses.flags.c_contiguous):
-            raise InputError(f"losses must be a float64 array of at least {steps} entries")
-        sizes = self._checked_sizes(min(batch_size, order.size), arrays)
+        if losses.dtype != np.float64 or losses.shape != steps or not losses.flags.c_contiguous:
+            raise InputError(f"losses must be a float64 array of shape {steps}")
+        order, losses = np.atleast_2d(order), np.atleast_2d(losses)
+        sizes = self._checked_sizes(min(batch_size, order.shape[1]), arrays)
         numbers = {t: self._number(t, hypers) for t in self._hypers}
         own = {"order": order, "batch_size": int(batch_size), "losses": losses}
         with self._workspace.borrowed(sizes) as slots:
@@ -98,11 +99,11 @@ class TrainingKernel:
         return np.dtype(self.dtype).type(check_hyper(tensor, value, name))
 
     def _checked_steps(self, order: np.ndarray, batch_size: int,
-                       arrays: Mapping[Tensor, np.ndarray]) -> int:
-        """The number of steps; InputError for an order that is none."""
+                       arrays: Mapping[Tensor, np.ndarray]) -> tuple[int, ...]:
+        """The number of steps, for each run; InputError for an order that is none."""
         if not isinstance(batch_size, (int, np.integer)) or batch_size < 1:
             raise InputError(f"batch_size must be a positive int, not {batch_size!r}")
-        if order.dtype != np.int64 or order.ndim != 1 or not order.size or (
+        if order.dtype != np.int64 or order.ndim not in (1, 2) or not order.size or (
                 not order.flags.c_contiguous):
             raise InputError("order must be a non-empty int64 array of row numbers")
         for tensor in self._gathered:
@@ -110,7 +111,7 @@ class TrainingKernel:
             if order.min() < 0 or order.max() >= rows:
                 raise InputError(f"order speaks of rows {order.min()} … {order.max()}, but "
                                  f"{self._names[tensor]} has {rows} rows")
-        return -(-order.size // int(batch_size))
+        return (*order.shape[:-1], -(-order.shape[-1] // int(batch_size)))
 
     def _checked_sizes(self, rows: int, arrays: Mapping[Tensor, np.ndarray]) -> Sizes:
         """All sizes, for the longest batch; InputError for arrays that do not fit."""

@@ -28,7 +28,7 @@ SECONDS = 0.05
 History = dict[str, list[float]]
 Orders = NDArray[np.int64]
 Losses = NDArray[np.float64]
-Steps = Callable[[Orders, int, Losses], None]
+Steps = Callable[[Orders, int, Losses], object]
 
 
 @dataclass(frozen=True, slots=True)

@@ -35,7 +35,7 @@ from symbackprop.training.settings import (
     plan_of,
     rule_of,
 )
-from symbackprop.training.step import TrainingStep, steps_of, training_step
+from symbackprop.training.step import TrainingStep, training_step
 from symbackprop.training.summary import Text, summary
 
 __all__ = ["Model"]
@@ -131,7 +131,8 @@ class Model:
         before = self._parameters.copy()
         with progress(plan.epochs, verbose) as bar:
             try:
-                history = train(plan, steps_of(kernel, arrays, hypers), between, bar)
+                history = train(plan, lambda order, size, losses: kernel.run(
+                    order, size, arrays, hypers, losses), between, bar)
                 self._parameters.check()
             except (TrainingError, InputError):
                 self._parameters.restore(before)

@@ -13,18 +13,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any
 
-from numpy.typing import NDArray
 from sympy import Expr, Idx, Symbol
 
-from symbackprop import codegen
 from symbackprop.arrays import Array
 from symbackprop.collect import program
 from symbackprop.normal import normalise
 from symbackprop.notation import Definition, Program, Role, Tensor
 from symbackprop.simplification import simplify
-from symbackprop.training.loop import Losses, Orders, Steps
 from symbackprop.training.optimizers import Rule, g, w
 
 
@@ -54,22 +50,6 @@ def training_step(loss: Tensor, gradients: Mapping[Tensor, Tensor], rule: Rule,
     step = replace(simple, outputs=(loss,), updates=updates)
     numbers = tuple((str(symbol), tensor) for symbol, tensor in writer.numbers.items())
     return TrainingStep(step, loss, tuple(writer.states), numbers)
-
-
-def steps_of(kernel: codegen.TrainingKernel, arrays: Mapping[Tensor, NDArray[Any]],
-             hypers: Mapping[Tensor, float]) -> Steps:
-    """The kernel as the loop knows it: orders [runs, rows], each run with its own last batch.
-
-    Where batches divide a run, all runs are one call.
-    """
-
-    def steps(orders: Orders, batch_size: int, losses: Losses) -> None:
-        if orders.shape[1] % batch_size == 0:
-            orders, losses = orders.reshape(1, -1), losses.reshape(1, -1)
-        for order, found in zip(orders, losses, strict=True):
-            kernel.run(order, batch_size, arrays, hypers, found)
-
-    return steps
 
 
 @dataclass(slots=True)
