@@ -21,7 +21,7 @@ from sympy import Add, Expr, Idx, Mul
 from symbackprop.codegen.lowering import nest
 from symbackprop.indexing import free_indices
 from symbackprop.normal import temporary
-from symbackprop.notation import Definition, Element, Program, extent
+from symbackprop.notation import Definition, Element, Program, elements_in, extent
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,6 +171,14 @@ def _named(group: _Group, made: list[Definition], parent: Definition) -> Expr:
     """The group as one entry: it is given a tensor unless it is one."""
     if isinstance(group.body, Element):
         return group.body
-    new = temporary(group.body, group.indices, hint="q", where=parent.where)
+    new = temporary(group.body, _layout(group), hint="q", where=parent.where)
     made.append(new)
     return new.element
+
+
+def _layout(group: _Group) -> tuple[Idx, ...]:
+    """The indices of a group in the order of the entry that carries most of them."""
+    entries = [e for e in elements_in(group.body) if isinstance(e, Element)]
+    longest = max(entries, key=lambda e: len(free_indices(e)), default=None)
+    leading = [] if longest is None else [i for i in longest.indices if i in group.indices]
+    return tuple(dict.fromkeys((*leading, *group.indices)))

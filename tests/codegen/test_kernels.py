@@ -6,8 +6,8 @@ import sympy as sp
 from scipy import special
 
 import symbackprop as sb
-from symbackprop.codegen.store import load
 from tests.codegen.cases import CASES, made
+from tests.codegen.inspection import llvm
 
 TOLERANCE = {"float64": 1e-13, "float32": 3e-6}
 
@@ -66,12 +66,3 @@ def test_the_cardinal_sine_at_zero_is_one() -> None:
     n = sb.indices("n", sb.size("N"))
     t = sb.data("t", n)
     assert sb.compile(sb.define("s", (n,), sp.sinc(t[n])))(t=[0.0]) == [1]
-
-
-def llvm(function: object) -> str:
-    """The LLVM IR of a kernel that this process compiled."""
-    compiled = load(function._module, function.dtype).call  # type: ignore[attr-defined]
-    (signature,) = compiled.signatures
-    text = compiled.inspect_llvm(signature)
-    assert "define" in text
-    return str(text)
