@@ -58,7 +58,18 @@ class Start:
 def initial_values(network: Network, generator: np.random.Generator) -> dict[Tensor, NDArray[Any]]:
     """An array for each parameter, drawn in order of declaration."""
     found = starts(network.program)
-    return {t: found[t].draw(tuple(map(int, t.axes)), generator) for t in network.parameters}
+    return {t: _with_facts(t, found[t].draw(tuple(map(int, t.axes)), generator))
+            for t in network.parameters}
+
+
+def _with_facts(tensor: Tensor, values: NDArray[Any]) -> NDArray[Any]:
+    """The values as the tensor's facts ask: symmetric, and above zero where it is positive."""
+    for fact in tensor.facts:
+        if fact.kind == "symmetric":
+            values = (values + np.swapaxes(values, *fact.axes)) / 2
+        if fact.kind == "positive":
+            values = np.where(values == 0, 1.0, np.abs(values))
+    return values
 
 
 def starts(program: Program) -> dict[Tensor, Start]:

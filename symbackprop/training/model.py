@@ -133,8 +133,8 @@ class Model:
             try:
                 history = train(plan, lambda order, size, losses: kernel.run(
                     order, size, arrays, hypers, losses), between, bar)
-                self._parameters.check()
-            except (TrainingError, InputError):
+                self._parameters.check_trained()
+            except TrainingError:
                 self._parameters.restore(before)
                 raise
         return history

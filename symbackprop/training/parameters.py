@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from symbackprop.codegen.gate import check_array
-from symbackprop.errors import InputError
+from symbackprop.errors import InputError, TrainingError
 from symbackprop.notation import Tensor
 
 __all__ = ["Hypers", "Parameters"]
@@ -91,6 +91,14 @@ class Parameters(_Fixed[NDArray[Any]]):
         """Raises InputError where someone has written NaN or infinity into an array."""
         for name, array in self.items():
             self.checked(name, array)
+
+    def check_trained(self) -> None:
+        """Raises TrainingError where the last step has made NaN or infinity of a number."""
+        for name, array in self.items():
+            if not np.isfinite(array).all():
+                raise TrainingError(
+                    f"training diverged: {name} is no longer finite after the last step; the "
+                    "parameters are again what they were before fit; try a smaller rate")
 
     def copy(self) -> dict[str, NDArray[Any]]:
         """Copies of all arrays."""

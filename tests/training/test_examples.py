@@ -24,7 +24,7 @@ def test_digits_shows_formulas_and_kernel_and_reads_the_held_out_third(
     shown = printed("digits.py", capsys)
     assert "p[n,k] = exp(z[n,k])/(Σ_k exp(z[n,k]))" in shown
     assert "δ1 = (δ2 W2ᵀ) ⊙ (1 − H ⊙ H)" in shown
-    assert "for first in range(0, order.shape[0], batch_size):" in shown
+    assert "for first in range(0, order.shape[1], batch_size):" in shown
     kernel = re.search(r"The kernel that did this is (.*\.py);", shown)
     assert kernel is not None
     assert Path(kernel[1]).exists()

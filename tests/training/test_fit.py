@@ -195,6 +195,14 @@ def test_divergence_names_the_epoch_and_puts_the_parameters_back() -> None:
     model.fit(X, X[:, 0], epochs=1)  # and the model still works
 
 
+def test_divergence_in_the_very_last_step_is_found_too() -> None:
+    model = line("float32")
+    before = model.parameters.copy()
+    with pytest.raises(TrainingError, match="W1 is no longer finite after the last step"):
+        model.fit(X * 1e18, X[:, 0], epochs=1, batch_size=None, optimizer=SGD(1e30))
+    np.testing.assert_array_equal(model.parameters["W1"], before["W1"])
+
+
 def test_several_inputs_outputs_and_targets_and_data_given_once() -> None:
     n, i, j = sb.indices("n i j", sb.size("N"), 2, 3)
     x, u, scale = sb.data("x", n, i), sb.data("u", n), sb.data("s", i)

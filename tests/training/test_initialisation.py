@@ -105,3 +105,14 @@ def test_seeds_decide_the_numbers() -> None:
     again = model(3)
     again.initialise(4)
     assert np.array_equal(again.parameters["W1"], model(4).parameters["W1"])
+
+
+def test_values_respect_facts() -> None:
+    A = sb.parameter("A", i, 6, facts=["symmetric"])
+    s = sb.parameter("s", i, facts=[sb.positive])
+    h = (x @ A) * s + sb.parameter("c", facts=[sb.positive])
+    made = Model(inputs=x, output=h, loss=(h**2).mean())
+    assert np.array_equal(made.parameters["A"], made.parameters["A"].T)
+    assert made.parameters["A"].any()
+    assert made.parameters["s"].tolist() == [1] * 6
+    assert made.parameters["c"] == 1
