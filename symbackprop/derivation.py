@@ -10,7 +10,7 @@ from typing import Any
 from sympy import Expr, Symbol
 
 from symbackprop.backprop import adjoints
-from symbackprop.checks import verify
+from symbackprop.checks import verify, verify_loss
 from symbackprop.collect import program as collected
 from symbackprop.declare import data, parameter, tensor_of
 from symbackprop.errors import DerivationError
@@ -105,10 +105,8 @@ def derive(loss: Any, wrt: Sequence[Any] | None = None) -> Derivation:
     loss, given = _with_symbols_adopted(loss, given)
     declared = collected(loss, given or ())
     verify(declared)
+    verify_loss(declared)
     (target,) = declared.outputs
-    if target.rank:
-        raise DerivationError(f"{target.name or target.hint} has rank {target.rank}; a loss has "
-                              "rank 0: sum it over its indices")
     asked = _asked(declared, given)
     everything = replace(declared, outputs=tuple(d.target for d in declared))
     forward = simplify(normalise(everything), keep=asked)

@@ -6,11 +6,11 @@ that would clash with a new one is renamed first.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 
 from sympy import Basic, Expr, Idx, Sum, Symbol, Tuple
 
-from symbackprop.notation import Definition, Element, Reduction, TensorSymbol, extent
+from symbackprop.notation import Definition, Reduction, TensorSymbol, extent
 
 
 def free_indices(expr: Basic) -> tuple[Idx, ...]:
@@ -97,44 +97,37 @@ def fresh(index: Idx, taken: Iterable[Idx]) -> Idx:
 
 def canonical(definition: Definition) -> tuple[object, ...]:
     """A key that two definitions share when they differ in the letters of their indices only."""
-    return (
-        definition.op,
-        tuple(extent(i) for i in definition.indices),
-        spelled(definition.body, definition.indices, definition.over),
-    )
+    places = {index: place for place, index in enumerate(definition.indices)}
+    spelling = _spelled(definition.body, places)
+    return (definition.op, *(extent(i) for i in definition.indices), *spelling,
+            *sorted(places[i] for i in definition.over if i in places),
+            *(extent(i) for i in definition.over if i not in places))
 
 
-def spelled(body: Expr, free: Sequence[Idx], over: Sequence[Idx] = ()) -> Expr:
-    """The body with free indices written _0, _1, … in the given order, bound ones by their use."""
-    mapping = {i: _numbered("_", place, i) for place, i in enumerate(free)}
-    for place, i in enumerate(sorted(over, key=lambda i: _use(body, i))):
-        mapping[i] = _numbered("_o", place, i)
-    return body.xreplace(mapping)
+def fingerprint(part: Expr) -> tuple[tuple[object, ...], tuple[Idx, ...]]:
+    """A part of a body spelled without its letters, and its indices in order of appearance.
 
-
-def fingerprint(part: Expr) -> tuple[Expr, tuple[Idx, ...]]:
-    """A part of a body spelled without its letters, and its indices in the order of that spelling.
-
-    Two parts that differ in letters only have equal spellings (unless symmetric uses of two
-    indices hide it, which costs a missed match and never a wrong one).
+    Two parts that differ in letters only have equal spellings (unless SymPy sorts their terms
+    by the letters, which costs a missed match and never a wrong one).
     """
-    order = tuple(sorted(free_indices(part), key=lambda i: _use(part, i)))
-    return spelled(part, order), order
+    places: dict[Idx, int] = {}
+    return _spelled(part, places), tuple(places)
 
 
-def _numbered(prefix: str, place: int, index: Idx) -> Idx:
-    return Idx(Symbol(f"{prefix}{place}", integer=True), extent(index))
-
-
-def _use(body: Expr, index: Idx) -> tuple[object, ...]:
-    """Where an index stands: (tensor, axis) pairs, which no renaming changes."""
-    places = []
-    for node in _elements(body):
-        for axis, expr in enumerate(node.indices):
-            if expr.has(index):
-                places.append((node.tensor.serial, axis, expr == index))
-    return (sorted(places), str(extent(index)))
-
-
-def _elements(body: Expr) -> list[Element]:
-    return sorted(body.atoms(Element), key=lambda e: e.tensor.serial)
+def _spelled(body: Expr, places: dict[Idx, int]) -> tuple[object, ...]:
+    """The nodes of a body in prefix order, each new index numbered, with its extent."""
+    spelling: list[object] = []
+    stack: list[Basic] = [body]
+    while stack:
+        node = stack.pop()
+        if isinstance(node, Idx):
+            if node not in places:
+                places[node] = len(places)
+                spelling.append(extent(node))
+            spelling.append(places[node])
+        elif node.args:
+            spelling.append((node.func, len(node.args)))
+            stack.extend(reversed(node.args))
+        else:
+            spelling.append((type(node), node))
+    return tuple(spelling)

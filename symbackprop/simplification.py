@@ -107,7 +107,7 @@ class _Pass:
     known: dict[Tensor, Definition] = field(default_factory=dict)
     inlined: dict[Tensor, Definition] = field(default_factory=dict)
     shapes: dict[tuple[object, ...], Definition] = field(default_factory=dict)
-    parts: dict[Expr, tuple[Definition, tuple[Idx, ...]]] = field(default_factory=dict)
+    parts: dict[tuple[object, ...], tuple[Definition, tuple[Idx, ...]]] = field(default_factory=dict)
     log_sums: dict[Tensor, Definition] = field(default_factory=dict)
 
     def visit(self, definition: Definition, final: bool) -> None:
