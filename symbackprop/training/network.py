@@ -111,8 +111,9 @@ def _data(given: Any, what: str) -> tuple[Tensor, ...]:
     found = tuple(tensor_of(one, what) for one in _several(given))
     for tensor in found:
         if tensor.role != "data":
-            raise ProgramError(f"{what}: {tensor.name or tensor.hint} (declared at {tensor.where}) has "
-                               f"the role {tensor.role}; {what} are declared by sb.data")
+            name = tensor.name or tensor.hint
+            raise ProgramError(f"{what}: {name} (declared at {tensor.where}) has the role "
+                               f"{tensor.role}; {what} are declared by sb.data")
     return found
 
 
