@@ -4,26 +4,25 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from itertools import pairwise
+from typing import Any
 
 from benchmarks.measuring import median_of_fresh, table
 
-DEPTHS = (2, 3, 10, 100)
-STAGES = ("import", "declare", "derive", "print", "second derive")
+STAGES = ("import", "declare", "derive", "print", "derive again")
 
 
-def prepare(depth: int) -> Callable[[], dict[str, float]]:
-    """A function that times each stage for a classifier of `depth` dense layers."""
+def prepare(declare: Callable[[Any], Any]) -> Callable[[], dict[str, float]]:
+    """A function that times each stage for the loss that `declare(symbackprop)` makes."""
 
     def run() -> dict[str, float]:
         marks = [time.perf_counter()]
-        from benchmarks.networks import classifier, sb  # the import is measured
+        import symbackprop as sb  # the import is measured
 
         _ = sb.derive, sb.layers, sb.losses  # loaded on first use, with SymPy
-
         marks.append(time.perf_counter())
-        widths = (64, *[32] * (depth - 1), 10)
-        *_, loss = classifier(widths, "tanh")
+        loss = declare(sb)
         marks.append(time.perf_counter())
         derived = sb.derive(loss)
         marks.append(time.perf_counter())
@@ -31,19 +30,65 @@ def prepare(depth: int) -> Callable[[], dict[str, float]]:
         marks.append(time.perf_counter())
         sb.derive(loss)
         marks.append(time.perf_counter())
-        spans = (end - start for start, end in pairwise(marks))
-        return dict(zip(STAGES, spans, strict=True))
+        return dict(zip(STAGES, (end - start for start, end in pairwise(marks)), strict=True))
 
     return run
 
 
+@dataclass(frozen=True, slots=True)
+class Classifier:
+    """Dense tanh layers, softmax, cross-entropy and an L2 penalty."""
+
+    layers: int
+
+    def __call__(self, sb: Any) -> Any:
+        x, y = sb.data("x", sb.size("N"), 64), sb.data("y", sb.size("N"), 10, facts=["one_hot"])
+        h = x
+        for _ in range(self.layers - 1):
+            h = sb.layers.dense(h, 32, "tanh")
+        p = sb.softmax(sb.layers.dense(h, 10))
+        return sb.losses.cross_entropy(p, y) + sb.penalties.l2(1e-4)
+
+
+@dataclass(frozen=True, slots=True)
+class Chain:
+    """Definitions that each read the one before."""
+
+    length: int
+
+    def __call__(self, sb: Any) -> Any:
+        n = sb.indices("n", sb.size("N"))
+        h, w = sb.data("x", n), sb.parameter("w")
+        for number in range(self.length):
+            h = sb.define(f"h{number}", (n,), sb.tanh(w*h[n] + 1))
+        return (h*h).sum()
+
+
+@dataclass(frozen=True, slots=True)
+class Residual:
+    """h ← h + h·tanh(h): 2^depth paths from the loss to the weight."""
+
+    depth: int
+
+    def __call__(self, sb: Any) -> Any:
+        h = sb.parameter("w")
+        for number in range(self.depth):
+            h = sb.define(f"h{number}", (), h + h*sb.tanh(h))
+        return h
+
+
+CASES = {
+    "2 layers": (Classifier(2), 3), "3 layers": (Classifier(3), 3),
+    "10 layers": (Classifier(10), 3), "100 layers": (Classifier(100), 3),
+    "residual, 2^40 paths": (Residual(40), 1), "chain of 10,000": (Chain(10_000), 1),
+}
+
+
 def measure() -> dict[str, dict[str, float]]:
-    """Seconds for each stage and depth; what grows must grow with the number of layers only."""
-    found = {}
-    for depth in DEPTHS:
-        found[str(depth)] = median_of_fresh(prepare, depth)
-    rows = [[f"{depth} layers", *(found[str(depth)][s] for s in STAGES)] for depth in DEPTHS]
-    table(["seconds", *STAGES], rows)
-    ratio = found["100"]["derive"] / found["10"]["derive"]
+    """Seconds for each stage; what grows must grow with the number of definitions only."""
+    found = {name: median_of_fresh(prepare, declare, rounds=rounds)
+             for name, (declare, rounds) in CASES.items()}
+    table(["seconds", *STAGES], [[name, *found[name].values()] for name in CASES])
+    ratio = found["100 layers"]["derive"] / found["10 layers"]["derive"]
     print(f"100 layers take {ratio:.1f} times as long to derive as 10")
     return found
