@@ -22,7 +22,7 @@ from sympy import Add, Basic, Expr, Function, Idx, exp, log
 from symbackprop.normal import postorder, temporary
 from symbackprop.notation import Definition, Element, Program, Tensor, TensorSymbol, elements_in
 from symbackprop.printing.index import definition_text
-from symbackprop.simplification import pruned
+from symbackprop.readers import pruned
 
 
 class Minus(Function):  # type: ignore[misc]

@@ -19,7 +19,8 @@ from symbackprop.notation import Program, Tensor, elements_in
 from symbackprop.printing.index import program_text
 from symbackprop.printing.matrix import matrix_text
 from symbackprop.printing.presentation import presented
-from symbackprop.simplification import is_sensitivity, pruned, simplify
+from symbackprop.readers import is_sensitivity, pruned
+from symbackprop.simplification import simplify
 
 
 @dataclass(frozen=True, slots=True)

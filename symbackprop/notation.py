@@ -141,7 +141,7 @@ class Tensor:
 
     Compared by identity.  `definition` is None for data, parameters, hypers, states, and is set
     once for an intermediate.  A tensor without a name is named per program, from its `hint`:
-    numbered h1, h2, … or, if not `numbered`, L, L2, L3, …
+    numbered h1, h2, … or, if not `numbered`, L, L_2, L_3, …
     """
 
     name: str | None
@@ -232,7 +232,8 @@ class Program:
                 first = 1 if tensor.numbered else 2
                 counter = counters.setdefault(tensor.hint, itertools.count(first))
                 bare = iter(() if tensor.numbered else (tensor.hint,))
-                tried = itertools.chain(bare, (f"{tensor.hint}{i}" for i in counter))
+                stem = tensor.hint if tensor.numbered else f"{tensor.hint}_"
+                tried = itertools.chain(bare, (f"{stem}{i}" for i in counter))
                 names[tensor] = next(name for name in tried if name not in taken)
                 taken.add(names[tensor])
         return names

@@ -32,6 +32,7 @@ from symbackprop.notation import (
     elements_in,
     tensors_in,
 )
+from symbackprop.readers import consumers, is_sensitivity, pruned, trivial
 from symbackprop.rewriting import Step, rewrite
 from symbackprop.rules.algebra import ALGEBRA
 from symbackprop.rules.forms import shortest, weight
@@ -39,8 +40,10 @@ from symbackprop.rules.indices import summed, unshifted
 from symbackprop.rules.stability import STABILITY
 
 RULES = (*STABILITY, *ALGEBRA)
+Spelling = tuple[object, ...]
 ROUNDS = 4
 INLINED_WEIGHT = 40
+SHIFT_WEIGHT = 12
 
 
 def simplify(program: Program, keep: Collection[Tensor] = (), settled: int = 0,
@@ -50,7 +53,7 @@ def simplify(program: Program, keep: Collection[Tensor] = (), settled: int = 0,
     keep: tensors that formulas must go on reading (never looked through);
     settled: how many leading definitions are in final form already.
     """
-    finished: set[tuple[object, ...]] = set()
+    finished: set[Spelling] = set()
     for _ in range(ROUNDS):
         after = pruned(_passed(program, frozenset(keep), settled, steps, finished))
         settled = min(settled, _common_length(program, after))
@@ -60,38 +63,18 @@ def simplify(program: Program, keep: Collection[Tensor] = (), settled: int = 0,
     return program
 
 
-def pruned(program: Program) -> Program:
-    """The program without definitions that no output or update needs."""
-    needed = {*program.outputs, *(t for pair in program.updates for t in pair)}
-    kept = []
-    for definition in reversed(program.definitions):
-        if definition.target in needed:
-            kept.append(definition)
-            needed.update(tensors_in(definition.body))
-    return replace(program, definitions=tuple(reversed(kept)))
-
-
 def _common_length(before: Program, after: Program) -> int:
     pairs = zip(before.definitions, after.definitions, strict=False)
     return next((i for i, (a, b) in enumerate(pairs) if a != b), len(after.definitions))
 
 
 def _passed(program: Program, keep: frozenset[Tensor], settled: int, steps: list[Step] | None,
-            finished: set[tuple[object, ...]]) -> Program:
+            finished: set[Spelling]) -> Program:
     wanted = {*program.outputs, *(t for pair in program.updates for t in pair)}
-    state = _Pass(keep, frozenset(wanted), _consumers(program), steps, finished)
+    state = _Pass(keep, frozenset(wanted), consumers(program), steps, finished)
     for place, definition in enumerate(program.definitions):
         state.visit(definition, final=place < settled)
     return replace(program, definitions=tuple(state.made))
-
-
-def _consumers(program: Program) -> dict[Tensor, list[tuple[Definition, Expr]]]:
-    """Who reads a tensor, and by which element."""
-    found: dict[Tensor, list[tuple[Definition, Expr]]] = {}
-    for definition in program:
-        for element in elements_in(definition.body):
-            found.setdefault(element.tensor, []).append((definition, element))
-    return found
 
 
 @dataclass(slots=True)
@@ -102,12 +85,12 @@ class _Pass:
     wanted: frozenset[Tensor]
     consumers: dict[Tensor, list[tuple[Definition, Expr]]]
     steps: list[Step] | None
-    finished: set[tuple[object, ...]]
+    finished: set[Spelling]
     made: list[Definition] = field(default_factory=list)
     known: dict[Tensor, Definition] = field(default_factory=dict)
     inlined: dict[Tensor, Definition] = field(default_factory=dict)
-    shapes: dict[tuple[object, ...], Definition] = field(default_factory=dict)
-    parts: dict[tuple[object, ...], tuple[Definition, tuple[Idx, ...]]] = field(default_factory=dict)
+    shapes: dict[Spelling, Definition] = field(default_factory=dict)
+    parts: dict[Spelling, tuple[Definition, tuple[Idx, ...]]] = field(default_factory=dict)
     log_sums: dict[Tensor, Definition] = field(default_factory=dict)
 
     def visit(self, definition: Definition, final: bool) -> None:
@@ -124,7 +107,7 @@ class _Pass:
         else:
             self._record(definition, shape)
 
-    def _record(self, definition: Definition, shape: tuple[object, ...]) -> None:
+    def _record(self, definition: Definition, shape: Spelling) -> None:
         self.made.append(definition)
         self.known[definition.target] = definition
         self.shapes.setdefault(shape, definition)
@@ -179,18 +162,24 @@ class _Pass:
             return True
         if any(reader.op in ("max", "min") for reader, _ in self.consumers.get(target, ())):
             return False  # the derivative of a maximum compares it with these very numbers
-        if trivial(body):
+        if trivial(body) or self._is_shift(body):
             return True
         return not self._has_a_line(definition) and self._read_once(target) and (
             weight(body) <= INLINED_WEIGHT)
 
     def _has_a_line(self, definition: Definition) -> bool:
         """A sensitivity, or a pre-activation (an affine map of a sum): worth a name."""
-        if is_sensitivity(definition):
+        if is_sensitivity(definition) and definition.adjoint_of is not None:
             primal = self.known.get(definition.adjoint_of)
             return primal is None or not isinstance(primal.body, Function)
         return any(
             self.known[t].op == "sum" for t in tensors_in(definition.body) if t in self.known)
+
+    def _is_shift(self, body: Expr) -> bool:
+        """c + lse: written out everywhere, so that the shift cancels in exp(f + c − lse)."""
+        return isinstance(body, Add) and weight(body) <= SHIFT_WEIGHT and any(
+            isinstance(t, (Element, TensorSymbol)) and t.tensor in self.known
+            and self.known[t.tensor].op == "lse" for t in body.args)
 
     def _read_once(self, target: Tensor) -> bool:
         """Read by one element that carries every index of its reader: nothing is computed twice."""
@@ -279,21 +268,3 @@ class _Pass:
                     replaced[node] = definition.target.at(
                         *(mapping[i] for i in definition.indices))
         return body.xreplace(replaced) if replaced else body
-
-
-def trivial(body: Expr) -> bool:
-    """A number, a copy, or a product of numbers, sizes, hypers and at most one element."""
-    factors = [f.args[0] if isinstance(f, Pow) and f.args[1].is_Integer else f
-               for f in Mul.make_args(body)]
-    if any(isinstance(f, (Add, Function)) for f in factors):
-        return False
-    big = [f for f in factors if isinstance(f, Element)
-           or (isinstance(f, TensorSymbol) and f.tensor.role == "intermediate")]
-    return len(big) <= 1 and all(
-        isinstance(f, (Element, TensorSymbol, Idx)) or not f.args or f.is_number for f in factors)
-
-
-def is_sensitivity(definition: Definition) -> bool:
-    """Whether a definition is worth the name δ: an adjoint that is more than a copy or a sum."""
-    return definition.adjoint_of is not None and definition.op == "map" and not isinstance(
-        definition.body, (Element, TensorSymbol))

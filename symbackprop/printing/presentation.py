@@ -18,8 +18,8 @@ from sympy import Add, Expr
 from symbackprop.indexing import replace_indices, unshadowed
 from symbackprop.notation import Definition, Element, Program, Tensor, elements_in, tensors_in
 from symbackprop.printing.index import right_hand_side
+from symbackprop.readers import is_sensitivity, pruned, trivial
 from symbackprop.rules.forms import factored, weight
-from symbackprop.simplification import is_sensitivity, pruned, trivial
 
 WIDEST = 60
 COPIED = 3
