@@ -127,7 +127,8 @@ def maxima_and_minima():
 def everything_of_rank_zero():
     a, b, c = sb.data("a"), sb.parameter("b"), sb.hyper("c")
     s = sb.define("s", (), a*b + c)
-    return [s, sb.define("r", (), sp.tanh(s)/c)], {"a": np.array(2.0), "b": np.array(-3.0), "c": 0.5}
+    values = {"a": np.array(2.0), "b": np.array(-3.0), "c": 0.5}
+    return [s, sb.define("r", (), sp.tanh(s)/c)], values
 
 
 @case
