@@ -32,14 +32,13 @@ def presented(program: Program, declared: Collection[Tensor], whole: Tensor | No
     declared: what the forward program defines, which is read here by its name;
     whole: the one tensor whose body is wanted in full, with every adjoint inlined in it.
     """
-    if whole is not None:
-        program = pruned(replace(program, outputs=(whole,)))
+    outputs = program.outputs if whole is None else (whole,)
+    own = tuple(d for d in program if d.target not in declared or d.target in outputs)
+    program = pruned(replace(program, definitions=own, outputs=outputs))
     counts = Counter(e.tensor for d in program for e in elements_in(d.body))
     inlined: dict[Tensor, Definition] = {}
     shown = []
     for definition in program:
-        if definition.target in declared and definition.target not in program.outputs:
-            continue
         body = _with_contents(definition, inlined)
         written = replace(definition, body=body, over=(), op="map")
         if definition.target not in program.outputs and (
