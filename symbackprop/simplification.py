@@ -42,8 +42,8 @@ from symbackprop.rules.stability import STABILITY
 RULES = (*STABILITY, *ALGEBRA)
 Spelling = tuple[object, ...]
 ROUNDS = 4
-INLINED_WEIGHT = 40
-SHIFT_WEIGHT = 12
+INLINED_WEIGHT = 60
+SHIFT_WEIGHT = 18
 
 
 def simplify(program: Program, keep: Collection[Tensor] = (), settled: int = 0,

@@ -21,7 +21,7 @@ from symbackprop.printing.index import right_hand_side
 from symbackprop.readers import is_sensitivity, pruned, trivial
 from symbackprop.rules.forms import factored, weight
 
-WIDEST = 60
+WIDEST = 90
 COPIED = 3
 
 

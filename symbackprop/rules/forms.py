@@ -16,7 +16,8 @@ from symbackprop.notation import Element, TensorSymbol
 from symbackprop.rewriting import rewrite
 from symbackprop.rules.algebra import COMPLEMENT
 
-LARGEST = 90
+LARGEST = 140
+READ = 3
 
 
 def shortest(body: Expr) -> Expr:
@@ -72,14 +73,17 @@ def _quotients_cancelled(body: Expr) -> Expr:
 
 
 def weight(expr: Expr) -> int:
-    """The number of nodes, an element counting as one."""
+    """How long a formula reads: a tensor counts three, an operation or a number one, a sign none."""
     total = 0
     stack = [expr]
     while stack:
         node = stack.pop()
-        total += 1
-        if not isinstance(node, (Element, TensorSymbol, Idx)):
-            stack.extend(node.args)
+        if isinstance(node, (Element, TensorSymbol)):
+            total += READ
+            continue
+        parts = [] if isinstance(node, Idx) else [a for a in node.args if a != -1]
+        total += not (isinstance(node, Mul) and len(parts) == 1)
+        stack.extend(parts)
     return total
 
 
