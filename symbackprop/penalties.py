@@ -65,7 +65,8 @@ def l2(strength: Any, *tensors: Any) -> Expr:
 
 def elastic_net(strength1: Any, strength2: Any, *tensors: Any) -> Expr:
     """λ1 Σ|w| + λ2 Σ w²; tensors or their names, none for all weights."""
-    return elementwise(strength1, Abs, *tensors) + elementwise(strength2, _square, *tensors)
+    first, second = _strength(strength1, "lam1"), _strength(strength2, "lam2")
+    return elementwise(first, Abs, *tensors) + elementwise(second, _square, *tensors)
 
 
 def elementwise(strength: Any, function: Callable[[Expr], Any], *tensors: Any) -> Expr:
@@ -192,7 +193,7 @@ def _sum(function: Callable[[Expr], Any], tensor: Tensor) -> Expr:
     return Sum(scalar_operand(value), *letters) if letters else scalar_operand(value)
 
 
-def _strength(given: Any) -> Expr:
+def _strength(given: Any, hint: str = "lam") -> Expr:
     """λ as a scalar: a number becomes a hyper with that default."""
     if isinstance(given, (Array, str)):
         raise DeclarationError(f"the strength of a penalty comes first and is a number or a "
@@ -202,7 +203,7 @@ def _strength(given: Any) -> Expr:
         return value
     if not value.is_real or not value.is_finite:
         raise DeclarationError(f"the strength of a penalty is a finite real number, not {given!r}")
-    tensor = Array(None, (), (), "hyper", hint="lam", numbered=False, where=where())
+    tensor = Array(None, (), (), "hyper", hint=hint, numbered=False, where=where())
     tensor.default = float(Float(value))
     return tensor.symbol
 
