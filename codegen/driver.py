@@ -23,21 +23,24 @@ from symbackprop.codegen.schedule.order import reorder
 from symbackprop.codegen.schedule.products import multiply
 from symbackprop.codegen.schedule.storage import allocate, with_defined_updates
 from symbackprop.codegen.stability import stabilise
-from symbackprop.codegen.store import checked_dtype, load
+from symbackprop.codegen.store import load
 from symbackprop.codegen.training import TrainingKernel
 from symbackprop.codegen.verification import verify_kernel
 from symbackprop.collect import program as collected
 from symbackprop.declare import tensor_of
+from symbackprop.errors import CompilationError
 from symbackprop.normal import normalise
 from symbackprop.notation import Program, Tensor
 from symbackprop.simplification import simplify
+
+DTYPES = ("float32", "float64")
 
 
 def compile(outputs: Any, dtype: str = "float32", threads: int | None = None) -> Executable:
     """A compiled function of the inputs by name that returns the values of tensors.
 
     outputs: a tensor or rank-0 expression, or a list of them (then a list is returned);
-    dtype: "float32" or "float64"; threads: None for as many as pay.
+    dtype: "float32" or "float64"; threads: at most so many, None for as many as pay.
     Raises CompilationError for what has no value, e.g. an undefined function.
 
     >>> import symbackprop as sb
@@ -47,11 +50,12 @@ def compile(outputs: Any, dtype: str = "float32", threads: int | None = None) ->
     >>> f(x=[1, 2, 3])
     array([1., 4., 9.], dtype=float32)
     """
+    check_options(dtype, threads)
     declared = collected(outputs)
     verify(declared)
     program = simplify(normalise(declared))
     kernel = kernel_of(program)
-    module = emit(kernel, checked_dtype(dtype))
+    module = emit(kernel, dtype)
     function = load(module, dtype)
     single = not isinstance(outputs, (list, tuple))
     return Executable(declared, kernel, module, function, dtype, single)
@@ -62,15 +66,24 @@ def compile_training(program: Program, batch: Sequence[Tensor], size: Symbol | N
     """A compiled run of training steps: a program in normal form with updates, step after step.
 
     batch: the data whose first axis is `size` and whose rows are gathered by an order of rows;
-    loss: the rank-0 tensor that is recorded at each step; threads: None for as many as pay.
+    loss: the rank-0 tensor that is recorded at each step; dtype, threads: as for `compile`.
     """
+    check_options(dtype, threads)
     measured = tensor_of(loss, "compile_training(…, loss)")
     program = with_defined_updates(replace(program, outputs=(measured,)))
     kernel = kernel_of(program, size)
     gathered = tuple(t for t in batch if any(b.tensor is t for b in kernel.buffers))
-    module = emit_training(kernel, gathered, measured, checked_dtype(dtype))
+    module = emit_training(kernel, gathered, measured, dtype)
     function = load(module, dtype)
     return TrainingKernel(program, kernel, module, function, dtype, gathered)
+
+
+def check_options(dtype: str, threads: int | None) -> None:
+    """CompilationError for a dtype that kernels do not have, or an odd number of threads."""
+    if dtype not in DTYPES:
+        raise CompilationError(f"dtype={dtype!r}: a kernel computes in 'float32' or 'float64'")
+    if threads is not None and (not isinstance(threads, int) or threads < 1):
+        raise CompilationError(f"threads={threads!r}: a positive int, or None for as many as pay")
 
 
 def kernel_of(program: Program, batch: Symbol | None = None) -> Kernel:

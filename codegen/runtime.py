@@ -179,9 +179,9 @@ def named_sizes(values: Mapping[str, Any], kernel: Kernel, inputs: Mapping[str, 
     sizes = {str(size): size for size in kernel.sizes}
     for name in values:
         if name not in inputs and name not in sizes:
-            known = [*inputs, *sizes]
-            near = difflib.get_close_matches(name, known, 1)
-            hint = f"; did you mean {near[0]}?" if near else ""
+            known = {word.lower(): word for word in (*inputs, *sizes)}
+            near = difflib.get_close_matches(name.lower(), known, 1)
+            hint = f"; did you mean {known[near[0]]}?" if near else ""
             raise InputError(f"there is no input {name!r}; the inputs are {', '.join(inputs)}"
                              f"{hint}")
     found = {}

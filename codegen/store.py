@@ -33,8 +33,6 @@ from symbackprop.codegen.layout import Argument, Module
 from symbackprop.errors import CompilationError
 from symbackprop.notation import Tensor
 
-DTYPES = ("float32", "float64")
-
 _lock = threading.RLock()
 _loaded: dict[Path, Function] = {}
 
@@ -45,13 +43,6 @@ class Function:
 
     call: Callable[..., Any]
     path: Path
-
-
-def checked_dtype(dtype: str) -> str:
-    """The dtype if kernels can have it, else CompilationError."""
-    if dtype not in DTYPES:
-        raise CompilationError(f"dtype={dtype!r}: a kernel computes in 'float32' or 'float64'")
-    return dtype
 
 
 def load(module: Module, dtype: str) -> Function:

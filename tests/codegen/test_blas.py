@@ -1,0 +1,85 @@
+"""Products by BLAS, and its threads: one inside of kernels, restored afterwards in any case."""
+
+import threading
+
+import numpy as np
+import pytest
+import threadpoolctl
+from numba import njit
+
+from symbackprop.codegen import blas
+from symbackprop.codegen.blas import single_threaded
+
+LAYOUTS = ["nn", "nt", "tn", "tt"]
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_products_have_alpha_and_beta_in_every_layout(layout: str, dtype: str) -> None:
+    gemm = getattr(blas, f"gemm_{layout}")
+
+    @njit
+    def product(m, n, k, alpha, a, b, beta, c):
+        gemm(m, n, k, alpha, a, b, beta, c)
+
+    rng = np.random.default_rng(0)
+    for m, n, k in [(3, 4, 5), (1, 4, 5), (3, 1, 5), (3, 4, 1), (1, 1, 1), (17, 33, 8)]:
+        a, b, c = (rng.normal(size=s).astype(dtype) for s in ((m, k), (k, n), (m, n)))
+        expected = 2*(a.astype(float) @ b) - 0.5*c
+        stored_a = a if layout[0] == "n" else np.ascontiguousarray(a.T)
+        stored_b = b if layout[1] == "n" else np.ascontiguousarray(b.T)
+        real = np.dtype(dtype).type
+        product(m, n, k, real(2), stored_a, stored_b, real(-0.5), c)
+        np.testing.assert_allclose(c, expected, atol=1e-5 if dtype == "float32" else 1e-13)
+
+
+def threads() -> list[int]:
+    """How many threads SciPy's BLAS may use now."""
+    controllers = blas._scipy_blas().lib_controllers
+    assert controllers
+    return [controller.num_threads for controller in controllers]
+
+
+def test_only_the_blas_of_scipy_is_limited() -> None:
+    paths = [lib["filepath"] for lib in threadpoolctl.threadpool_info()
+             if lib["user_api"] == "blas"]
+    if any("numpy.libs" in path for path in paths) and any("scipy.libs" in path for path in paths):
+        assert all("scipy.libs" in lib.filepath for lib in blas._scipy_blas().lib_controllers)
+
+
+def test_the_first_one_in_saves_and_the_last_one_out_restores() -> None:
+    with blas._scipy_blas().limit(limits=2):
+        before = threads()
+        outer, inner = single_threaded(), single_threaded()
+        outer.__enter__()
+        inner.__enter__()
+        assert set(threads()) == {1}
+        outer.__exit__(None, None, None)  # overlapping, not nested
+        assert set(threads()) == {1}
+        inner.__exit__(None, None, None)
+        assert threads() == before
+
+
+def test_an_exception_restores_the_threads() -> None:
+    with blas._scipy_blas().limit(limits=2):
+        before = threads()
+        with pytest.raises(KeyboardInterrupt), single_threaded():
+            assert set(threads()) == {1}
+            raise KeyboardInterrupt
+        assert threads() == before
+
+
+def test_many_threads_leave_the_setting_as_it_was() -> None:
+    def work() -> None:
+        for _ in range(200):
+            with single_threaded():
+                pass
+
+    with blas._scipy_blas().limit(limits=2):
+        before = threads()
+        workers = [threading.Thread(target=work) for _ in range(4)]
+        for worker in workers:
+            worker.start()
+        for worker in workers:
+            worker.join()
+        assert threads() == before

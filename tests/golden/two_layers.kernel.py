@@ -1,0 +1,144 @@
+"""Generated: each statement stands under the formula that it computes."""
+
+from math import exp, inf, log, tanh
+
+import numpy as np
+from numba import njit
+
+from symbackprop.codegen.blas import gemm_nn, gemm_nt, gemm_tn
+from symbackprop.codegen.memory import view
+from symbackprop.codegen.vectormath import minus
+
+real = np.float32
+
+
+@njit(
+    nogil=True,
+    cache=True,
+    error_model="numpy",
+    fastmath={"contract", "reassoc", "nsz", "arcp", "afn"},
+)
+def kernel(
+    N,
+    x,  # data x: N × 8
+    y,  # data y: N × 10
+    W1,  # parameter W1: 8 × 9
+    b1,  # parameter b1: 9
+    W2,  # parameter W2: 9 × 10
+    b2,  # parameter b2: 10
+    L_out,
+    dLdW1,  # intermediate ∂L/∂W1: 8 × 9
+    dLdb1,  # intermediate ∂L/∂b1: 9
+    dLdW2,  # intermediate ∂L/∂W2: 9 × 10
+    dLdb2,  # intermediate ∂L/∂b2: 10
+    slot0,
+    slot1,
+    slot2,
+    slot3,
+):
+    # s1[n,j] = Σ_i x[n,i]·W1[i,j]
+    s1 = view(slot0, (N, 9))
+    gemm_nn(N, 9, 8, real(1), x, W1, real(0), s1)
+
+    # h[n,j] = tanh(b1[j] + s1[n,j])
+    h = view(slot0, (N, 9))
+    for n in range(N):
+        for j in range(9):
+            h[n, j] = tanh(b1[j] + s1[n, j])
+
+    # s2[n,k] = Σ_j h[n,j]·W2[j,k]
+    s2 = view(slot1, (N, 10))
+    gemm_nn(N, 10, 9, real(1), h, W2, real(0), s2)
+
+    # z[n,k] = b2[k] + s2[n,k]
+    z = view(slot1, (N, 10))
+    for n in range(N):
+        for k in range(10):
+            z[n, k] = b2[k] + s2[n, k]
+
+    # m1[n] = max_k z[n,k]
+    m1 = view(slot2, (N,))
+    for n in range(N):
+        largest = real(-inf)
+        for k in range(10):
+            largest = max(largest, z[n, k])
+        m1[n] = largest
+
+    # d1[n,k] = z[n,k] − m1[n]
+    d1 = view(slot1, (N, 10))
+    for n in range(N):
+        for k in range(10):
+            d1[n, k] = minus(z[n, k], m1[n])
+
+    # e1[n,k] = exp(d1[n,k])
+    e1 = view(slot2, (N, 10))
+    for n in range(N):
+        for k in range(10):
+            e1[n, k] = exp(d1[n, k])
+
+    # s4[n] = Σ_k e1[n,k]
+    s4 = view(slot3, (N,))
+    for n in range(N):
+        total = real(0)
+        for k in range(10):
+            total += e1[n, k]
+        s4[n] = total
+
+    # p[n,k] = e1[n,k]/s4[n]
+    p = view(slot2, (N, 10))
+    for n in range(N):
+        for k in range(10):
+            p[n, k] = e1[n, k]/s4[n]
+
+    # log_s[n] = log(s4[n])
+    log_s = view(slot3, (N,))
+    for n in range(N):
+        log_s[n] = log(s4[n])
+
+    # s3 = Σ_{n,k} (d1[n,k] − log_s[n])·y[n,k]
+    total = real(0)
+    for n in range(N):
+        for k in range(10):
+            total += (d1[n, k] - log_s[n])*y[n, k]
+    s3 = total
+
+    # L = −s3/N
+    L = -s3/real(N)
+
+    # δ2[n,k] = (p[n,k] − y[n,k])/N
+    delta2 = view(slot2, (N, 10))
+    for n in range(N):
+        for k in range(10):
+            delta2[n, k] = (p[n, k] - y[n, k])/real(N)
+
+    # ∂L/∂h[n,j] = Σ_k δ2[n,k]·W2[j,k]
+    dLdh = view(slot1, (N, 9))
+    gemm_nt(N, 9, 10, real(1), delta2, W2, real(0), dLdh)
+
+    # δ1[n,j] = ∂L/∂h[n,j]·(1 − h[n,j]²)
+    delta1 = view(slot1, (N, 9))
+    for n in range(N):
+        for j in range(9):
+            delta1[n, j] = dLdh[n, j]*(real(1) - h[n, j]**2)
+
+    # ∂L/∂W1[i,j] = Σ_n x[n,i]·δ1[n,j]
+    gemm_tn(8, 9, N, real(1), x, delta1, real(0), dLdW1)
+
+    # ∂L/∂b1[j] = Σ_n δ1[n,j]
+    for j in range(9):
+        dLdb1[j] = real(0)
+    for n in range(N):
+        for j in range(9):
+            dLdb1[j] += delta1[n, j]
+
+    # ∂L/∂W2[j,k] = Σ_n h[n,j]·δ2[n,k]
+    gemm_tn(9, 10, N, real(1), h, delta2, real(0), dLdW2)
+
+    # ∂L/∂b2[k] = Σ_n δ2[n,k]
+    for k in range(10):
+        dLdb2[k] = real(0)
+    for n in range(N):
+        for k in range(10):
+            dLdb2[k] += delta2[n, k]
+
+    L_out[()] = L
