@@ -1,0 +1,99 @@
+"""The value of every scalar function, over float64 arrays and over arrays of mpmath numbers.
+
+`FUNCTIONS[class]` is the pair of both; the interpreter knows no other functions.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from functools import reduce
+from typing import Any
+
+import mpmath
+import numpy as np
+import sympy as sp
+from sympy.functions.elementary.piecewise import ExprCondPair
+
+from symbackprop.functions import Iverson, leaky_relu, relu, sigmoid, softplus
+
+__all__ = ["FUNCTIONS"]
+
+
+def _precise(function: Callable[..., Any]) -> Callable[..., Any]:
+    """A function of mpmath over arrays; where it leaves the reals it is NaN, as in NumPy."""
+
+    def real(*arguments: Any) -> Any:
+        try:
+            found = function(*arguments)
+        except ZeroDivisionError:
+            return mpmath.inf
+        return mpmath.nan if isinstance(found, mpmath.mpc) else found
+
+    def over_arrays(*arguments: Any) -> Any:
+        return np.frompyfunc(real, len(arguments), 1)(*arguments)
+
+    return over_arrays
+
+
+def _both(name: str, precise: str = "") -> tuple[Callable[..., Any], Callable[..., Any]]:
+    return getattr(np, name), _precise(getattr(mpmath, precise or name))
+
+
+def _same(function: Callable[..., Any]) -> tuple[Callable[..., Any], Callable[..., Any]]:
+    return function, function
+
+
+def _by_math(function: Callable[..., Any], precise: Any) -> tuple[Callable[..., Any], Any]:
+    return np.vectorize(function, otypes=[float]), _precise(precise)
+
+
+def _folded(function: Callable[..., Any]) -> tuple[Callable[..., Any], Callable[..., Any]]:
+    return _same(lambda *arguments: reduce(function, arguments))
+
+
+def _stable_sigmoid(t: Any) -> Any:
+    return np.where(t >= 0, 1 / (1 + np.exp(-t)), np.exp(t) / (1 + np.exp(t)))
+
+
+def _log(t: Any, base: Any = None) -> Any:
+    return np.log(t) if base is None else np.log(t) / np.log(base)
+
+
+def _piecewise(*branches: Any) -> Any:
+    """The value of the first branch whose condition holds; the others are never looked at."""
+    found: Any = math.nan
+    for value, condition in reversed(branches):
+        found = np.where(condition, value, found)
+    return found
+
+
+FUNCTIONS: dict[type, tuple[Callable[..., Any], Callable[..., Any]]] = {
+    sp.Add: _folded(np.add),
+    sp.Pow: (np.power, _precise(lambda base, exponent: base**exponent)),
+    sp.exp: _both("exp"), sp.log: (_log, _precise(mpmath.log)),
+    sp.sin: _both("sin"), sp.cos: _both("cos"), sp.tan: _both("tan"),
+    sp.asin: _both("arcsin", "asin"), sp.acos: _both("arccos", "acos"),
+    sp.atan: _both("arctan", "atan"), sp.atan2: _both("arctan2", "atan2"),
+    sp.sinh: _both("sinh"), sp.cosh: _both("cosh"), sp.tanh: _both("tanh"),
+    sp.asinh: _both("arcsinh", "asinh"), sp.acosh: _both("arccosh", "acosh"),
+    sp.atanh: _both("arctanh", "atanh"),
+    sp.erf: _by_math(math.erf, mpmath.erf), sp.erfc: _by_math(math.erfc, mpmath.erfc),
+    sp.floor: _both("floor"), sp.ceiling: _both("ceil"), sp.sign: _both("sign"),
+    sp.Abs: _same(np.abs), sp.Mod: _same(np.mod),
+    sp.Heaviside: _same(lambda t, at_zero: np.where(t == 0, at_zero, np.where(t > 0, 1, 0))),
+    sp.Max: _folded(np.maximum), sp.Min: _folded(np.minimum),
+    relu: _same(lambda t: np.maximum(t, 0)),
+    leaky_relu: _same(lambda t, slope: np.where(t > 0, t, slope * t)),
+    sigmoid: (_stable_sigmoid, _precise(lambda t: 1 / (1 + mpmath.exp(-t)))),
+    softplus: (lambda t: np.logaddexp(0, t), _precise(lambda t: mpmath.log1p(mpmath.exp(t)))),
+    sp.Eq: _same(np.equal), sp.Ne: _same(np.not_equal),
+    sp.Lt: _same(np.less), sp.Le: _same(np.less_equal),
+    sp.Gt: _same(np.greater), sp.Ge: _same(np.greater_equal),
+    sp.And: _folded(np.logical_and), sp.Or: _folded(np.logical_or),
+    sp.Not: _same(np.logical_not), sp.ITE: _same(np.where),
+    Iverson: _same(lambda condition: np.where(condition, 1, 0)),
+    sp.KroneckerDelta: _same(lambda this, other, *_: np.where(np.equal(this, other), 1, 0)),
+    ExprCondPair: _same(lambda value, condition: (value, condition)),
+    sp.Piecewise: _same(_piecewise),
+}

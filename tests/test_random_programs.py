@@ -1,0 +1,67 @@
+"""Random programs from the grammar: derivatives and kernels against JAX.
+
+The seed of the run stands in the header; a failure prints the program and what draws it again:
+`pytest --seed …`, or `random_case(seed, kind, number)`.
+"""
+
+import pytest
+
+from tests.support.comparison import (
+    EVEN,
+    ODD,
+    check_gradients,
+    check_hessian,
+    check_kernel,
+    check_passes,
+)
+
+GRADIENTS, PASSES, HESSIANS, KERNELS = 1, 2, 3, 4  # kinds, the second number of a seed
+
+
+@pytest.mark.parametrize("chunk", range(30))
+def test_gradients_of_ten_random_programs_are_those_of_jax(chunk, seed):
+    for number in range(10*chunk, 10*chunk + 10):
+        check_gradients(seed, GRADIENTS, number)
+
+
+@pytest.mark.parametrize("chunk", range(5))
+def test_normalise_and_simplify_change_no_value_of_twenty_random_programs(chunk, seed):
+    for number in range(20*chunk, 20*chunk + 20):
+        check_passes(seed, PASSES, number)
+
+
+@pytest.mark.parametrize("chunk", range(4))
+def test_second_derivatives_of_six_random_programs_are_those_of_jax(chunk, seed):
+    for number in range(6*chunk, 6*chunk + 6):
+        check_hessian(seed, HESSIANS, number)
+
+
+@pytest.mark.parametrize("chunk", range(25))
+def test_kernels_of_four_random_programs_are_as_exact_as_jax(chunk, seed):
+    four_kernels(seed, chunk)
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize("chunk", range(200))
+def test_soak_gradients(chunk, seed):
+    for number in range(1000 + 10*chunk, 1010 + 10*chunk):
+        check_gradients(seed, GRADIENTS, number)
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize("chunk", range(500))
+def test_soak_kernels(chunk, seed):
+    four_kernels(seed, 1000 + chunk)
+
+
+def four_kernels(seed: int, chunk: int) -> None:
+    """Two kernels without a GEMM and two as they come; half on batches that no tile divides."""
+    without = 0
+    for number in range(100*chunk, 100*chunk + 100):
+        batches = ODD if number % 2 else EVEN
+        single = number % 4 in (0, 3)  # float32 as well, on even and on odd batches
+        without += not check_kernel(seed, KERNELS, number, batches=batches, single=single)
+        if without == 2:
+            break
+    for number, batches in ((100*chunk, EVEN), (100*chunk + 1, ODD)):
+        check_kernel(seed, KERNELS + 1, number, batches=batches, layers=True, single=number % 2 == 0)
