@@ -64,4 +64,5 @@ def four_kernels(seed: int, chunk: int) -> None:
         if without == 2:
             break
     for number, batches in ((100*chunk, EVEN), (100*chunk + 1, ODD)):
-        check_kernel(seed, KERNELS + 1, number, batches=batches, layers=True, single=number % 2 == 0)
+        check_kernel(seed, KERNELS + 1, number, batches=batches, layers=True,
+                     single=batches is EVEN)
