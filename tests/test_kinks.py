@@ -1,0 +1,155 @@
+"""The table of kinks, the same for the derivative, the interpreter and the kernels.
+
+relu′(0) = 0, |·|′(0) = 0, leaky′(0) = the slope, a tie of Max is shared, Max(0, t) is relu, a
+maximum over an index is shared between ties, second derivatives at kinks are 0.
+"""
+
+import numpy as np
+import pytest
+import sympy as sp
+from sympy import Abs, Max, Min, Piecewise, Sum
+
+import symbackprop as sb
+from symbackprop.functions import leaky_relu, relu
+from symbackprop.interpreter import evaluate
+
+i, j = sb.indices("i j", 3, 4)
+X = np.array([-2.0, 0.0, 3.0])
+
+# name: (function of t, its derivative at −2, 0 and 3)
+KINKS = {
+    "relu": (relu, [0, 0, 1]),
+    "Max(0, t)": (lambda t: Max(0, t), [0, 0, 1]),
+    "Max(t, 0)·2": (lambda t: 2*Max(t, 0), [0, 0, 2]),
+    "Min(0, t)": (lambda t: Min(0, t), [1, 0, 0]),
+    "−relu(−t)": (lambda t: -relu(-t), [1, 0, 0]),
+    "|t|": (Abs, [-1, 0, 1]),
+    "|t|·t": (lambda t: Abs(t)*t, [4, 0, 6]),
+    "leaky": (leaky_relu, [0.1, 0.1, 1]),
+    "leaky with slope 1/4": (lambda t: leaky_relu(t, 0.25), [0.25, 0.25, 1]),
+    "sign": (sp.sign, [0, 0, 0]),
+    "Heaviside": (sp.Heaviside, [0, 0, 0]),
+    "t·Heaviside": (lambda t: t*sp.Heaviside(t), [0, 0.5, 1]),
+    "t·[t > 0]": (lambda t: t*sb.Iverson(t > 0), [0, 0, 1]),
+    "Max(t, 2t): a tie at 0": (lambda t: Max(t, 2*t), [1, 1.5, 2]),
+    "Min(t, 2t): a tie at 0": (lambda t: Min(t, 2*t), [2, 1.5, 1]),
+    "Max(t, 2t, 6t): a tie of three": (lambda t: Max(t, 2*t, 6*t), [1, 3, 6]),
+    "t < 0 in a Piecewise": (lambda t: Piecewise((5*t, t < 0), (t, True)), [5, 1, 1]),
+    "t ≤ 0 in a Piecewise": (lambda t: Piecewise((5*t, t <= 0), (t, True)), [5, 5, 1]),
+    "√ in a branch": (lambda t: Piecewise((sp.sqrt(t), t > 0), (0, True)), [0, 0, 0.5/3**0.5]),
+    "log in a branch": (lambda t: Piecewise((sp.log(t), t > 0), (t, True)), [1, 1, 1/3]),
+    "floor": (lambda t: t*sp.floor(t + 0.5), [-2, 0, 3]),
+}
+
+
+def value(*tensors, **given):
+    """The values of tensors, from those given values that they read."""
+    tensors = [getattr(tensor, "tensor", tensor) for tensor in tensors]
+    program = sb.program(tensors)
+    read = {tensor.name for tensor in program.inputs}
+    arrays = evaluate(program, {name: v for name, v in given.items() if name in read})
+    return arrays[tensors[0]] if len(tensors) == 1 else [arrays[tensor] for tensor in tensors]
+
+
+def gradient_of(function):
+    """Σ_i f(x[i]) and its derivative by x."""
+    x = sb.parameter("x", i)
+    loss = sb.define("L", (), Sum(function(x[i]), i))
+    return x, loss, sb.derive(loss)
+
+
+@pytest.mark.parametrize("name", KINKS)
+def test_the_derivative_at_a_kink_is_that_of_the_table(name):
+    function, expected = KINKS[name]
+    x, _, d = gradient_of(function)
+    assert "Dirac" not in d.text("index")
+    np.testing.assert_allclose(value(d[x], x=X), expected, rtol=1e-15)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_kernels_have_the_same_kinks(dtype):
+    loss, gradients = 0, []
+    for place, (function, _) in enumerate(KINKS.values()):
+        x = sb.parameter(f"x{place}", i)
+        loss = loss + sb.define(f"L{place}", (), Sum(function(x[i]), i))
+        gradients.append(x)
+    d = sb.derive(loss)
+    kernel = sb.compile([d[x] for x in gradients], dtype=dtype)
+    asked = {tensor.name for tensor in kernel.program.inputs}
+    found = kernel(**{x.name: X for x in gradients if x.name in asked})
+    for name, values in zip(KINKS, found, strict=True):
+        np.testing.assert_allclose(values, KINKS[name][1], rtol=1e-6, err_msg=name)
+
+
+def test_the_slope_of_a_parametric_relu_is_learned_and_has_no_derivative_at_zero():
+    x, alpha = sb.data("x", i), sb.parameter("alpha")
+    d = sb.derive(sb.define("L", (), Sum(i*leaky_relu(x[i], alpha), i)), [alpha, x])
+    by_alpha, by_x = value(d[alpha], d[x], x=X, alpha=0.25)
+    assert by_alpha == 0*-2 + 1*0 + 2*0
+    np.testing.assert_array_equal(by_x, [0, 0.25, 2])
+    assert value(d[alpha], x=X[::-1], alpha=0.25) == 2*-2
+
+
+def test_a_tie_of_two_tensors_is_shared():
+    a, b = sb.parameter("a", i), sb.parameter("b", i)
+    d = sb.derive(sb.define("L", (), Sum(Max(a[i], b[i]), i)))
+    by_a, by_b = value(d[a], d[b], a=[1, 2, 3], b=[1, 3, 2])
+    np.testing.assert_array_equal(by_a, [0.5, 0, 1])
+    np.testing.assert_array_equal(by_b, [0.5, 1, 0])
+
+
+@pytest.mark.parametrize("dtype", [None, "float32", "float64"])
+@pytest.mark.parametrize("reduction", [sb.Maximum, sb.Minimum])
+def test_a_maximum_over_an_index_is_shared_between_ties(reduction, dtype):
+    x = sb.parameter("x", i, j)
+    loss = sb.define("L", (), Sum((i + 1)*reduction(x[i, j], j), i))
+    d = sb.derive(loss)
+    given = np.array([[1, 2, 2, 0], [3, 3, 3, 3], [0, 1, 2, 3]], dtype=float)
+    given = given if reduction is sb.Maximum else -given
+    found = (value(d[x], x=given) if dtype is None
+             else sb.compile(d[x], dtype=dtype)(x=given))
+    expected = [[0, 0.5, 0.5, 0], [0.5, 0.5, 0.5, 0.5], [0, 0, 0, 3]]
+    np.testing.assert_allclose(found, expected, rtol=1e-7)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_a_maximum_of_a_computed_body_finds_its_maximum_in_a_kernel(dtype):
+    """What is compared with the maximum must be the very number that entered it."""
+    n, m = sb.indices("n m", sb.size("N"), 37)
+    x, w = sb.data("x", n, m), sb.parameter("w", m)
+    body = sp.exp(x[n, m]*w[m]/3)*sp.sin(w[m] + x[n, m]**2/7) + w[m]*x[n, m]/11
+    d = sb.derive(sb.define("L", (), Sum(sb.Maximum(body, m), n)))
+    rng = np.random.default_rng(5)
+    given = {"x": rng.normal(size=(101, 37)), "w": rng.normal(size=37)}
+    exact = value(d[w], **given)
+    found = sb.compile(d[w], dtype=dtype)(**given)
+    assert np.isfinite(found).all()
+    np.testing.assert_allclose(found, exact, rtol=0, atol=abs(exact).max()*(
+        1e-10 if dtype == "float64" else 2e-5))
+
+
+@pytest.mark.parametrize(("name", "second"), [
+    ("relu", [0, 0, 0]), ("|t|", [0, 0, 0]), ("leaky", [0, 0, 0]), ("Max(0, t)", [0, 0, 0]),
+    ("|t|·t", [-2, 0, 2]), ("Max(t, 2t): a tie at 0", [0, 0, 0]),
+])
+def test_second_derivatives_at_kinks_are_zero(name, second):
+    function, _ = KINKS[name]
+    x = sb.parameter("x", i)
+    d = sb.derive(sb.define("L", (), Sum(function(x[i]) + x[i]**3/6, i)))
+    again = sb.derive(sb.define("M", (), Sum(d[x][i], i)), [x])
+    assert "Dirac" not in again.text("index")
+    found = value(again[x], x=X)
+    np.testing.assert_allclose(found, np.array(second) + X, atol=1e-15)
+
+
+def test_array_notation_has_the_same_kinks():
+    x = sb.parameter("x", 3)
+    for given, expected in [
+        (sb.relu(x), [0, 0, 1]), (sb.maximum(x, 0), [0, 0, 1]), (abs(x), [-1, 0, 1]),
+        (sb.minimum(0, x), [1, 0, 0]), (sb.leaky_relu(x), [0.1, 0.1, 1]),
+        (sb.maximum(x, x), [1, 1, 1]), (sb.maximum(x, 3*x), [1, 2, 3]),
+    ]:
+        d = sb.derive(given.sum())
+        np.testing.assert_allclose(value(d[x], x=X), expected)
+    d = sb.derive(x.max())
+    np.testing.assert_allclose(value(d[x], x=[1, 1, 0]), [0.5, 0.5, 0])
