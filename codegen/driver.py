@@ -17,6 +17,7 @@ from symbackprop.codegen.emission import emit, emit_training
 from symbackprop.codegen.ir import Kernel
 from symbackprop.codegen.lowering import lower
 from symbackprop.codegen.runtime import Executable
+from symbackprop.codegen.schedule.absorption import absorb
 from symbackprop.codegen.schedule.contractions import contract
 from symbackprop.codegen.schedule.inlining import inline
 from symbackprop.codegen.schedule.order import reorder
@@ -90,5 +91,5 @@ def kernel_of(program: Program, batch: Symbol | None = None) -> Kernel:
     """The kernel of a program in normal form."""
     program = inline(contract(stabilise(program)))
     kernel = lower(program, batch)
-    kernel = multiply(reorder(kernel))
+    kernel = absorb(multiply(reorder(kernel)))
     return verify_kernel(allocate(kernel))

@@ -28,11 +28,12 @@ from symbackprop.notation import Definition, Program, Tensor, elements_in, tenso
 def allocate(kernel: Kernel) -> Kernel:
     """The kernel with a buffer for every tensor, and copies for next values with no home."""
     program = kernel.program
-    homes = _homes(program)
-    copies = tuple(_copy(old, new) for old, new in program.updates if homes.get(new) is not old)
+    overwritten = homes(program)
+    copies = tuple(_copy(old, new) for old, new in program.updates
+                   if overwritten.get(new) is not old)
     kernel = replace(kernel, stages=(*kernel.stages, *copies))
     buffers = [Buffer(t, "scalar" if t.role == "hyper" else "argument") for t in inputs(program)]
-    buffers += [Buffer(new, "next", home=old) for new, old in homes.items()]
+    buffers += [Buffer(new, "next", home=old) for new, old in overwritten.items()]
     known = {buffer.tensor for buffer in buffers}
     slots = _Slots(last_reads(kernel))
     for place, stage in enumerate(kernel.stages):
@@ -62,7 +63,7 @@ def last_reads(kernel: Kernel) -> dict[Tensor, int]:
     return found
 
 
-def _homes(program: Program) -> dict[Tensor, Tensor]:
+def homes(program: Program) -> dict[Tensor, Tensor]:
     """next value -> the tensor in whose array it may be written at once."""
     places = {d.target: place for place, d in enumerate(program)}
     last: dict[Tensor, int] = {}

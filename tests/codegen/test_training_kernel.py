@@ -1,5 +1,6 @@
 """Runs of steps: the same numbers as the interpreter's, step by step, and nothing allocated."""
 
+import re
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -244,3 +245,34 @@ def test_a_step_without_any_data_runs_once_for_each_row_of_the_order() -> None:
     kernel.run(np.zeros(4, np.int64), 1, arrays, {}, losses)
     np.testing.assert_allclose(arrays[w], 1 - 0.5**4)
     np.testing.assert_allclose(losses, 6*0.25**np.arange(4))
+
+
+def linear_net(more: bool = False) -> Net:
+    """Squared error of one layer with an L2 penalty and plain gradient descent."""
+    x, y, w = sb.data("x", n, i), sb.data("y", n, j), sb.parameter("W", i, j)
+    rate, lam = sb.hyper("rate", 0.1), sb.hyper("lam", 0.5)
+    s = sb.define("s", (n, j), Sum(x[n, i]*w[i, j], i))
+    loss = sb.define("L", (), Sum((s[n, j] - y[n, j])**2, n, j)/N + lam*Sum(w[i, j]**2, i, j))
+    d = sb.derive(loss)
+    updates = [(w, sb.define("W_next", (i, j), w[i, j] - rate*d[w][i, j]))]
+    arrays = {x: random(ROWS, 6), y: random(ROWS, 5), w: random(6, 5)}
+    if more:  # the old W is read by another update as well, and its gradient too
+        v = state("v", i, j)
+        updates.append((v, sb.define("v_next", (i, j), v[i, j] + d[w][i, j]**2 + w[j - j, j])))
+        arrays[v] = np.zeros((6, 5))
+    return Net(step(loss, updates), (x, y), arrays, {rate.tensor: 0.1, lam.tensor: 0.5})
+
+
+@pytest.mark.parametrize("more", [False, True])
+def test_gradient_descent_with_a_penalty_is_one_product(more: bool) -> None:
+    """W ← (1 − 2λη)·W − η·xᵀδ in one call of BLAS, unless something else needs what it skips."""
+    net, order = linear_net(more), np.arange(ROWS)
+    kernel = net.kernel()
+    merged = re.search(r"# W_next\[i,j\] = W\[i,j\]·\(1 − 2·.*\) − rate·Σ_n x", kernel.source)
+    assert bool(merged) is not more
+    arrays, (expected, losses) = net.copies(), net.slow(order, 8)
+    found = np.zeros(len(losses))
+    kernel.run(order, 8, arrays, net.hypers, found)
+    np.testing.assert_allclose(found, losses, rtol=1e-12)
+    for old, _ in net.program.updates:
+        np.testing.assert_allclose(arrays[old], expected[old], rtol=1e-10)

@@ -1,0 +1,89 @@
+"""absorb(kernel): a product that only an update reads is added to what it updates, by BLAS.
+
+    g[i,j] = Σ_n x[n,i]·δ[n,j]
+    W_next[i,j] = W[i,j] − rate·(g[i,j] + 2·λ·W[i,j])      W ← (1 − 2·λ·rate)·W − rate·xᵀ·δ
+
+One Gemm with α = −rate and β = 1 − 2·λ·rate, no array for g and no pass over W.  The update must
+be linear in g and in the tensor that it overwrites, with coefficients that carry no index.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from sympy import Add, Expr, Idx, Mul, Sum, Tuple, expand
+
+from symbackprop.codegen.ir import Gemm, Kernel, Stage
+from symbackprop.codegen.schedule.storage import homes
+from symbackprop.notation import Definition, Element, Tensor, elements_in, tensors_in
+from symbackprop.rules.forms import weight
+
+HEAVIEST = 40
+
+
+def absorb(kernel: Kernel) -> Kernel:
+    """The same kernel, with such pairs of stages made one."""
+    overwritten = homes(kernel.program)
+    stages = list(kernel.stages)
+    for update in kernel.stages:
+        old = overwritten.get(update.definition.target)
+        made = None if old is None else _combined(stages, update, old)
+        if made is not None:
+            product, combined = made
+            stages[stages.index(product)] = combined
+            stages.remove(update)
+    return replace(kernel, stages=tuple(stages))
+
+
+def _combined(stages: list[Stage], update: Stage, old: Tensor) -> tuple[Stage, Stage] | None:
+    """The product that an update can absorb, and the stage that is both."""
+    definition = update.definition
+    if definition.op != "map" or weight(definition.body) > HEAVIEST:
+        return None
+    for element in elements_in(definition.body):
+        product = next((s for s in stages if s.definition.target is element.tensor), None)
+        if product is None or element != element.tensor.at(*definition.indices):
+            continue
+        scales = _scales(definition, element, old)
+        if scales is not None and _may_move(stages, product, update, old, scales):
+            made = _with(product, definition, old, *scales)
+            if made is not None:
+                return product, made
+    return None
+
+
+def _scales(definition: Definition, element: Expr, old: Tensor) -> tuple[Expr, Expr] | None:
+    """(a, b) where the body is a·element + b·old, both free of indices."""
+    previous = old.at(*definition.indices)
+    parts: dict[Expr, list[Expr]] = {element: [], previous: []}
+    for term in Add.make_args(expand(definition.body)):
+        carriers = [part for part in parts if part in Mul.make_args(term)]
+        if len(carriers) != 1:
+            return None
+        parts[carriers[0]].append(term / carriers[0])
+    scale, keep = Add(*parts[element]), Add(*parts[previous])
+    if any(s.atoms(Idx) or s.has(Element) for s in (scale, keep)) or not parts[element]:
+        return None
+    return scale, keep
+
+
+def _may_move(stages: list[Stage], product: Stage, update: Stage, old: Tensor,
+              scales: tuple[Expr, Expr]) -> bool:
+    """Whether the update may be done where the product is: nobody between needs what it changes."""
+    first, last = stages.index(product), stages.index(update)
+    readers = [s for s in stages if product.definition.target in tensors_in(s.definition.body)]
+    between = [t for s in stages[first:last] for t in tensors_in(s.definition.body)]
+    later = {s.definition.target for s in stages[first:]}
+    needed = {t for scale in scales for t in tensors_in(scale)}
+    return readers == [update] and old not in between and not later & needed
+
+
+def _with(product: Stage, definition: Definition, old: Tensor, scale: Expr, keep: Expr
+          ) -> Stage | None:
+    match product.statements:
+        case (Gemm() as gemm,) if gemm.target.indices == definition.indices:
+            limits = [Tuple(i, i.lower, i.upper) for i in product.definition.over]
+            body = keep*old.at(*definition.indices) + scale*Sum(product.definition.body, *limits)
+            return Stage(replace(definition, body=body), (replace(
+                gemm, target=definition.element, alpha=scale*gemm.alpha, beta=keep),))
+    return None
