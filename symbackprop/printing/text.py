@@ -15,6 +15,7 @@ from sympy import (
     And,
     Basic,
     Expr,
+    Float,
     Heaviside,
     Idx,
     Integer,
@@ -85,7 +86,8 @@ def _parts(node: Basic) -> Sequence[Basic]:
             numerator, denominator = fraction(node)
             return [*numerator, *denominator]
         case Add():
-            return [magnitude(term) for term in node.args]
+            shared = number_shared(node)
+            return [shared] if shared is not None else [magnitude(term) for term in node.args]
     return tuple(node.args)
 
 
@@ -102,8 +104,11 @@ def _written(node: Basic, written: Mapping[Basic, Piece], names: Mapping[Tensor,
             return Piece(str(node).replace("-", "−"), ATOM if node >= 0 else UNARY)
         case Rational():
             return Piece(f"{node.p}/{node.q}".replace("-", "−"), PRODUCT)
+        case Float():
+            return Piece(_float_text(float(node)), ATOM if node >= 0 else UNARY)
         case Add():
-            return _sum(node, written)
+            shared = number_shared(node)
+            return _sum(node, written) if shared is None else written[shared]
         case Mul():
             return _product(node, written)
         case Pow():
@@ -136,8 +141,18 @@ def _function(node: Basic, written: Mapping[Basic, Piece]) -> Piece:
             return Piece(f"{value} otherwise" if condition == "True" else f"{value} if {condition}")
     if not node.args:
         return Piece(str(node))
-    name = _NAMES.get(type(node), getattr(node.func, "__name__", str(node.func)))
-    return Piece(f"{name}({', '.join(inside)})")
+    return Piece(f"{function_name(node)}({', '.join(inside)})")
+
+
+def function_name(node: Basic) -> str:
+    """How a function is called in formulas."""
+    return _NAMES.get(type(node), getattr(node.func, "__name__", str(node.func)))
+
+
+def _float_text(number: float) -> str:
+    """1e-5 and 0.1, the shortest decimal that is this number."""
+    shown = repr(number).replace("e-0", "e-").replace("e+0", "e").replace("e+", "e")
+    return shown.removesuffix(".0").replace("-", "−") if number < 0 else shown.removesuffix(".0")
 
 
 def _sum(node: Expr, written: Mapping[Basic, Piece]) -> Piece:
@@ -210,11 +225,32 @@ def magnitude(term: Expr) -> Expr:
     return -term if _number_of(term) < 0 else term
 
 
+def number_shared(total: Expr) -> Expr | None:
+    """2·a − 2·b as the product 2·(a − b), which SymPy does not keep; None where there is none."""
+    terms = [term.as_coeff_Mul() for term in total.args]
+    size = abs(terms[0][0])
+    if size == 1 or any(abs(number) != size or _has_hyper(rest) for number, rest in terms):
+        return None
+    return Mul(size, Add(*(number / size * rest for number, rest in terms)), evaluate=False)
+
+
+def _has_hyper(term: Expr) -> bool:
+    """Whether a size or hyper is a factor: 2·x/N and 2·lam·w are left as they are."""
+    bases = (f.args[0] if isinstance(f, Pow) else f for f in Mul.make_args(term))
+    return any(isinstance(b, Symbol) and (
+        not isinstance(b, TensorSymbol) or b.tensor.role == "hyper") for b in bases)
+
+
 def fraction(product: Expr) -> tuple[list[Expr], list[Expr]]:
     """The factors above and below the line, in the order in which they are written; no sign."""
+    return fraction_of(product.args)
+
+
+def fraction_of(factors: Sequence[Expr]) -> tuple[list[Expr], list[Expr]]:
+    """The same for the factors of a product that is not made yet."""
     above: list[Expr] = []
     below: list[Expr] = []
-    for factor in product.args:
+    for factor in factors:
         if isinstance(factor, Rational):
             above.extend([Integer(abs(factor.p))] if abs(factor.p) != 1 else [])
             below.extend([Integer(factor.q)] if factor.q != 1 else [])

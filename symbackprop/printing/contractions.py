@@ -1,0 +1,78 @@
+"""Which factor of a sum meets which: what the matrix form needs to know of indices."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple, TypeAlias
+
+from sympy import Expr, Idx, Mul, Pow, Sum, Tuple
+
+from symbackprop.indexing import free_indices
+from symbackprop.notation import Element, extent
+from symbackprop.printing.text import fraction_of
+
+Axis: TypeAlias = Idx | None
+
+
+class NoMatrixForm(Exception):
+    """This body has none; the line stays in index form."""
+
+
+class Sides(NamedTuple):
+    """The factors that are summed over an index, by the other index that they carry."""
+
+    left: list[Expr]
+    alone: list[Expr]
+    right: list[Expr]
+
+
+def sides(factors: Sequence[Expr], index: Idx, row: Axis) -> Sides:
+    """The factors of Σ_index, sorted; each carries the index and at most one other."""
+    above, below = fraction_of(factors)
+    found = Sides([], [], [])
+    for factor in [*above, *(Pow(f, -1) for f in below)]:
+        others = set(free_indices(factor)) - {index}
+        if len(others) > 1:
+            raise NoMatrixForm
+        side = found.alone if not others else found.left if row in others else found.right
+        side.append(factor)
+    return found
+
+
+def whole_axes(element: Element) -> tuple[Axis, ...]:
+    """The indices of an access to a whole tensor, None for an axis that has one entry only."""
+    axes: list[Axis] = []
+    for index, length in zip(element.indices, element.tensor.axes, strict=True):
+        whole = isinstance(index, Idx) and index.lower == 0 and extent(index) == length
+        if not whole and (length != 1 or index != 0):
+            raise NoMatrixForm
+        axes.append(index if whole else None)
+    return tuple(axes)
+
+
+def whole_range(limit: Tuple) -> Idx:
+    """The index of a limit of a Sum, which must run over the whole range from 0."""
+    index, lower, upper = limit
+    if (lower, upper) != (index.lower, index.upper) or lower != 0:
+        raise NoMatrixForm
+    return index
+
+
+def parted(factors: Sequence[Expr], index: Idx) -> tuple[list[Expr], list[Expr]]:
+    """The factors that carry an index, and the others."""
+    carried = [index in free_indices(factor) for factor in factors]
+    return ([f for f, inside in zip(factors, carried, strict=True) if inside],
+            [f for f, inside in zip(factors, carried, strict=True) if not inside])
+
+
+def neighbours(factors: Sequence[Expr], index: Idx) -> set[Idx]:
+    """The other indices of the factors that carry an index."""
+    inside, _ = parted(factors, index)
+    return {i for factor in inside for i in free_indices(factor)} - {index}
+
+
+def sum_over(factors: Sequence[Expr], index: Idx) -> Expr:
+    """Σ_index of the product of the factors; of none, the number of terms."""
+    if not factors:
+        return extent(index)
+    return Sum(Mul(*factors), (index, index.lower, index.upper))

@@ -1,0 +1,277 @@
+"""Bodies as matrix expressions: what stands for the entries of a body over a row and a column.
+
+`Writer.form(body, row, column)` writes a matrix whose entry at (row, column) is the body; with
+no column it is a column vector, with no row a row vector, with neither a scalar.  A product is
+sorted by the indices that its factors carry; of a sum over several indices one is summed at a
+time.  Both a form and the transpose of the other orientation's form are tried: the one with
+fewer ᵀ is written.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from sympy import (
+    Abs,
+    Add,
+    And,
+    Basic,
+    Expr,
+    Function,
+    Idx,
+    Integer,
+    Max,
+    Min,
+    Mul,
+    Not,
+    Number,
+    NumberSymbol,
+    Or,
+    Piecewise,
+    Pow,
+    Rational,
+    Sum,
+    Symbol,
+)
+from sympy.core.relational import Relational
+
+from symbackprop.functions import Iverson
+from symbackprop.indexing import free_indices
+from symbackprop.notation import Element, Tensor
+from symbackprop.printing.contractions import (
+    Axis,
+    NoMatrixForm,
+    neighbours,
+    parted,
+    sides,
+    sum_over,
+    whole_axes,
+    whole_range,
+)
+from symbackprop.printing.matrix_brackets import (
+    ADD,
+    HADAMARD,
+    MATMUL,
+    POSTFIX,
+    QUOTIENT,
+    WHOLE,
+    Form,
+    entry_by_entry,
+    scaled,
+    shortness,
+)
+from symbackprop.printing.text import (
+    RELATIONS,
+    fraction_of,
+    function_name,
+    magnitude,
+    number_shared,
+    term_order,
+    text,
+)
+
+
+@dataclass(slots=True)
+class Writer:
+    """Writes bodies with these names; what is written is remembered by body and orientation."""
+
+    names: Mapping[Tensor, str]
+    known: dict[tuple[Expr, Axis, Axis], Form] = field(default_factory=dict)
+
+    def form(self, expr: Expr, row: Axis, column: Axis) -> Form:
+        """The better of the form, and the transpose of the form in the other orientation."""
+        here = self.direct(expr, row, column)
+        if here.strength == MATMUL or not free_indices(expr):
+            return here
+        there = Form(f"{self.direct(expr, column, row).within(WHOLE)}ᵀ", POSTFIX)
+        return min(there, here, key=shortness)
+
+    def direct(self, expr: Expr, row: Axis, column: Axis) -> Form:
+        """The form in this orientation; a body that lacks an index is repeated along it."""
+        key = (expr, row, column)
+        if key not in self.known:
+            found = set(free_indices(expr))
+            if not found:
+                row = column = None
+            if not found <= {row, column} or (row is not None and row == column):
+                raise NoMatrixForm
+            narrow = row is not None and column is not None and len(found) == 1
+            if narrow and not isinstance(expr, Mul):
+                self.known[key] = self._repeated(expr, row, column)
+            else:
+                self.known[key] = self._written(expr, row, column)
+        return self.known[key]
+
+    def _repeated(self, expr: Expr, row: Axis, column: Axis) -> Form:
+        """v 1ᵀ or 1 vᵀ."""
+        if row in free_indices(expr):
+            return Form(f"{self.form(expr, row, None).within(MATMUL)} 1ᵀ", MATMUL)
+        return Form(f"1 {self.form(expr, None, column).within(MATMUL)}", MATMUL)
+
+    def _written(self, expr: Expr, row: Axis, column: Axis) -> Form:
+        match expr:
+            case Number() | NumberSymbol() | Symbol():
+                return Form(text(expr, self.names))
+            case Element():
+                return self._element(expr, row, column)
+            case Add():
+                return self._sum(expr, row, column)
+            case Mul():
+                return self._product(expr.args, row, column)
+            case Pow():
+                return self._power(expr, row, column)
+            case Sum():
+                over = [whole_range(limit) for limit in expr.limits]
+                return self._summed(Mul.make_args(expr.function), over, row, column)
+            case Iverson():
+                return Form(f"[{self._condition(expr.args[0], row, column).text}]")
+            case Abs():
+                return Form(f"|{self.form(expr.args[0], row, column).text}|")
+            case Function() | Max() | Min() if not isinstance(expr, Piecewise):
+                inside = [self.form(arg, row, column).text for arg in expr.args]
+                return Form(f"{function_name(expr)}({', '.join(inside)})")
+        raise NoMatrixForm
+
+    def _condition(self, expr: Basic, row: Axis, column: Axis) -> Form:
+        match expr:
+            case Relational():
+                left, right = (self.form(side, row, column).text for side in expr.args)
+                return Form(f"{left} {RELATIONS[expr.rel_op]} {right}", HADAMARD)
+            case And() | Or():
+                parts = [self._condition(arg, row, column).within(HADAMARD) for arg in expr.args]
+                return Form((" and " if isinstance(expr, And) else " or ").join(parts), ADD)
+            case Not():
+                return Form(f"not ({self._condition(expr.args[0], row, column).text})")
+        raise NoMatrixForm
+
+    def _element(self, element: Element, row: Axis, column: Axis) -> Form:
+        """A, Aᵀ, v or vᵀ; an axis of one entry is as good as none."""
+        name = self.names[element.tensor]
+        upright, shape = (row, column), (*whole_axes(element), None)[:2]
+        if shape == upright:
+            return Form(name, POSTFIX if "/" in name else WHOLE)
+        if shape == upright[::-1]:
+            return Form(f"({name})ᵀ" if "/" in name else f"{name}ᵀ", POSTFIX)
+        raise NoMatrixForm
+
+    def _sum(self, expr: Expr, row: Axis, column: Axis) -> Form:
+        shared = number_shared(expr)
+        if shared is not None:
+            return self._product(shared.args, row, column)
+        line = ""
+        for term in sorted(expr.args, key=lambda t: (*term_order(t), -len(free_indices(t)))):
+            size = magnitude(term)
+            part = self.form(size, row, column).within(QUOTIENT)
+            sign = "−" if size != term else "+"
+            line += f" {sign} {part}" if line else part if size == term else f"−{part}"
+        return Form(line, ADD)
+
+    def _product(self, factors: Sequence[Expr], row: Axis, column: Axis) -> Form:
+        """Scalars, then the rest entry by entry: 2 lam A ⊙ B ⊘ C."""
+        above, below = fraction_of(factors)
+        tensors = [f for f in factors if free_indices(f)]
+        if row is not None and column is not None and len(
+                {i for f in tensors for i in free_indices(f)}) == 1:
+            chain, under = [self._repeated(Mul(*tensors), row, column)], []
+        else:
+            chain = self._chain([f for f in above if free_indices(f)], row, column)
+            under = self._chain([f for f in below if free_indices(f)], row, column)
+        scalars = [self.form(f, None, None) for f in above if not free_indices(f)]
+        divisors = [self.form(f, None, None) for f in below if not free_indices(f)]
+        sums = [form for form in scalars if form.strength == MATMUL]
+        if not chain and not under and len(sums) == 1:  # a scalar such as 2 rᵀ r
+            chain = sums
+            scalars = [form for form in scalars if form.strength != MATMUL]
+        core = entry_by_entry(chain, under)
+        negative = sum(1 for f in factors if f.is_Number and f < 0) % 2 == 1
+        return scaled(scalars, core, divisors, negative)
+
+    def _chain(self, factors: list[Expr], row: Axis, column: Axis) -> list[Form]:
+        """The forms of the factors of ⊙; of vectors beside a matrix, the outer product."""
+        forms: list[Form] = []
+        if row is None or column is None:
+            for factor in factors:
+                forms.extend(self._factor(factor, row, column))
+            return forms
+        rows = [f for f in factors if set(free_indices(f)) == {row}]
+        columns = [f for f in factors if set(free_indices(f)) == {column}]
+        outer = False
+        for factor in factors:
+            if factor not in rows and factor not in columns:
+                forms.extend(self._factor(factor, row, column))
+            elif not outer:
+                outer = True
+                forms.append(self._outer(rows, columns, row, column))
+        return forms
+
+    def _factor(self, factor: Expr, row: Axis, column: Axis) -> list[Form]:
+        if isinstance(factor, Pow) and factor.args[1] == 2 and isinstance(factor.args[0], Element):
+            return [self.form(factor.args[0], row, column)] * 2
+        return [self.form(factor, row, column)]
+
+    def _outer(self, rows: list[Expr], columns: list[Expr], row: Idx, column: Idx) -> Form:
+        left = self.form(Mul(*rows), row, None).within(MATMUL) if rows else "1"
+        right = self.form(Mul(*columns), None, column).within(MATMUL) if columns else "1ᵀ"
+        return Form(f"{left} {right}", MATMUL)
+
+    def _power(self, expr: Expr, row: Axis, column: Axis) -> Form:
+        base, exponent = expr.args
+        if isinstance(exponent, Rational) and exponent < 0:
+            return self._product((expr,), row, column)
+        if exponent == Rational(1, 2):
+            return Form(f"√({self.form(base, row, column).text})")
+        if free_indices(exponent):
+            raise NoMatrixForm
+        if not free_indices(base):
+            return Form(text(expr, self.names), POSTFIX)
+        if exponent == 2 and isinstance(base, Element):
+            inside = self.form(base, row, column).within(POSTFIX)
+            return Form(f"{inside} ⊙ {inside}", HADAMARD)
+        raised = text(exponent, self.names)
+        raised = raised if isinstance(exponent, (Integer, Symbol)) else f"({raised})"
+        return Form(f"{self.form(base, row, column).within(WHOLE)}^∘{raised}", POSTFIX)
+
+    def _summed(self, factors: Sequence[Expr], over: list[Idx], row: Axis, column: Axis) -> Form:
+        """Σ of a product: one index after the other, each with the factors that carry it."""
+        if len(over) > 1:
+            index = min(reversed(over), key=lambda i: len(neighbours(factors, i)))
+            inside, outside = parted(factors, index)
+            inner = sum_over(inside, index)
+            return self._summed([*outside, inner], [i for i in over if i != index], row, column)
+        (index,) = over
+        inside, outside = parted(factors, index)
+        if outside:
+            return self._product([*outside, sum_over(inside, index)], row, column)
+        return self._contracted(inside, index, row, column)
+
+    def _contracted(self, factors: list[Expr], index: Idx, row: Axis, column: Axis) -> Form:
+        """A diag(v) B, A v, vᵀ B or uᵀ v."""
+        left, alone, right = sides(factors, index, row)
+        if row is None and column is None:
+            return self._inner(alone, index)
+        parts = []
+        if row is not None:
+            parts.append(self.form(Mul(*left), row, index).within(MATMUL))
+        if row is not None and column is not None:
+            if alone:
+                parts.append(f"diag({self.form(Mul(*alone), index, None).text})")
+        elif not alone:
+            parts.append("1" if column is None else "1ᵀ")
+        else:
+            axes = (index, None) if column is None else (None, index)
+            parts.append(self.form(Mul(*alone), *axes).within(MATMUL))
+        if column is not None:
+            parts.append(self.form(Mul(*right), index, column).within(MATMUL))
+        return Form(" ".join(parts), MATMUL)
+
+    def _inner(self, factors: list[Expr], index: Idx) -> Form:
+        """uᵀ v of two vectors or more, rᵀ r of a square, else 1ᵀ v."""
+        plain = sorted(factors, key=lambda f: not isinstance(f, (Element, Add)))
+        first, rest = plain[0], plain[1:]
+        if isinstance(first, Pow) and first.args[1] == 2 and isinstance(first.args[0], Element):
+            first, rest = first.args[0], [first.args[0], *rest]
+        if not rest:
+            return Form(f"1ᵀ {self.form(first, index, None).within(MATMUL)}", MATMUL)
+        left = self.form(first, None, index).within(MATMUL)
+        return Form(f"{left} {self.form(Mul(*rest), index, None).within(MATMUL)}", MATMUL)
