@@ -9,7 +9,7 @@ from sympy import Expr, Idx, Mul, Pow, Sum, Tuple
 
 from symbackprop.indexing import free_indices
 from symbackprop.notation import Element, extent
-from symbackprop.printing.text import fraction_of
+from symbackprop.printing.text import fraction
 
 Axis: TypeAlias = Idx | None
 
@@ -28,7 +28,7 @@ class Sides(NamedTuple):
 
 def sides(factors: Sequence[Expr], index: Idx, row: Axis) -> Sides:
     """The factors of Σ_index, sorted; each carries the index and at most one other."""
-    above, below = fraction_of(factors)
+    above, below = fraction(factors)
     found = Sides([], [], [])
     for factor in [*above, *(Pow(f, -1) for f in below)]:
         others = set(free_indices(factor)) - {index}

@@ -63,7 +63,7 @@ from symbackprop.printing.matrix_brackets import (
 )
 from symbackprop.printing.text import (
     RELATIONS,
-    fraction_of,
+    fraction,
     function_name,
     magnitude,
     number_shared,
@@ -169,7 +169,7 @@ class Writer:
 
     def _product(self, factors: Sequence[Expr], row: Axis, column: Axis) -> Form:
         """Scalars, then the rest entry by entry: 2 lam A ⊙ B ⊘ C."""
-        above, below = fraction_of(factors)
+        above, below = fraction(factors)
         tensors = [f for f in factors if free_indices(f)]
         if row is not None and column is not None and len(
                 {i for f in tensors for i in free_indices(f)}) == 1:

@@ -83,7 +83,7 @@ def _parts(node: Basic) -> Sequence[Basic]:
         case Sum() | Reduction():
             return (node.args[0],)
         case Mul():
-            numerator, denominator = fraction(node)
+            numerator, denominator = fraction(node.args)
             return [*numerator, *denominator]
         case Add():
             shared = number_shared(node)
@@ -165,7 +165,7 @@ def _sum(node: Expr, written: Mapping[Basic, Piece]) -> Piece:
 
 
 def _product(node: Expr, written: Mapping[Basic, Piece]) -> Piece:
-    numerator, denominator = fraction(node)
+    numerator, denominator = fraction(node.args)
     sign = "−" if _number_of(node) < 0 else ""
     last = len(numerator) - 1
     open_ended = len(numerator) > 1 and not denominator
@@ -241,13 +241,8 @@ def _has_hyper(term: Expr) -> bool:
         not isinstance(b, TensorSymbol) or b.tensor.role == "hyper") for b in bases)
 
 
-def fraction(product: Expr) -> tuple[list[Expr], list[Expr]]:
+def fraction(factors: Sequence[Expr]) -> tuple[list[Expr], list[Expr]]:
     """The factors above and below the line, in the order in which they are written; no sign."""
-    return fraction_of(product.args)
-
-
-def fraction_of(factors: Sequence[Expr]) -> tuple[list[Expr], list[Expr]]:
-    """The same for the factors of a product that is not made yet."""
     above: list[Expr] = []
     below: list[Expr] = []
     for factor in factors:
