@@ -58,6 +58,10 @@ def check_hyper(tensor: Tensor, value: Any, name: str) -> float:
 
 def evaluated(extent: Expr, sizes: Sizes) -> int | None:
     """An extent as an int, None where a size in it is not known."""
+    if isinstance(extent, Integer):
+        return int(extent)
+    if isinstance(extent, Symbol):
+        return sizes.get(extent)
     found = extent.xreplace({size: Integer(length) for size, length in sizes.items()})
     return int(found) if found.is_Integer else None
 
@@ -97,6 +101,8 @@ def _check_shape(tensor: Tensor, array: np.ndarray, name: str, sizes: Sizes) -> 
 
 def settle(axis: Expr, length: int, sizes: Sizes) -> None:
     """Learn a size from an axis that it alone decides: N, 2·N or N + 1."""
+    if isinstance(axis, Integer) or axis in sizes:
+        return
     unknown = [s for s in axis.free_symbols if s not in sizes]
     if len(unknown) != 1:
         return

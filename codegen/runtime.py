@@ -8,6 +8,7 @@ workspace of its own, kept for the next call.
 from __future__ import annotations
 
 import difflib
+import math
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, nullcontext
@@ -19,11 +20,11 @@ from sympy import Symbol
 
 from symbackprop.codegen.blas import single_threaded
 from symbackprop.codegen.gate import Sizes, check_array, check_hyper, evaluated
-from symbackprop.codegen.ir import Kernel
+from symbackprop.codegen.ir import Gemm, Kernel, walk
 from symbackprop.codegen.layout import Argument, Module
 from symbackprop.codegen.store import Function
 from symbackprop.errors import InputError
-from symbackprop.notation import Program, Tensor
+from symbackprop.notation import Program, Tensor, extent
 
 ALIGNMENT = 64
 LARGEST_LENGTH = 2**31 - 1
@@ -121,12 +122,20 @@ class Workspace:
         for buffer in kernel.buffers:
             if buffer.place == "slot":
                 self._tensors.setdefault(buffer.slot, []).append(buffer.tensor)
+        self._groups = {
+            group for stage in kernel.stages for gemm, _ in walk(stage.statements)
+            if isinstance(gemm, Gemm) for group in (gemm.rows, gemm.columns, gemm.inner)
+        }
         self._idle: list[dict[int | Tensor, np.ndarray]] = []
         self._lock = threading.Lock()
 
     @contextmanager
     def borrowed(self, sizes: Sizes) -> Iterator[dict[int | Tensor, np.ndarray]]:
         """A flat array for each slot and gathered tensor, large enough for these sizes."""
+        for group in self._groups:
+            if math.prod(evaluated(extent(i), sizes) or 0 for i in group) > LARGEST_LENGTH:
+                raise InputError(f"a matrix with more than {LARGEST_LENGTH} rows or columns is "
+                                 "more than BLAS can count; pass fewer rows at a time")
         with self._lock:
             slots = self._idle.pop() if self._idle else {}
         for slot, tensors in self._tensors.items():
@@ -154,19 +163,16 @@ def aligned(length: int, dtype: str) -> np.ndarray:
 
 
 def shape_of(tensor: Tensor, sizes: Sizes) -> tuple[int, ...]:
-    """The shape of a tensor for these sizes; InputError beyond what BLAS can count."""
+    """The shape of a tensor for these sizes; InputError where an axis would be empty."""
     shape = tuple(evaluated(axis, sizes) or 0 for axis in tensor.axes)
-    if any(not 0 < length <= LARGEST_LENGTH for length in shape):
+    if any(length <= 0 for length in shape):
         raise InputError(f"{tensor.name or tensor.hint} would have the shape {shape}")
     return shape
 
 
 def length_of(tensor: Tensor, sizes: Sizes) -> int:
     """The number of entries of a tensor, in Python's own integers."""
-    length = 1
-    for extent in shape_of(tensor, sizes):
-        length *= extent
-    return length
+    return math.prod(shape_of(tensor, sizes))
 
 
 def uses_blas(module: Module) -> bool:

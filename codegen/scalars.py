@@ -170,7 +170,7 @@ class Scope:
                                              evaluate=False))
         if _is_negative(expr):
             return Piece(f"-{self._real(-expr).within(PRODUCT)}", UNARY)
-        above, below = fraction(expr)
+        above, below = fraction(Mul.make_args(expr))
         upper = "*".join(self._real(part).within(UNARY) for part in above) or "real(1)"
         if not below:
             return Piece(upper, PRODUCT)
@@ -227,6 +227,11 @@ class Scope:
             case Mod():
                 left, right = (self._integer(arg).within(UNARY) for arg in expr.args)
                 return Piece(f"{left} % {right}", PRODUCT)
+            case Pow() if isinstance(expr.args[1], Integer) and 0 < expr.args[1] < LONGEST_POWER:
+                return Piece(f"{self._integer(expr.args[0]).within(ATOM)}**{expr.args[1]}", POWER)
+            case Max() | Min():
+                inside = ", ".join(sorted(self.integer(arg) for arg in expr.args))
+                return Piece(f"{CALLS[type(expr)]}({inside})")
             case f.floor() if expr.args[0].as_numer_denom()[1].is_Integer:
                 above, below = expr.args[0].as_numer_denom()
                 return Piece(f"{self._integer(above).within(UNARY)}//{below}", PRODUCT)

@@ -4,7 +4,7 @@ import threading
 
 import numpy as np
 import pytest
-from sympy import Function, Sum, tanh
+from sympy import Function, Max, Min, Mod, Sum, floor, tanh
 
 import symbackprop as sb
 from symbackprop.codegen import Executable
@@ -165,3 +165,35 @@ def test_a_size_that_is_only_a_number_is_given_by_name() -> None:
     k = sb.indices("k", 3)
     f = sb.compile(sb.define("y", (k,), x[k]), dtype="float64")
     np.testing.assert_array_equal(f(x=[1, 2, 3]), [1, 2, 3])
+
+
+def test_a_matrix_that_blas_cannot_count_is_refused() -> None:
+    """Lengths are 32-bit numbers there; two indices that are flattened to one may pass that."""
+    t = sb.indices("t", sb.size("T"))
+    x, w = sb.data("x", n, t, i), sb.parameter("W", i, j)
+    f = sb.compile(sb.define("s", (n, t, j), Sum(x[n, t, i]*w[i, j], i)))
+    sizes = {N: 2**16, sb.size("T"): 2**16}
+    with pytest.raises(InputError, match="more than BLAS can count"):
+        f._workspace.borrowed(sizes).__enter__()
+
+
+def test_an_axis_that_would_be_empty_is_refused() -> None:
+    x = sb.data("x", N)
+    m = sb.indices("m", N - 2)
+    f = sb.compile(sb.define("y", (m,), x[m + 2] - x[m]), dtype="float64")
+    np.testing.assert_array_equal(f(x=[1, 2, 4, 8]), [3, 6])
+    with pytest.raises(InputError, match=r"y would have the shape \(0,\)"):
+        f(x=[1, 2])
+
+
+def test_places_may_be_computed() -> None:
+    k = sb.indices("k", 6)
+    x = sb.data("x", 26)
+    outputs = [sb.define("a", (k,), x[k**2]), sb.define("b", (k,), x[Max(k, 3)]),
+               sb.define("c", (k,), x[Mod(k, 4)]), sb.define("d", (k,), x[floor(k/2)]),
+               sb.define("e", (k,), x[Min(k, 3)*2 + 1])]
+    v, r = np.arange(26.0)**1.5, np.arange(6)
+    found = sb.compile(outputs, dtype="float64")(x=v)
+    expected = [v[r**2], v[np.maximum(r, 3)], v[r % 4], v[r//2], v[np.minimum(r, 3)*2 + 1]]
+    for array, values in zip(found, expected, strict=True):
+        np.testing.assert_array_equal(array, values)

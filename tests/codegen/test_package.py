@@ -1,0 +1,15 @@
+"""Importing the compiler, and what the gate needs, loads no compiler of others."""
+
+import subprocess
+import sys
+
+import pytest
+
+
+@pytest.mark.parametrize("module", ["symbackprop.codegen", "symbackprop.codegen.gate"])
+def test_importing_it_imports_no_numba(module: str) -> None:
+    script = f"import sys, {module}; print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True,
+                          check=True)
+    assert not {"numba", "llvmlite", "scipy"} & set(done.stdout.split())
+    assert module in done.stdout.split()
