@@ -37,12 +37,12 @@ def right_hand_side(definition: Definition) -> Expr:
         return definition.body
     if definition.op == "sum":
         limits = [Tuple(i, i.lower, i.upper) for i in definition.over]
-        scale, rest = _scale(definition.body)
+        scale, rest = scale_and_rest(definition.body)
         return scale * Sum(rest, *limits)
     return _REDUCTIONS[definition.op](definition.body, *definition.over)
 
 
-def _scale(body: Expr) -> tuple[Expr, Expr]:
+def scale_and_rest(body: Expr) -> tuple[Expr, Expr]:
     """Numbers, sizes and hypers of a product, which stand before a sum, and the rest."""
     factors = Mul.make_args(body)
     outside = [f for f in factors if f.is_number or all(

@@ -67,6 +67,7 @@ from symbackprop.printing.text import (
     function_name,
     magnitude,
     number_shared,
+    numbers_out,
     term_order,
     text,
 )
@@ -170,6 +171,7 @@ class Writer:
     def _product(self, factors: Sequence[Expr], row: Axis, column: Axis) -> Form:
         """Scalars, then the rest entry by entry: 2 lam A ⊙ B ⊘ C."""
         above, below = fraction(factors)
+        above.sort(key=lambda f: not _is_sensitivity(f))
         tensors = [f for f in factors if free_indices(f)]
         if row is not None and column is not None and len(
                 {i for f in tensors for i in free_indices(f)}) == 1:
@@ -234,6 +236,7 @@ class Writer:
 
     def _summed(self, factors: Sequence[Expr], over: list[Idx], row: Axis, column: Axis) -> Form:
         """Σ of a product: one index after the other, each with the factors that carry it."""
+        factors = numbers_out(factors)
         if len(over) > 1:
             index = min(reversed(over), key=lambda i: len(neighbours(factors, i)))
             inside, outside = parted(factors, index)
@@ -275,3 +278,7 @@ class Writer:
             return Form(f"1ᵀ {self.form(first, index, None).within(MATMUL)}", MATMUL)
         left = self.form(first, None, index).within(MATMUL)
         return Form(f"{left} {self.form(Mul(*rest), index, None).within(MATMUL)}", MATMUL)
+
+
+def _is_sensitivity(factor: Expr) -> bool:
+    return isinstance(factor, Element) and factor.tensor.hint.startswith("δ")

@@ -234,6 +234,15 @@ def number_shared(total: Expr) -> Expr | None:
     return Mul(size, Add(*(number / size * rest for number, rest in terms)), evaluate=False)
 
 
+def numbers_out(factors: Sequence[Expr]) -> list[Expr]:
+    """The factors of a product, 2·(a − b) counted as two."""
+    parts: list[Expr] = []
+    for factor in factors:
+        shared = number_shared(factor) if isinstance(factor, Add) else None
+        parts.extend([factor] if shared is None else shared.args)
+    return parts
+
+
 def _has_hyper(term: Expr) -> bool:
     """Whether a size or hyper is a factor: 2·x/N and 2·lam·w are left as they are."""
     bases = (f.args[0] if isinstance(f, Pow) else f for f in Mul.make_args(term))
@@ -245,7 +254,7 @@ def fraction(factors: Sequence[Expr]) -> tuple[list[Expr], list[Expr]]:
     """The factors above and below the line, in the order in which they are written; no sign."""
     above: list[Expr] = []
     below: list[Expr] = []
-    for factor in factors:
+    for factor in numbers_out(factors):
         if isinstance(factor, Rational):
             above.extend([Integer(abs(factor.p))] if abs(factor.p) != 1 else [])
             below.extend([Integer(factor.q)] if factor.q != 1 else [])
