@@ -219,3 +219,7 @@ DENSE: list[Callable[[], Any]] = [
 OTHERS: list[Callable[[], Any]] = [
     norm_of_rows, largest_of_rows, own_softmax, integer_labels, maxout, differences, plain_scalars,
 ]
+GOLDEN: list[Callable[[], Any]] = [
+    classifier, ridge_regression, three_relu_layers, residual_block, attention,
+    layer_normalisation, integer_labels,
+]

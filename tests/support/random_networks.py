@@ -6,9 +6,13 @@ import random
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
 import sympy
 
 import symbackprop as sb
+from symbackprop.notation import Program, Tensor
+
+ROWS = 5
 
 ACTIVATIONS: list[Any] = [
     "tanh", "sigmoid", "relu", "leaky_relu", "softplus", "identity",
@@ -78,3 +82,23 @@ def penalty(draw: random.Random) -> Any:
         lambda: sb.penalties.elementwise(0.1, lambda w: w**4),
     ])
     return chosen()
+
+
+def drawn(program: Program, seed: int) -> dict[Tensor, np.ndarray]:
+    """Values for all inputs that obey their facts; every size is ROWS."""
+    draw = np.random.default_rng(seed)
+    values = {}
+    for tensor in program.inputs:
+        shape = tuple(ROWS if isinstance(axis, sympy.Symbol) else int(axis)
+                      for axis in tensor.axes)
+        values[tensor] = draw.normal(size=shape)
+        if tensor.role == "hyper":
+            values[tensor] = np.asarray(draw.uniform(0.5, 2))
+        for fact in tensor.facts:
+            if fact.kind == "label":
+                values[tensor] = draw.integers(0, int(fact.extent), shape)
+            elif fact.kind == "one_hot":
+                values[tensor] = np.eye(shape[-1])[draw.integers(0, shape[-1], shape[:-1])]
+            elif fact.kind == "positive":
+                values[tensor] = draw.uniform(0.5, 2, shape)
+    return values
