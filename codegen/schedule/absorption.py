@@ -24,10 +24,13 @@ HEAVIEST = 40
 def absorb(kernel: Kernel) -> Kernel:
     """The same kernel, with such pairs of stages made one."""
     overwritten = homes(kernel.program)
+    kept = {*overwritten, *kernel.program.outputs}
     stages = list(kernel.stages)
     for update in kernel.stages:
         old = overwritten.get(update.definition.target)
-        made = None if old is None else _combined(stages, update, old)
+        products = [stage for stage in stages
+                    if stage.definition.op == "sum" and stage.definition.target not in kept]
+        made = None if old is None else _combined(stages, products, update, old)
         if made is not None:
             product, combined = made
             stages[stages.index(product)] = combined
@@ -35,13 +38,14 @@ def absorb(kernel: Kernel) -> Kernel:
     return replace(kernel, stages=tuple(stages))
 
 
-def _combined(stages: list[Stage], update: Stage, old: Tensor) -> tuple[Stage, Stage] | None:
+def _combined(stages: list[Stage], products: list[Stage], update: Stage, old: Tensor
+              ) -> tuple[Stage, Stage] | None:
     """The product that an update can absorb, and the stage that is both."""
     definition = update.definition
     if definition.op != "map" or weight(definition.body) > HEAVIEST:
         return None
     for element in elements_in(definition.body):
-        product = next((s for s in stages if s.definition.target is element.tensor), None)
+        product = next((s for s in products if s.definition.target is element.tensor), None)
         if product is None or element != element.tensor.at(*definition.indices):
             continue
         scales = _scales(definition, element, old)
