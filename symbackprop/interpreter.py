@@ -13,7 +13,7 @@ outside of its array.  Such an entry is NaN anywhere else.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import reduce
 from typing import Any, cast
 
@@ -139,7 +139,7 @@ class Machine:
         over, value = tuple(range(len(bounds))), self.value(body, grids, rank)
         if op in ("sum", "max", "min"):
             fill = {"sum": 0, "max": -math.inf, "min": math.inf}[op]
-            fold = {"sum": np.sum, "max": np.max, "min": np.min}[op]
+            fold: Callable[..., Any] = {"sum": np.sum, "max": np.max, "min": np.min}[op]
             return np.asarray(fold(np.where(live, value, fill), axis=over, initial=fill))
         value = np.where(live, value, -math.inf)
         largest = np.max(value, axis=over, keepdims=True, initial=-math.inf)

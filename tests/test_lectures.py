@@ -1,4 +1,4 @@
-"""The worked examples of the lecture notes: formulas as they are printed there, and their numbers."""
+"""The worked examples of the lecture notes: formulas as printed there, and their numbers."""
 
 import re
 
@@ -30,7 +30,7 @@ def sides(printed):
 
 
 def values(derivation, tensors, **given):
-    """The values of tensors and of the derivatives by them, rounded to two digits after the point."""
+    """The values of tensors and of the derivatives by them, rounded to two decimal places."""
     gradients = [derivation.gradient(tensor) for tensor in tensors]
     wanted = [getattr(tensor, "tensor", tensor) for tensor in tensors]
     arrays = evaluate(sb.program([*wanted, *gradients]), given)
