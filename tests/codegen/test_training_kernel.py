@@ -106,8 +106,20 @@ def exchange() -> Net:
         f: random(6, seed=3)}, {})
 
 
+def momentum() -> Net:
+    """v ← μ·v + xᵀδ is one product; W ← W − η·v then reads what was added to, and is none."""
+    x, y, w = sb.data("x", n, i), sb.data("y", n, j), sb.parameter("W", i, j)
+    v, rate, mu = state("v", i, j), sb.hyper("rate", 0.1), sb.hyper("mu", 0.9)
+    loss = sb.define("L", (), Sum((Sum(x[n, i]*w[i, j], i) - y[n, j])**2, n, j)/N)
+    d = sb.derive(loss)
+    v_next = sb.define("v_next", (i, j), mu*v[i, j] + d[w][i, j])
+    updates = [(v, v_next), (w, sb.define("W_next", (i, j), w[i, j] - rate*v_next[i, j]))]
+    arrays = {x: random(ROWS, 6), y: random(ROWS, 5), w: random(6, 5), v: random(6, 5, seed=1)}
+    return Net(step(loss, updates), (x, y), arrays, {rate.tensor: 0.1, mu.tensor: 0.9})
+
+
 j6 = sb.indices("j6", 6)
-NETS = {"classifier": classifier, "exchange": exchange}
+NETS = {"classifier": classifier, "exchange": exchange, "momentum": momentum}
 
 
 @pytest.mark.parametrize("batch_size", [1, 7, 8, 23, 100])
