@@ -78,18 +78,18 @@ def _reads(definitions: Sequence[Definition]) -> dict[Tensor, int]:
 
 def _places(definition: Definition) -> list[Element | TensorSymbol]:
     """The accesses whose indices are exactly those that run where they stand."""
-    found: list[Element | TensorSymbol] = []
+    found: dict[Element | TensorSymbol, None] = {}
     running = frozenset((*definition.indices, *definition.over))
     stack: list[tuple[Basic, frozenset[Idx]]] = [(definition.body, running)]
     seen = set()
     while stack:
         node, running = stack.pop()
         if isinstance(node, TensorSymbol):
-            if not running and node not in found:
-                found.append(node)
+            if not running:
+                found[node] = None
         elif isinstance(node, Element):
             if frozenset(node.indices) == running and len(running) == len(node.indices):
-                found.append(node)
+                found[node] = None
             stack.extend((index, running) for index in node.indices)
         elif (node, running) not in seen:
             seen.add((node, running))
@@ -98,7 +98,7 @@ def _places(definition: Definition) -> list[Element | TensorSymbol]:
                 stack.append((node.args[0], running))
             else:
                 stack.extend((arg, running) for arg in reversed(node.args))
-    return found
+    return list(found)
 
 
 def _binds(body: Basic, element: Element | TensorSymbol) -> bool:
