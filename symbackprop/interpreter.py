@@ -139,8 +139,8 @@ class Machine:
         over, value = tuple(range(len(bounds))), self.value(body, grids, rank)
         if op in ("sum", "max", "min"):
             fill = {"sum": 0, "max": -math.inf, "min": math.inf}[op]
-            fold: Callable[..., Any] = {"sum": np.sum, "max": np.max, "min": np.min}[op]
-            return np.asarray(fold(np.where(live, value, fill), axis=over, initial=fill))
+            folds: dict[str, Callable[..., Any]] = {"sum": np.sum, "max": np.max, "min": np.min}
+            return np.asarray(folds[op](np.where(live, value, fill), axis=over, initial=fill))
         value = np.where(live, value, -math.inf)
         largest = np.max(value, axis=over, keepdims=True, initial=-math.inf)
         total = np.sum(FUNCTIONS[sp.exp][self.column](value - largest), axis=over)
