@@ -47,7 +47,7 @@ def residual(blocks):
 def test_a_residual_net_with_2_to_the_40_paths_has_a_derivative_linear_in_its_blocks():
     lines = {}
     for blocks in (10, 20, 40):
-        loss, W = residual(blocks)
+        loss, _ = residual(blocks)
         d = sb.derive(loss)
         lines[blocks] = len(d.text("index").splitlines()), len(d.text("index"))
     assert lines[40][0] - lines[20][0] == 2*(lines[20][0] - lines[10][0])
@@ -74,7 +74,8 @@ def test_the_derivative_of_the_residual_net_is_right():
 def test_each_use_of_a_tensor_adds_the_same_number_of_definitions():
     def definitions(uses):
         w = sb.parameter("w", i)
-        terms = [sb.define(f"u{place}", (), Sum(tanh(w[i]*(place + 1)), i)) for place in range(uses)]
+        terms = [sb.define(f"u{place}", (), Sum(tanh(w[i]*(place + 1)), i))
+                 for place in range(uses)]
         return len(sb.derive(sb.define("L", (), sp.Add(*terms))).backward.definitions)
 
     ten, twenty, forty = definitions(10), definitions(20), definitions(40)
