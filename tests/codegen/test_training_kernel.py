@@ -1,6 +1,7 @@
 """Runs of steps: the same numbers as the interpreter's, step by step, and nothing allocated."""
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -288,3 +289,7 @@ def test_gradient_descent_with_a_penalty_is_one_product(more: bool) -> None:
     np.testing.assert_allclose(found, losses, rtol=1e-12)
     for old, _ in net.program.updates:
         np.testing.assert_allclose(arrays[old], expected[old], rtol=1e-10)
+
+
+def test_the_source_of_a_step_reads_like_the_textbook(golden: Callable[[str, str], None]) -> None:
+    golden("classifier.training.py", classifier().kernel("float32").source)

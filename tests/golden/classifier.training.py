@@ -1,0 +1,178 @@
+"""Generated: each statement stands under the formula that it computes."""
+
+from math import exp, inf, log, tanh
+
+import numpy as np
+from numba import njit
+
+from symbackprop.codegen.blas import gemm_nn, gemm_nt, gemm_tn
+from symbackprop.codegen.memory import view
+from symbackprop.codegen.vectormath import minus
+
+real = np.float32
+float64 = np.float64
+
+
+@njit(
+    nogil=True,
+    cache=True,
+    error_model="numpy",
+    fastmath={"contract", "reassoc", "nsz", "arcp", "afn"},
+)
+def train(
+    order,
+    batch_size,
+    rate,
+    momentum,
+    lam,
+    W1,  # parameter W1: 6 × 5
+    b1,  # parameter b1: 5
+    W2,  # parameter W2: 5 × 3
+    v1,  # state v1: 6 × 5
+    t,
+    x_rows,  # data x: N × 6
+    y_rows,  # data y: N
+    x_batch,  # data x: N × 6
+    y_batch,  # data y: N
+    slot0,
+    slot1,
+    slot2,
+    slot3,
+    losses,
+):
+    sum_of_losses = 0.0
+    for run in range(order.shape[0]):
+        for first in range(0, order.shape[1], batch_size):
+            N = min(batch_size, order.shape[1] - first)
+
+            # x[n,i]: the rows of this batch
+            x = view(x_batch, (N, 6))
+            for n in range(N):
+                for i in range(6):
+                    x[n, i] = x_rows[order[run, first + n], i]
+
+            # y[n]: the rows of this batch
+            y = view(y_batch, (N,))
+            for n in range(N):
+                y[n] = y_rows[order[run, first + n]]
+
+            # s1[n,j] = Σ_i x[n,i]·W1[i,j]
+            s1 = view(slot0, (N, 5))
+            gemm_nn(N, 5, 6, real(1), x, W1, real(0), s1)
+
+            # h[n,j] = tanh(b1[j] + s1[n,j])
+            h = view(slot0, (N, 5))
+            for n in range(N):
+                for j in range(5):
+                    h[n, j] = tanh(b1[j] + s1[n, j])
+
+            # z[n,k] = Σ_j h[n,j]·W2[j,k]
+            z = view(slot1, (N, 3))
+            gemm_nn(N, 3, 5, real(1), h, W2, real(0), z)
+
+            # m1[n] = max_k z[n,k]
+            m1 = view(slot2, (N,))
+            for n in range(N):
+                largest = real(-inf)
+                for k in range(3):
+                    largest = max(largest, z[n, k])
+                m1[n] = largest
+
+            # d1[n,k] = z[n,k] − m1[n]
+            d1 = view(slot1, (N, 3))
+            for n in range(N):
+                for k in range(3):
+                    d1[n, k] = minus(z[n, k], m1[n])
+
+            # e1[n,k] = exp(d1[n,k])
+            e1 = view(slot2, (N, 3))
+            for n in range(N):
+                for k in range(3):
+                    e1[n, k] = exp(d1[n, k])
+
+            # s4[n] = Σ_k e1[n,k]
+            s4 = view(slot3, (N,))
+            for n in range(N):
+                total = real(0)
+                for k in range(3):
+                    total += e1[n, k]
+                s4[n] = total
+
+            # p[n,k] = e1[n,k]/s4[n]
+            p = view(slot2, (N, 3))
+            for n in range(N):
+                for k in range(3):
+                    p[n, k] = e1[n, k]/s4[n]
+
+            # s2 = Σ_{i,j} W1[i,j]²
+            total = real(0)
+            for i in range(6):
+                for j in range(5):
+                    total += W1[i, j]**2
+            s2 = total
+
+            # s3 = Σ_n (d1[n,y[n]] − log(s4[n]))
+            total = real(0)
+            for n in range(N):
+                total += d1[n, y[n]] - log(s4[n])
+            s3 = total
+
+            # L = lam·s2 − s3/N
+            L = lam*s2 - s3/real(N)
+
+            # δ2[n,k] = (p[n,k] − [k = y[n]])/N
+            delta2 = view(slot2, (N, 3))
+            for n in range(N):
+                for k in range(3):
+                    delta2[n, k] = (p[n, k] - real(k == y[n]))/real(N)
+
+            # ∂L/∂h[n,j] = Σ_k δ2[n,k]·W2[j,k]
+            dLdh = view(slot1, (N, 5))
+            gemm_nt(N, 5, 3, real(1), delta2, W2, real(0), dLdh)
+
+            # δ1[n,j] = ∂L/∂h[n,j]·(1 − h[n,j]²)
+            delta1 = view(slot1, (N, 5))
+            for n in range(N):
+                for j in range(5):
+                    delta1[n, j] = dLdh[n, j]*(real(1) - h[n, j]**2)
+
+            # t1[i,j] = Σ_n x[n,i]·δ1[n,j]
+            t1 = view(slot3, (6, 5))
+            gemm_tn(6, 5, N, real(1), x, delta1, real(0), t1)
+
+            # v1_next[i,j] = momentum·v1[i,j] + 2·lam·W1[i,j] + t1[i,j]
+            v1_next = v1
+            for i in range(6):
+                for j in range(5):
+                    v1_next[i, j] = momentum*v1[i, j] + real(2)*lam*W1[i, j] + t1[i, j]
+
+            # t_next = 1 + t
+            t_next = t
+            t_next[()] = real(1) + t[()]
+
+            # W1_next[i,j] = W1[i,j] − rate·v1_next[i,j]
+            W1_next = W1
+            for i in range(6):
+                for j in range(5):
+                    W1_next[i, j] = W1[i, j] - rate*v1_next[i, j]
+
+            # ∂L/∂b1[j] = Σ_n δ1[n,j]
+            dLdb1 = view(slot3, (5,))
+            for j in range(5):
+                dLdb1[j] = real(0)
+            for n in range(N):
+                for j in range(5):
+                    dLdb1[j] += delta1[n, j]
+
+            # b1_next[j] = b1[j] − rate·∂L/∂b1[j]/t_next
+            b1_next = b1
+            for j in range(5):
+                b1_next[j] = b1[j] - rate*dLdb1[j]/t_next[()]
+
+            # W2_next[j,k] = W2[j,k] − rate·Σ_n h[n,j]·δ2[n,k]
+            W2_next = W2
+            gemm_tn(5, 3, N, -rate, h, delta2, real(1), W2_next)
+
+            losses[run, first//batch_size] = L
+            sum_of_losses += float64(L)*float64(N)
+    return sum_of_losses
