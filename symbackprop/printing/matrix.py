@@ -18,6 +18,7 @@ definition that does not fit stays in index form: never a guess.  How a line is 
     atom    ::= number | name | "1" | "(" sum ")" | "[" condition "]" | "|" sum "|"
               | function "(" sum, … ")"               of every entry; diag(v) is a matrix
 
+A bracket is 1 where its condition holds and else 0, whatever it meets in ⊙.
 A tensor of rank 1 is a column.  1 is a column of ones wherever it is transposed or stands beside
 another factor, of the length that fits there, and a number elsewhere.  A product of size 1 × 1 is
 a scalar.  A line for a tensor of rank 1 gives its entries as a column or as a row (1ᵀ δ).

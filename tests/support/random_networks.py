@@ -91,7 +91,7 @@ def drawn(program: Program, seed: int) -> dict[Tensor, np.ndarray]:
     for tensor in program.inputs:
         shape = tuple(ROWS if isinstance(axis, sympy.Symbol) else int(axis)
                       for axis in tensor.axes)
-        values[tensor] = draw.normal(size=shape)
+        values[tensor] = draw.normal(size=shape)/2  # cubes of cubes must not overflow
         if tensor.role == "hyper":
             values[tensor] = np.asarray(draw.uniform(0.5, 2))
         for fact in tensor.facts:
