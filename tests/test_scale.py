@@ -113,11 +113,11 @@ def test_a_body_of_a_depth_beyond_pythons_stack_works_or_is_refused_by_name():
         assert "abyss" in str(refusal)
 
 
-def test_a_wide_sum_of_a_thousand_terms_is_no_depth():
+def test_a_wide_sum_of_three_hundred_terms_is_no_depth():
     w = sb.parameter("w", i)
-    total = sum(sp.sin(k*w[0] + w[1]) for k in range(1, 1000))
+    total = sum(sp.sin(k*w[0] + w[1]) for k in range(1, 300))
     d = sb.derive(sb.define("L", (), total))
     found = evaluate(sb.program(d[w]), {"w": [0.1, 0.2]})[d[w]]
-    k = np.arange(1, 1000)
+    k = np.arange(1, 300)
     np.testing.assert_allclose(found, [(k*np.cos(0.1*k + 0.2)).sum(), np.cos(0.1*k + 0.2).sum()],
                                rtol=1e-8)
