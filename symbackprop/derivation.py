@@ -23,7 +23,7 @@ from symbackprop.readers import is_sensitivity, pruned
 from symbackprop.simplification import simplify
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Derivation:
     """The gradient of `loss`; `d[W]` is a tensor with a definition, `print(d)` the matrix form.
 
@@ -79,6 +79,8 @@ class Derivation:
 
     def __str__(self) -> str:
         return self.text("matrix")
+
+    __repr__ = __str__
 
 
 def derive(loss: Any, wrt: Sequence[Any] | None = None) -> Derivation:

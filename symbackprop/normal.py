@@ -7,12 +7,14 @@ becomes   s[n,j] = Σ_i x[n,i]·W[i,j],   z[n,j] = s[n,j] + b[j],   h[n,j] = tan
 bodies are scalar maps, so that the reverse sweep, the rules and the kernels have one case each.
 The argument of a nonlinear function that holds a sum gets a name too: its adjoint is the
 sensitivity δ of the textbooks.  A body that is nested deeper than `DEPTH` is cut into
-definitions (SymPy's own recursions fail beyond a few hundred levels).  All walks use explicit
-stacks.
+definitions (SymPy's own recursions fail beyond a few hundred levels), and so is a part larger
+than `SHARED_SIZE` that is read twice: a = sin(a) + a, forty times, has 2^40 paths.  All walks
+use explicit stacks.
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 
@@ -42,6 +44,7 @@ from symbackprop.notation import (
 )
 
 DEPTH = 24
+SHARED_SIZE = 40
 
 
 def normalise(program: Program) -> Program:
@@ -73,14 +76,21 @@ def _normalised(definition: Definition) -> list[Definition]:
 
 
 def _needs_work(body: Expr) -> bool:
-    return body.has(Sum, Reduction, KroneckerDelta) or _height(body) > DEPTH
-
-
-def _height(body: Expr) -> int:
     heights: dict[Expr, int] = {}
+    sizes: dict[Expr, int] = {}
     for node in postorder(body):
-        heights[node] = 1 + max((heights.get(arg, 0) for arg in node.args), default=0)
-    return heights[body]
+        if isinstance(node, (Sum, Reduction, KroneckerDelta)):
+            return True
+        _measure(node, heights, sizes)
+    return heights[body] > DEPTH or sizes[body] > SHARED_SIZE
+
+
+def _measure(node: Expr, heights: dict[Expr, int], sizes: dict[Expr, int]) -> None:
+    """The height of a node, and its size as a tree, in which what is shared counts each time."""
+    leaf = isinstance(node, (Element, TensorSymbol, Idx))
+    args = () if leaf else node.args
+    heights[node] = 1 + max((heights.get(arg, 0) for arg in args), default=0)
+    sizes[node] = 1 + sum(sizes.get(arg, 0) for arg in args)
 
 
 def postorder(expr: Expr) -> Iterator[Expr]:
@@ -106,15 +116,20 @@ class _Flattening:
     holds_sum: set[Expr] = field(default_factory=set)
 
     def flatten(self, body: Expr) -> Expr:
+        """The body without reductions; what is too deep, or large and shared, gets a name."""
+        order = list(postorder(body))
+        parents = Counter(arg for node in order for arg in dict.fromkeys(node.args))
         new: dict[Expr, Expr] = {}
         heights: dict[Expr, int] = {}
-        for node in postorder(body):
-            new[node] = self._rebuilt(node, new)
-            args = [] if isinstance(new[node], (Element, TensorSymbol, Idx)) else new[node].args
-            heights[new[node]] = 1 + max((heights.get(arg, 0) for arg in args), default=0)
-            if heights[new[node]] > DEPTH and isinstance(node, Expr):
-                new[node] = self._named(new[node], "t")
-                heights[new[node]] = 1
+        sizes: dict[Expr, int] = {}
+        for node in order:
+            made = new[node] = self._rebuilt(node, new)
+            _measure(made, heights, sizes)
+            too_deep = heights[made] > DEPTH
+            shared = parents[node] > 1 and sizes[made] > SHARED_SIZE
+            if (too_deep or shared) and isinstance(made, Expr):
+                new[node] = self._named(made, "t")
+                _measure(new[node], heights, sizes)
         return new[body]
 
     def _rebuilt(self, node: Expr, new: dict[Expr, Expr]) -> Expr:
