@@ -17,6 +17,7 @@ from typing import Any, NoReturn
 from sympy import Abs, Expr, Idx, Integer, Mul, Sum, SympifyError, sympify
 
 from symbackprop.broadcasting import (
+    NotScalarError,
     axes_of,
     common_shape,
     free_letter,
@@ -34,16 +35,6 @@ _UFUNCS = {
     "add": operator.add, "subtract": operator.sub, "multiply": operator.mul,
     "divide": operator.truediv, "power": operator.pow, "matmul": operator.matmul,
 }
-
-
-class NotScalarError(DeclarationError, SympifyError):  # type: ignore[misc]
-    """A whole tensor was given where SymPy expects a scalar."""
-
-    def __init__(self, message: str) -> None:
-        Exception.__init__(self, message)
-
-    def __str__(self) -> str:
-        return str(self.args[0])
 
 
 class Array(Tensor):
@@ -208,8 +199,13 @@ class Array(Tensor):
         plain = [i.item() if isinstance(i, Real) and hasattr(i, "item") else i for i in inputs]
         if method == "__call__" and ufunc.__name__ in _UFUNCS and not options:
             return _UFUNCS[ufunc.__name__](*map(operand, plain))
-        raise DeclarationError(f"np.{ufunc.__name__} works on numbers; for {self._spoken} write "
-                               f"sb.{ufunc.__name__}, if there is one, or sb.define")
+        return self.__array_function__(ufunc)
+
+    def __array_function__(self, function: Any, *_: Any) -> NoReturn:
+        name = function.__name__
+        raise DeclarationError(f"np.{name} works on numbers; for {self._spoken} write "
+                               f"{self._spoken}.{name}(…) or sb.{name}, if there is one, or "
+                               "sb.define")
 
 
 def made(letters: tuple[Idx, ...], body: Expr, hint: str = "t", numbered: bool = True) -> Any:

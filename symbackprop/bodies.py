@@ -194,6 +194,8 @@ def _limits(
         if end.is_integer is not True:
             fail(definition, f"the sum over {index} ends at {end}, which is no integer",
                  f"write integers or sizes, e.g. Sum(…, ({index}, 0, 9))")
+    if (low, high) == (index.lower, index.upper):
+        return low, high  # all of it, be it empty: N − 1 steps of N = 1 rows
     if not (at_least_zero(low - index.lower) and at_least_zero(index.upper - high)
             and at_least_zero(high - low)):
         fail(definition, f"the sum over {index} from {low} to {high} cannot be shown to lie in "

@@ -6,14 +6,27 @@ will be equal is not known before a call.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
+from fractions import Fraction
 from numbers import Integral, Real
 from typing import Any
 
-from sympy import Expr, Float, Idx, Integer, Symbol
+from sympy import Expr, Float, Idx, Integer, Rational, Symbol, SympifyError
 
 from symbackprop.errors import DeclarationError
 from symbackprop.notation import Tensor, extent
+
+
+class NotScalarError(DeclarationError, SympifyError):  # type: ignore[misc]
+    """A whole tensor was given where SymPy expects a scalar."""
+
+    def __init__(self, message: str) -> None:
+        Exception.__init__(self, message)
+
+    def __str__(self) -> str:
+        return str(self.args[0])
+
 
 _ALPHABET = "ijklmpqrstuvacdefgh"
 
@@ -106,10 +119,27 @@ def is_scalar(given: Any) -> bool:
     return isinstance(given, (Expr, Real)) and not isinstance(given, bool)
 
 
+def finite_number(given: Any) -> float | None:
+    """A real number as a float; None for NaN, infinity, 10⁴⁰⁰, True, and what is no number.
+
+    >>> finite_number(3), finite_number(10**400)
+    (3.0, None)
+    """
+    if isinstance(given, bool) or not isinstance(given, Real):
+        return None
+    try:
+        number = float(given)
+    except OverflowError:
+        return None
+    return number if math.isfinite(number) else None
+
+
 def scalar_operand(given: Any) -> Expr:
     """A number or SymPy scalar as an expression, or an error that says what to write."""
     if isinstance(given, Expr):
         return given
+    if isinstance(given, Fraction):
+        return Rational(given.numerator, given.denominator)
     if is_scalar(given):
         return Integer(int(given)) if isinstance(given, Integral) else Float(float(given))
     shown = f"an array of shape {given.shape}" if hasattr(given, "shape") else repr(given)

@@ -9,21 +9,22 @@ Every axis may be an Idx, a size or an int.  Tensors of rank 0 come back as thei
 
 from __future__ import annotations
 
-import math
 import re
+import unicodedata
 from collections.abc import Sequence
-from numbers import Integral, Real
+from numbers import Integral
 from typing import Any
 
 from sympy import Expr, Idx, Integer, Symbol
 
 from symbackprop.arrays import Array
-from symbackprop.broadcasting import is_scalar, scalar_operand
+from symbackprop.broadcasting import finite_number, is_scalar, scalar_operand
 from symbackprop.errors import DeclarationError, where
 from symbackprop.notation import Definition, Fact, Role, Tensor, TensorSymbol, extent
 
 _NAME = re.compile(r"[^\W\d][\w'′]*\Z")
 _LETTERS = "ijklmpqrstuv"
+LARGEST_EXTENT = 2**31 - 1  # what BLAS can count
 
 positive = Fact("positive")
 
@@ -64,6 +65,9 @@ def indices(names: str, *extents: Any) -> Any:
     >>> i.upper
     63
     """
+    if not isinstance(names, str):
+        raise DeclarationError(f"indices({names!r}, …): the names come first, as one text; write "
+                               "e.g. sb.indices('n i', N, 64)")
     letters = [_checked_name(name) for name in re.split(r"[\s,]+", names.strip())]
     if len(letters) != len(extents):
         raise DeclarationError(
@@ -97,12 +101,12 @@ def parameter(name: str, *axes: Any, facts: Sequence[Fact | str] = ()) -> Any:
 
 def hyper(name: str, default: float | None = None) -> Symbol:
     """A run-time scalar such as λ or a learning rate; changing its value never recompiles."""
-    real = isinstance(default, Real) and not isinstance(default, bool)
-    if default is not None and not (real and math.isfinite(default)):
+    number = finite_number(default)
+    if default is not None and number is None:
         raise DeclarationError(f"hyper({name!r}, …): the default must be a finite number, not "
                                f"{default!r}; write e.g. sb.hyper({name!r}, 1e-4)")
     made = declare(name, (), "hyper", ())
-    made.tensor.default = None if default is None else float(default)
+    made.tensor.default = number
     return made
 
 
@@ -140,12 +144,13 @@ def attach(name: str | None, axes: tuple[Expr, ...], letters: tuple[Idx, ...], b
 
 def declare(name: str, axes: Sequence[Any], role: Role, facts: Sequence[Fact | str]) -> Any:
     """A tensor without a definition: data, parameter, hyper or state."""
-    _checked_name(name)
+    name = _checked_name(name)
     if len(axes) == 1 and isinstance(axes[0], (tuple, list)):
         axes = tuple(axes[0])
     extents = tuple(_extent_of(axis) for axis in axes)
     letters = tuple(axis if isinstance(axis, Idx) else None for axis in axes)
-    resolved = tuple(_resolved(fact, axes, name) for fact in facts)
+    several = (facts,) if isinstance(facts, (str, Fact)) or facts is None else facts
+    resolved = tuple(_resolved(fact, axes, name) for fact in several)
     tensor = Array(name, extents, _with_letters(letters, extents), role, resolved, name,
                    where=where())
     return tensor if extents else tensor.symbol
@@ -186,6 +191,10 @@ def _with_letters(given: tuple[Idx | None, ...], extents: tuple[Expr, ...]) -> t
 
 
 def _axis_fact(kind: str, *axes: Idx | int) -> Fact:
+    for axis in axes:
+        if not isinstance(axis, (Idx, Integral)) or isinstance(axis, bool):
+            raise DeclarationError(f"{kind}({axis!r}): the axis is an index of the tensor or its "
+                                   f"position; write e.g. sb.{kind}(k)")
     return Fact(kind, axes)  # an Idx among the axes is resolved at declaration
 
 
@@ -214,6 +223,8 @@ def _extent_of(axis: Any) -> Expr:
     if isinstance(axis, Idx):
         return extent(axis)
     if isinstance(axis, Integral) and not isinstance(axis, bool) and int(axis) > 0:
+        if int(axis) > LARGEST_EXTENT:
+            raise DeclarationError(f"an axis has at most {LARGEST_EXTENT} entries, not {axis}")
         return Integer(int(axis))
     if isinstance(axis, Expr) and axis.is_integer and axis.is_nonpositive is not True and all(
             s.is_integer and s.is_positive and not isinstance(s, Idx) for s in axis.free_symbols):
@@ -223,6 +234,8 @@ def _extent_of(axis: Any) -> Expr:
 
 
 def _checked_name(name: Any) -> str:
+    if isinstance(name, str) and name.isidentifier():
+        name = unicodedata.normalize("NFKC", name)  # as Python reads the keyword in f(ŷ=…)
     if isinstance(name, str) and _NAME.match(name):
         return name
     raise DeclarationError(f"{name!r} is no name: use letters, digits and _, not beginning with a "

@@ -49,13 +49,7 @@ def dense(x: Array, width: int | Expr, activation: Any = None, bias: bool = True
         return z
     if function in _ALONG_AN_AXIS:
         return function(z)
-    value = function(z[z.letters])
-    if not is_scalar(value):
-        raise DeclarationError(
-            f"dense: the activation gives {value!r}, which is no scalar; write an expression of "
-            "one real argument, e.g. lambda t: t*sb.sigmoid(t)"
-        )
-    return made(z.letters, scalar_operand(value), "h")
+    return made(z.letters, _applied(function, z[z.letters]), "h")
 
 
 def _affine(x: Array, width: Expr, bias: bool) -> Array:
@@ -93,6 +87,22 @@ def _activation(given: Any) -> Callable[[Any], Any]:
         raise DeclarationError(f"dense: an activation is a name or a function, not {given!r}")
     found: Callable[[Any], Any] = given
     return found
+
+
+def _applied(function: Callable[[Any], Any], entry: Expr) -> Expr:
+    wanted = "write an expression of one real argument, e.g. lambda t: t*sb.sigmoid(t)"
+    try:
+        value = function(entry)
+    except DeclarationError:
+        raise
+    except TypeError as error:
+        name = getattr(function, "__name__", repr(function))
+        raise DeclarationError(f"dense: the activation {name} takes no SymPy scalar ({error}); "
+                               f"{wanted}, with functions of sb or SymPy, not NumPy") from error
+    if not is_scalar(value):
+        raise DeclarationError(f"dense: the activation gives {value!r}, which is no scalar; "
+                               f"{wanted}")
+    return scalar_operand(value)
 
 
 def _width(given: Any) -> Expr:

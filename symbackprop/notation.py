@@ -21,7 +21,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, NoReturn
 
 from sympy import Basic, Expr, Idx, Integer, Symbol, sympify
 
@@ -165,6 +165,16 @@ class Tensor:
     def rank(self) -> int:
         """The number of axes."""
         return len(self.axes)
+
+    def __copy__(self) -> Tensor:
+        return self  # a tensor is compared by identity, and never changes: there is no other one
+
+    def __deepcopy__(self, memo: object) -> Tensor:
+        return self
+
+    def __reduce__(self) -> NoReturn:
+        raise DeclarationError(f"{self.name or self.hint} is not pickled: a tensor is known by its "
+                               "identity; keep the lines that declare it, or model.save(path)")
 
     def has_fact(self, kind: str) -> bool:
         """Whether a fact of this kind was declared."""

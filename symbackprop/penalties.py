@@ -17,7 +17,7 @@ from typing import Any
 from sympy import Abs, Add, Expr, Float, Idx, Mul, Sum, Symbol
 
 from symbackprop.arrays import Array, made, read
-from symbackprop.broadcasting import is_scalar, letters_for, scalar_operand
+from symbackprop.broadcasting import finite_number, is_scalar, letters_for, scalar_operand
 from symbackprop.errors import DeclarationError, ProgramError, where
 from symbackprop.indexing import bound_indices, free_indices
 from symbackprop.notation import Definition, Element, Program, Reduction, Tensor, tensors_in
@@ -201,10 +201,11 @@ def _strength(given: Any, hint: str = "lam") -> Expr:
     value = scalar_operand(given)
     if not value.is_number:
         return value
-    if not value.is_real or not value.is_finite:
+    number = finite_number(Float(value)) if value.is_real and value.is_finite else None
+    if number is None:
         raise DeclarationError(f"the strength of a penalty is a finite real number, not {given!r}")
     tensor = Array(None, (), (), "hyper", hint=hint, numbered=False, where=where())
-    tensor.default = float(Float(value))
+    tensor.default = number
     return tensor.symbol
 
 

@@ -71,6 +71,11 @@ def part_of_a_sum() -> Any:
     return sb.define("z", (n,), Sum(x[n, i], (i, 0, 9)))
 
 
+def differences() -> Any:
+    x, step = data(n), sb.indices("s", N - 1)
+    return sb.define("z", (), Sum((x[step + 1] - x[step])**2, step))
+
+
 def broadcast() -> Any:
     x, b = data(n), sb.parameter("b")
     return sb.define("z", (n, j), x[n] + b)
@@ -104,8 +109,8 @@ def layers() -> Any:
 
 
 GOOD = [classifier, convolution, convolution_of_any_length, gates, embedding, reversal,
-        part_of_a_sum, broadcast, undefined_function, index_as_a_number, one_letter_in_two_sums,
-        diagonal, layers]
+        part_of_a_sum, differences, broadcast, undefined_function, index_as_a_number,
+        one_letter_in_two_sums, diagonal, layers]
 
 
 @pytest.mark.parametrize("build", GOOD)

@@ -1,5 +1,6 @@
 """What the user may declare, what comes back, and what is refused with which words."""
 
+import copy
 import pickle
 from typing import Any
 
@@ -71,6 +72,25 @@ def test_facts_are_given_by_index_by_position_or_by_word() -> None:
     assert sb.data("s", facts=[sb.positive]).is_positive
 
 
+def test_one_fact_needs_no_list() -> None:
+    assert sb.data("y", n, j, facts="one_hot").facts == sb.data("y", n, j, facts=["one_hot"]).facts
+    assert sb.data("y", n, j, facts=sb.one_hot(j)).facts == (Fact("one_hot", (1,)),)
+
+
+def test_names_are_read_as_python_reads_keywords() -> None:
+    micro, composed = "\u00b5", "y\u0302"
+    f = sb.compile(sb.parameter(micro) * sb.parameter(composed))
+    assert f(μ=2, ŷ=3) == 6
+
+
+def test_a_copy_of_a_tensor_is_the_tensor() -> None:
+    W, b = sb.parameter("W", i), sb.parameter("b")
+    assert copy.copy(W) is copy.deepcopy(W) is W
+    assert copy.deepcopy(b) == b
+    d = sb.derive(Sum(W[i], i) * b)
+    assert copy.deepcopy(d)[b] == d[b]
+
+
 def test_assumptions_follow_from_facts() -> None:
     assert sb.data("y", n, facts=[sb.label(10)])[n].is_integer
     assert sb.data("y", n, facts=[sb.positive])[n].is_positive
@@ -98,6 +118,10 @@ REFUSED: list[tuple[Any, str]] = [
     (lambda: sb.parameter("W[0]", 3), "use letters, digits and _"),
     (lambda: sb.indices("n i", N), "names 2 indices but gives 1 extents"),
     (lambda: sb.indices("n n", 3, 4), "gives 'n' two different extents"),
+    (lambda: sb.indices(3, 4), "the names come first, as one text"),
+    (lambda: sb.indices(["n", "i"], N, 64), "write e.g. sb.indices"),
+    (lambda: sb.data("x", 10**30), "an axis has at most 2147483647 entries"),
+    (lambda: sb.indices("i", 2**31), "not 2147483648"),
     (lambda: sb.indices("i", 0), "an axis must be an index, a size or a positive int, not 0"),
     (lambda: sb.indices("i", 2.5), "not 2.5"),
     (lambda: sb.indices("i", True), "not True"),
@@ -111,6 +135,12 @@ REFUSED: list[tuple[Any, str]] = [
     (lambda: sb.hyper("lam", True), "not True"),
     (lambda: sb.hyper("lam", float("nan")), "not nan"),
     (lambda: sb.hyper("lam", float("inf")), "not inf"),
+    (lambda: sb.hyper("lam", 10**400), "must be a finite number"),
+    (lambda: sb.data("y", n, facts="onehot"), "'onehot' is no fact"),
+    (lambda: sb.data("y", n, facts=None), "None is no fact"),
+    (lambda: sb.one_hot("k"), "the axis is an index of the tensor or its position"),
+    (lambda: sb.symmetric(0, 1.0), r"write e.g. sb.symmetric\(k\)"),
+    (lambda: pickle.dumps(x), "x is not pickled: a tensor is known by its identity"),
     (lambda: sb.data("y", n, facts=["onehot"]), "'onehot' is no fact; write sb.one_hot"),
     (lambda: sb.data("y", n, facts=[sb.one_hot(j)]), "is none of its axes"),
     (lambda: sb.data("y", n, facts=[sb.one_hot(1)]), "needs axis 1, but y has 1 axes"),

@@ -105,6 +105,9 @@ REFUSED: list[tuple[Any, str]] = [
     (lambda: sb.layers.dense(x, 3, lambda t: t > 0), "which is no scalar"),
     (lambda: sb.layers.dense(x, 3, lambda t: "t"), "'t', which is no scalar"),
     (lambda: sb.layers.dense(x, 3, lambda t: [t]), "which is no scalar"),
+    (lambda: sb.layers.dense(x, 3, np.tanh), "the activation tanh takes no SymPy scalar .*NumPy"),
+    (lambda: sb.layers.dense(x, 3, sb.maximum), "the activation maximum takes no SymPy scalar"),
+    (lambda: sb.layers.dense(x, 3, lambda: 1), "takes 0 positional arguments"),
     (lambda: sb.layers.dense(x, 3, lambda t: sb.softmax(t)), "runs along an axis of a tensor"),
 ]
 

@@ -128,6 +128,7 @@ REFUSED: list[tuple[Any, str]] = [
     (lambda: sb.penalties.l2("W1"), "the strength of a penalty comes first"),
     (lambda: sb.penalties.l2(0.1, 3), "takes a strength and then tensors or their names, not 3"),
     (lambda: sb.penalties.l2(float("nan")), "a finite real number, not nan"),
+    (lambda: sb.penalties.l2(10**400), "a finite real number"),
     (lambda: sb.penalties.l1(sympy.I), "a finite real number"),
     (lambda: sb.penalties.l1(True), "True"),
     (lambda: sb.penalties.elementwise(0.1, lambda w: w > 0, V), "must give a scalar"),

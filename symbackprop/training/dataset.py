@@ -83,7 +83,12 @@ def _by_tensor(tensors: tuple[Tensor, ...], given: Any, what: str) -> dict[Tenso
 
 def _as_target(tensor: Tensor, given: Any) -> Any:
     """Labels become one-hot rows, a vector becomes a column, where the target asks for that."""
-    value = np.asarray(given)
+    try:
+        value = np.asarray(given)
+    except ValueError:
+        return given  # rows of different lengths: the gate says so
+    if np.ma.is_masked(given):
+        return given
     last = tensor.rank - 1
     hot = any(fact.kind == "one_hot" and fact.axes == (last,) for fact in tensor.facts)
     column = tensor.rank and tensor.axes[last] == 1

@@ -55,13 +55,17 @@ def save(path: str | PathLike[str], network: Network, dtype: str,
     """Write the file in one go: whoever reads it meets the old one or the new one."""
     record = {**_record(network), "dtype": dtype,
               "hypers": {name: value for name, value in hypers.items() if value is not None}}
-    content = packed({name: np.ascontiguousarray(array) for name, array in parameters.items()},
-                     metadata={"format": FORMAT, "version": str(VERSION),
-                               "model": json.dumps(record, ensure_ascii=False)})
+    arrays = {name: np.require(array, requirements="C") for name, array in parameters.items()}
+    content = packed(arrays, metadata={"format": FORMAT, "version": str(VERSION),
+                                       "model": json.dumps(record, ensure_ascii=False)})
     target = Path(path)
     part = target.with_name(f"{target.name}.part")
-    part.write_bytes(content)
-    os.replace(part, target)
+    try:
+        part.write_bytes(content)
+        os.replace(part, target)
+    except OSError:
+        part.unlink(missing_ok=True)
+        raise
 
 
 def load(path: str | PathLike[str]) -> Saved:

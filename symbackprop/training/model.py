@@ -9,14 +9,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from os import PathLike
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
 from numpy.typing import NDArray
 
 from symbackprop import codegen
 from symbackprop.derivation import Derivation, derive
-from symbackprop.errors import InputError, ProgramError, TrainingError
+from symbackprop.errors import InputError, ProgramError, SymbackpropError, TrainingError
 from symbackprop.notation import Tensor
 from symbackprop.training import files
 from symbackprop.training.callbacks import as_callbacks
@@ -134,7 +134,7 @@ class Model:
                 history = train(plan, lambda order, size, losses: kernel.run(
                     order, size, arrays, hypers, losses), between, bar)
                 self._parameters.check_trained()
-            except TrainingError:
+            except SymbackpropError:
                 self._parameters.restore(before)
                 raise
         return history
@@ -153,6 +153,7 @@ class Model:
                           for name in ("loss", *(score.name for score in scores)))
 
         def measures() -> dict[str, float]:
+            self._parameters.check_trained()
             values: dict[str, float] = {}
             for prefix, data in sets.items():
                 values |= {f"{prefix}{name}": value
@@ -239,13 +240,23 @@ class Model:
         Raises InputError for a file that is no saved model, or is damaged.
         """
         saved = files.load(path)
+        return cls._made(saved.network, saved.dtype, saved.parameters, saved.hypers)
+
+    @classmethod
+    def _made(cls, described: Network, dtype: str, parameters: Mapping[str, Array],
+              hypers: Mapping[str, float | None]) -> Model:
         made = cls.__new__(cls)
-        made._begin(saved.network, saved.dtype)
-        for name, array in saved.parameters.items():
-            made._parameters[name] = array
-        for name, value in saved.hypers.items():
-            made._hypers[name] = value
+        made._begin(described, dtype)
+        made._parameters.update(parameters)
+        made._hypers.update({name: value for name, value in hypers.items() if value is not None})
         return made
+
+    def __deepcopy__(self, memo: object) -> Model:
+        """A model of the same network with numbers of its own."""
+        return self._made(self._network, self.dtype, self._parameters, self._hypers)
+
+    def __reduce__(self) -> NoReturn:
+        raise TrainingError("a model is not pickled (that runs code); write model.save(path)")
 
     def __repr__(self) -> str:
         inside = ", ".join(f"{name}{list(map(int, t.axes))}" for t, name in

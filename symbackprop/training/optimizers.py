@@ -17,13 +17,12 @@ run-time numbers, so that another rate or momentum never recompiles.
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass, fields
-from numbers import Real
 from typing import Protocol
 
 from sympy import Expr, Symbol, sqrt, symbols
 
+from symbackprop.broadcasting import finite_number
 from symbackprop.errors import TrainingError
 
 __all__ = ["SGD", "Adam", "Optimizer", "Rule"]
@@ -148,7 +147,7 @@ def _check(optimizer: SGD | Adam, **expected: tuple[str, object]) -> None:
     for field in fields(optimizer):
         words, fits = expected[field.name]
         value = getattr(optimizer, field.name)
-        number = isinstance(value, Real) and not isinstance(value, bool) and math.isfinite(value)
-        if not number or not fits(value):  # type: ignore[operator]
+        number = finite_number(value)
+        if number is None or not fits(number):  # type: ignore[operator]
             raise TrainingError(f"{name}: {field.name} must be {words}, found {value!r}")
-        object.__setattr__(optimizer, field.name, float(value))
+        object.__setattr__(optimizer, field.name, number)

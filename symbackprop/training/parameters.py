@@ -6,14 +6,13 @@ the array that is there, after a check, so that references stay good.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Mapping, MutableMapping
-from numbers import Real
 from typing import Any, Generic, NoReturn, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
+from symbackprop.broadcasting import finite_number
 from symbackprop.codegen.gate import check_array
 from symbackprop.errors import InputError, TrainingError
 from symbackprop.notation import Tensor
@@ -93,12 +92,19 @@ class Parameters(_Fixed[NDArray[Any]]):
             self.checked(name, array)
 
     def check_trained(self) -> None:
-        """Raises TrainingError where the last step has made NaN or infinity of a number."""
+        """Raises TrainingError where the last step has made NaN or infinity of a number, or broken
+        a fact, e.g. that a parameter is positive."""
         for name, array in self.items():
             if not np.isfinite(array).all():
                 raise TrainingError(
                     f"training diverged: {name} is no longer finite after the last step; the "
                     "parameters are again what they were before fit; try a smaller rate")
+            try:
+                self.checked(name, array)
+            except InputError as error:
+                raise TrainingError(
+                    f"training broke a fact: {error}; the parameters are again what they were "
+                    "before fit; try a smaller rate, or train log(w) in place of w") from error
 
     def copy(self) -> dict[str, NDArray[Any]]:
         """Copies of all arrays."""
@@ -121,10 +127,11 @@ class Hypers(_Fixed[float | None]):
     def __setitem__(self, name: str, value: Any) -> None:
         if name not in self._values:
             self._refuse(name)
-        number = value.item() if isinstance(value, np.ndarray) and value.ndim == 0 else value
-        if isinstance(number, bool) or not isinstance(number, Real) or not math.isfinite(number):
+        scalar = isinstance(value, np.ndarray) and value.ndim == 0
+        number = finite_number(value.item() if scalar else value)
+        if number is None:
             raise InputError(f"the hyper {name} must be a finite real number, found {value!r}")
-        self._values[name] = float(number)
+        self._values[name] = number
 
     def numbers(self) -> dict[Tensor, float]:
         """tensor -> float, complete; raises InputError for a hyper that was never set."""

@@ -1,5 +1,6 @@
 """A saved model comes back the same; a file can hold nonsense, but never code."""
 
+import copy
 import json
 import pickle
 from collections.abc import Callable
@@ -14,7 +15,7 @@ from safetensors.numpy import save_file
 from sympy import Abs, Eq, KroneckerDelta, Max, Mul, Piecewise, Rational, Sum, cos, pi
 
 import symbackprop as sb
-from symbackprop.errors import InputError, ProgramError
+from symbackprop.errors import InputError, ProgramError, TrainingError
 from symbackprop.functions import leaky_relu, relu
 from symbackprop.notation import tensors_in
 from symbackprop.training import Model
@@ -46,6 +47,36 @@ def test_a_loaded_model_predicts_derives_and_trains_as_the_saved_one(tmp_path: P
     assert str(other.derivation()) == str(model.derivation())
     assert str(other.summary()) == str(model.summary())
     assert other.fit(X, LABELS, epochs=2) == model.fit(X, LABELS, epochs=2)
+
+
+def test_parameters_of_rank_0_come_back(tmp_path: Path) -> None:
+    x, s = sb.data("x", sb.size("N")), sb.parameter("s")
+    model = Model(inputs=x, output=x * s, loss=((x * s) * (x * s)).mean())
+    model.parameters["s"] = 0.25
+    other = returned(model, tmp_path)
+    assert other.parameters["s"].shape == ()
+    assert other.parameters["s"] == 0.25
+
+
+def test_a_file_that_cannot_be_written_leaves_nothing_behind(tmp_path: Path) -> None:
+    (tmp_path / "taken").mkdir()
+    with pytest.raises(OSError, match="taken"):
+        classifier().save(tmp_path / "taken")
+    assert [path.name for path in tmp_path.iterdir()] == ["taken"]
+
+
+def test_a_deep_copy_has_numbers_of_its_own_and_no_model_is_pickled() -> None:
+    model = classifier()
+    model.hypers["lam"] = 0.125
+    other = copy.deepcopy(model)
+    assert other.loss(X, LABELS) == model.loss(X, LABELS)
+    before = model.parameters.copy()
+    other.fit(X, LABELS, epochs=1)
+    other.hypers["lam"] = 0.5
+    assert all(np.array_equal(model.parameters[name], a) for name, a in before.items())
+    assert model.hypers["lam"] == 0.125
+    with pytest.raises(TrainingError, match="write model.save"):
+        pickle.dumps(model)
 
 
 def test_layer_notation_keeps_its_automatic_names(tmp_path: Path) -> None:

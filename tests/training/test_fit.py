@@ -203,6 +203,27 @@ def test_divergence_in_the_very_last_step_is_found_too() -> None:
     np.testing.assert_array_equal(model.parameters["W1"], before["W1"])
 
 
+def test_divergence_that_only_validation_could_see_is_found_too() -> None:
+    model = line("float32")
+    before = model.parameters.copy()
+    with pytest.raises(TrainingError, match="W1 is no longer finite after the last step"):
+        model.fit(X * 1e18, X[:, 0], epochs=3, batch_size=None, optimizer=SGD(1e30),
+                  validation_data=(X, X[:, 0]))
+    np.testing.assert_array_equal(model.parameters["W1"], before["W1"])
+
+
+@pytest.mark.parametrize("validation", [True, False])
+def test_a_positive_parameter_that_training_makes_negative_is_refused(validation: bool) -> None:
+    s, x = sb.parameter("s", facts=[sb.positive]), sb.data("x", sb.size("N"))
+    model = Model(inputs=x, output=x * s, loss=((x * s) * (x * s)).mean())
+    rows = np.ones(10)
+    with pytest.raises(TrainingError, match="s .* was declared positive.*before fit"):
+        model.fit(rows, epochs=3, optimizer=SGD(5.0),
+                  validation_data=(rows, None) if validation else None)
+    assert model.parameters["s"] > 0
+    model.predict(rows)
+
+
 def test_several_inputs_outputs_and_targets_and_data_given_once() -> None:
     n, i, j = sb.indices("n i j", sb.size("N"), 2, 3)
     x, u, scale = sb.data("x", n, i), sb.data("u", n), sb.data("s", i)
