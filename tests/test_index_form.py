@@ -67,7 +67,7 @@ LINES: list[tuple[str, sympy.Expr]] = [
     ("t[n] = 1e-5 + x[n,0]²", x[n, 0]**2 + 1e-5),
     ("t[n] = −0.5·x[n,0]", -0.5*x[n, 0]),
     ("t[n] = 0.5·x[n,0] − 0.5·y[n,0]", x[n, 0]*0.5 - 0.5*y[n, 0]),
-    ("t[n] = 1·x[n,0] + 1·y[n,0]", x[n, 0]*1.0 + 1.0*y[n, 0]),
+    ("t[n] = x[n,0] + y[n,0]", x[n, 0]*1.0 + 1.0*y[n, 0]),
     ("t[n] = 1 − x[n,0]²", 1 - x[n, 0]**2),
     ("t[n] = max_k x[n,k] − log Σ_k exp(x[n,k])",
      sb.Maximum(x[n, k], k) - sb.notation.LogSumExp(x[n, k], k)),

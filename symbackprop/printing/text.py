@@ -229,7 +229,8 @@ def number_shared(total: Expr) -> Expr | None:
     """2·a − 2·b as the product 2·(a − b), which SymPy does not keep; None where there is none."""
     terms = [term.as_coeff_Mul() for term in total.args]
     size = abs(terms[0][0])
-    if size == 1 or not isinstance(size, Rational) or any(abs(number) != size or _has_hyper(rest) for number, rest in terms):
+    alike = all(abs(number) == size and not _has_hyper(rest) for number, rest in terms)
+    if size == 1 or not isinstance(size, Rational) or not alike:  # a float might never end
         return None
     return Mul(size, Add(*(number / size * rest for number, rest in terms)), evaluate=False)
 
@@ -259,7 +260,7 @@ def fraction(factors: Sequence[Expr]) -> tuple[list[Expr], list[Expr]]:
             above.extend([Integer(abs(factor.p))] if abs(factor.p) != 1 else [])
             below.extend([Integer(factor.q)] if factor.q != 1 else [])
         elif factor.is_Number:
-            above.append(abs(factor))
+            above.extend([abs(factor)] if float(abs(factor)) != 1 else [])
         elif factor.is_Pow and isinstance(factor.args[1], Rational) and factor.args[1] < 0:
             below.append(factor.args[0] ** -factor.args[1])
         else:
