@@ -292,5 +292,5 @@ def reduced(array: Array, axis: Any, keepdims: bool, function: Callable[..., Exp
     kept = list(letters)
     for place in places:
         kept[place] = free_letter(Integer(1), [], kept)
-    remaining = (i for place, i in enumerate(kept) if keepdims or place not in places)
-    return made(tuple(remaining), body)
+    remaining = tuple(i for place, i in enumerate(kept) if keepdims or place not in places)
+    return made(remaining, body) if remaining else made((), body, "L", numbered=False)

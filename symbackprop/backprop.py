@@ -178,6 +178,8 @@ def _contracted(definition: Definition, access: Expr) -> tuple[dict[Idx, Expr], 
         else:
             pending.append((letter, index))
     for letter, index in pending:
+        if extent(letter) == 1:
+            continue  # the one place of an axis of keepdims
         marked = fresh(letter, [*pool, *access.tensor.letters])
         brackets.append(Iverson(Eq(marked, index)))
         renaming[marked] = letter

@@ -26,6 +26,7 @@ from sympy import (
     Idx,
     KroneckerDelta,
     Mul,
+    Pow,
     Sum,
     Symbol,
 )
@@ -40,11 +41,13 @@ from symbackprop.notation import (
     Program,
     Reduction,
     TensorSymbol,
+    elements_in,
     extent,
 )
 
 DEPTH = 24
 SHARED_SIZE = 40
+_LETTERS_FROM = {"data": 0, "intermediate": 1}  # a new tensor is indexed as the samples are
 
 
 def normalise(program: Program) -> Program:
@@ -146,7 +149,10 @@ class _Flattening:
             return node
         args = [new.get(arg, arg) for arg in node.args]
         if isinstance(node, Function) and len(args) == 1 and self._pre_activation(args[0]):
-            args = [self._named(args[0], "z")]
+            sign = -1 if args[0].could_extract_minus_sign() else 1  # exp(−Σ − b): z = Σ + b
+            args = [sign * self._named(sign * args[0], "z")]
+        elif isinstance(node, Pow) and isinstance(args[0], Add) and self._pre_activation(args[0]):
+            args = [self._named(args[0], "r"), *args[1:]]  # the residual of a square
         return node if tuple(args) == node.args else node.func(*args)
 
     def _sum(self, node: Sum, body: Expr) -> Expr:
@@ -178,7 +184,10 @@ class _Flattening:
 
     def _new(self, body: Expr, over: tuple[Idx, ...], op: Op, hint: str) -> Definition:
         known = self.parent.indices
-        found = [i for i in free_indices(body) if i not in over]
+        read = sorted(elements_in(body), key=lambda e: (_LETTERS_FROM.get(e.tensor.role, 2),
+                                                        e.tensor.serial))
+        free = dict.fromkeys(i for part in (*read, body) for i in free_indices(part))
+        found = [i for i in free if i not in over]
         letters = tuple([i for i in known if i in found] + [i for i in found if i not in known])
         definition = temporary(body, letters, over, op, hint, self.parent.where)
         self.made.append(definition)

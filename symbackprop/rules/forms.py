@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from math import gcd
 
-from sympy import Add, Expr, Idx, Integer, Mul, Number, Pow, Rational, expand_mul
+from sympy import Add, Expr, Idx, Integer, Mul, Number, Pow, Rational, expand_mul, sign
 
 from symbackprop.functions import sigmoid
 from symbackprop.normal import postorder
@@ -145,7 +145,7 @@ def _least(first: Expr, second: Expr) -> Expr:
 
 
 def _numbers_out(product: Expr) -> Expr:
-    """(2a − 2b)·x → 2·(a − b)·x and −(a − b)·x → (b − a)·x; SymPy leaves products of three so."""
+    """(2a − 2b)·x → 2·(a − b)·x and −(a − b)·x → (b − a)·x, −sign(a − b) → sign(b − a)."""
     factors, content = [], Integer(1)
     for factor in product.args:
         number = _content(factor) if isinstance(factor, Add) else Integer(1)
@@ -155,10 +155,17 @@ def _numbers_out(product: Expr) -> Expr:
     if not (isinstance(made, Mul) and made.args[0].is_Rational and made.args[0] < 0):
         return made
     turned = next((f for f in made.args if isinstance(f, Add) and _mostly_negative(f)), None)
-    if turned is None:
+    odd = next((f for f in made.args if isinstance(f, sign) and isinstance(f.args[0], Add)), None)
+    if turned is None and odd is None:
         return made
-    return Mul(-made.args[0], Add(*(-term for term in turned.args)),
-               *(f for f in made.args[1:] if f is not turned))
+    rest = (f for f in made.args[1:] if f is not (odd if turned is None else turned))
+    if turned is None:
+        return Mul(-made.args[0], sign(_negated(odd.args[0])), *rest)
+    return Mul(-made.args[0], _negated(turned), *rest)
+
+
+def _negated(total: Expr) -> Expr:
+    return Add(*(-term for term in total.args))
 
 
 def _mostly_negative(total: Expr) -> bool:
