@@ -154,14 +154,16 @@ def _numbers_out(product: Expr) -> Expr:
     made = Mul(content, *factors)
     if not (isinstance(made, Mul) and made.args[0].is_Rational and made.args[0] < 0):
         return made
-    turned = next((f for f in made.args if isinstance(f, Add) and _mostly_negative(f)), None)
-    odd = next((f for f in made.args if isinstance(f, sign) and isinstance(f.args[0], Add)), None)
-    if turned is None and odd is None:
-        return made
-    rest = (f for f in made.args[1:] if f is not (odd if turned is None else turned))
-    if turned is None:
-        return Mul(-made.args[0], sign(_negated(odd.args[0])), *rest)
-    return Mul(-made.args[0], _negated(turned), *rest)
+    rest = list(made.args[1:])
+    for place, factor in enumerate(rest):
+        if isinstance(factor, Add) and _mostly_negative(factor):
+            rest[place] = _negated(factor)
+        elif isinstance(factor, sign) and isinstance(factor.args[0], Add):
+            rest[place] = sign(_negated(factor.args[0]))
+        else:
+            continue
+        return Mul(-made.args[0], *rest)
+    return made
 
 
 def _negated(total: Expr) -> Expr:
