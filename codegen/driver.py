@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
 from sympy import Symbol
 
 from symbackprop.checks import verify
@@ -37,11 +38,12 @@ from symbackprop.simplification import simplify
 DTYPES = ("float32", "float64")
 
 
-def compile(outputs: Any, dtype: str = "float32", threads: int | None = None) -> Executable:
+def compile(outputs: Any, dtype: Any = "float32", threads: int | None = None) -> Executable:
     """A compiled function of the inputs by name that returns the values of tensors.
 
     outputs: a tensor or rank-0 expression, or a list of them (then a list is returned);
-    dtype: "float32" or "float64"; threads: at most so many, None for as many as pay.
+    dtype: "float32" or "float64", or NumPy's type of that name; threads: at most so many, None
+    for as many as pay.
     Raises CompilationError for what has no value, e.g. an undefined function.
 
     >>> import symbackprop as sb
@@ -51,7 +53,9 @@ def compile(outputs: Any, dtype: str = "float32", threads: int | None = None) ->
     >>> f(x=[1, 2, 3])
     array([1., 4., 9.], dtype=float32)
     """
-    check_options(dtype, threads)
+    dtype = checked_options(dtype, threads)
+    if isinstance(outputs, (list, tuple)) and not outputs:
+        raise CompilationError("compile([]): there is nothing to compute; give at least one tensor")
     declared = collected(outputs)
     verify(declared)
     program = simplify(normalise(declared))
@@ -63,13 +67,13 @@ def compile(outputs: Any, dtype: str = "float32", threads: int | None = None) ->
 
 
 def compile_training(program: Program, batch: Sequence[Tensor], size: Symbol | None, loss: Any,
-                     dtype: str = "float32", threads: int | None = None) -> TrainingKernel:
+                     dtype: Any = "float32", threads: int | None = None) -> TrainingKernel:
     """A compiled run of training steps: a program in normal form with updates, step after step.
 
     batch: the data whose first axis is `size` and whose rows are gathered by an order of rows;
     loss: the rank-0 tensor that is recorded at each step; dtype, threads: as for `compile`.
     """
-    check_options(dtype, threads)
+    dtype = checked_options(dtype, threads)
     measured = tensor_of(loss, "compile_training(…, loss)")
     program = with_defined_updates(replace(program, outputs=(measured,)))
     kernel = kernel_of(program, size)
@@ -79,12 +83,17 @@ def compile_training(program: Program, batch: Sequence[Tensor], size: Symbol | N
     return TrainingKernel(program, kernel, module, function, dtype, gathered)
 
 
-def check_options(dtype: str, threads: int | None) -> None:
-    """CompilationError for a dtype that kernels do not have, or an odd number of threads."""
-    if dtype not in DTYPES:
+def checked_options(dtype: Any, threads: Any) -> str:
+    """The dtype by name; CompilationError for one that kernels do not have, or odd threads."""
+    is_numpy = isinstance(dtype, np.dtype) or (
+        isinstance(dtype, type) and issubclass(dtype, np.generic))
+    name = np.dtype(dtype).name if is_numpy else dtype
+    if name not in DTYPES:
         raise CompilationError(f"dtype={dtype!r}: a kernel computes in 'float32' or 'float64'")
-    if threads is not None and (not isinstance(threads, int) or threads < 1):
+    is_count = isinstance(threads, (int, np.integer)) and not isinstance(threads, bool)
+    if threads is not None and not (is_count and threads >= 1):
         raise CompilationError(f"threads={threads!r}: a positive int, or None for as many as pay")
+    return str(name)
 
 
 def kernel_of(program: Program, batch: Symbol | None = None) -> Kernel:

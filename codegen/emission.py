@@ -15,12 +15,23 @@ from collections.abc import Iterator
 
 from sympy import Expr, Idx, Symbol
 
-from symbackprop.codegen.ir import Accumulate, Assign, Gemm, Kernel, Loop, Stage, Statement, walk
+from symbackprop.codegen.ir import (
+    Accumulate,
+    Assign,
+    Blocks,
+    Gemm,
+    Kernel,
+    Loop,
+    Stage,
+    Statement,
+    walk,
+)
 from symbackprop.codegen.layout import Argument, Module, comment, indented, module, printable
-from symbackprop.codegen.lowering import ACCUMULATORS
-from symbackprop.codegen.naming import distinct
+from symbackprop.codegen.naming import distinct, table
 from symbackprop.codegen.scalars import Scope
 from symbackprop.codegen.stability import formula
+from symbackprop.codegen.summation import REGISTERS
+from symbackprop.errors import CompilationError
 from symbackprop.notation import Tensor, extent
 
 _UPDATES = {
@@ -73,16 +84,20 @@ class _Emission:
     def __init__(self, kernel: Kernel) -> None:
         self.kernel = kernel
         self.names = kernel.names
+        local = [b.tensor for b in kernel.buffers if b.place in ("local", "scalar")]
+        slots = sorted({b.slot for b in kernel.buffers if b.place == "slot"})
         tensors = [buffer.tensor for buffer in kernel.buffers]
-        words = [str(s) for s in kernel.sizes] + [self.names[t] for t in tensors]
-        found = distinct(words)
-        sizes = dict(zip(kernel.sizes, found, strict=False))
-        by_tensor = dict(zip(tensors, found[len(sizes):], strict=True))
-        by_tensor |= {symbol.tensor: str(symbol) for symbol in ACCUMULATORS.values()}
-        local = {b.tensor for b in kernel.buffers if b.place in ("local", "scalar")}
-        local |= {symbol.tensor for symbol in ACCUMULATORS.values()}
-        self.taken = set(found)
-        self.scope = Scope(by_tensor, frozenset(local), {}, sizes)
+        self.called = table((
+            *((size, str(size)) for size in kernel.sizes),
+            *((tensor, self.names[tensor]) for tensor in tensors),
+            *((slot, f"slot{slot}") for slot in slots),
+            *(((t, ending), f"{self.names[t]}_{ending}") for ending in ("rows", "batch", "out")
+              for t in tensors),
+        ))
+        by_tensor = {tensor: self.called[tensor] for tensor in tensors}
+        by_tensor |= {tensor: str(tensor.name) for tensor in REGISTERS}
+        sizes = {size: self.called[size] for size in kernel.sizes}
+        self.scope = Scope(by_tensor, frozenset((*local, *REGISTERS)), {}, sizes)
 
     def given(self, without: tuple[Tensor | Symbol, ...]) -> Iterator[Argument]:
         """The sizes, scalars and arrays that the caller has, but for some."""
@@ -99,7 +114,7 @@ class _Emission:
         """Whole data sets, and the buffers that batches are gathered into."""
         for ending in ("rows", "batch"):
             for tensor in gathered:
-                yield Argument(self._beside(tensor, ending), ending, tensor,
+                yield Argument(self.called[tensor, ending], ending, tensor,
                                self._remark(tensor))
 
     def outputs(self) -> Iterator[Argument]:
@@ -109,7 +124,7 @@ class _Emission:
             if place == "output":
                 yield Argument(self.scope.tensors[tensor], "output", tensor, self._remark(tensor))
             elif place == "local":
-                yield Argument(self._beside(tensor, "out"), "output", tensor)
+                yield Argument(self.called[tensor, "out"], "output", tensor)
 
     def _remark(self, tensor: Tensor) -> str:
         shape = " × ".join(map(str, tensor.axes))
@@ -118,7 +133,7 @@ class _Emission:
     def slots(self) -> Iterator[Argument]:
         """The workspace."""
         for slot in sorted({b.slot for b in self.kernel.buffers if b.place == "slot"}):
-            yield Argument(self._slot(slot), "slot", slot)
+            yield Argument(self.called[slot], "slot", slot)
 
     def stages(self) -> Iterator[str]:
         """All stages, a blank line before each."""
@@ -136,14 +151,13 @@ class _Emission:
     def gathering(self, tensor: Tensor) -> Iterator[str]:
         """The rows of this step, copied side by side."""
         scope = self._scope_of(tensor.letters)
-        name, rows = scope.tensors[tensor], self._beside(tensor, "rows")
+        name, rows = scope.tensors[tensor], self.called[tensor, "rows"]
         letters = [scope.indices[i] for i in _apart(tensor.letters)]
         lengths = [scope.integer(axis) for axis in tensor.axes]
         source = ", ".join([f"order[run, first + {letters[0]}]", *letters[1:]])
         yield ""
         yield comment(f"{self.names[tensor]}[{','.join(letters)}]: the rows of this batch")
-        shape = f"({', '.join(lengths)}{',' if tensor.rank == 1 else ''})"
-        yield f"{name} = view({self._beside(tensor, 'batch')}, {shape})"
+        yield self._view(tensor, self.called[tensor, "batch"])
         lines = [f"{name}[{', '.join(letters)}] = {rows}[{source}]"]
         for letter, length in reversed(list(zip(letters, lengths, strict=True))):
             lines = [f"for {letter} in range({length}):", *indented(lines)]
@@ -155,48 +169,68 @@ class _Emission:
         buffer = self.kernel.buffer(tensor)
         name = self.scope.tensors[tensor]
         if buffer.place == "slot":
-            lengths = ", ".join(self.scope.integer(axis) for axis in tensor.axes)
-            comma = "," if tensor.rank == 1 else ""
-            yield f"{name} = view({self._slot(buffer.slot)}, ({lengths}{comma}))"
+            yield self._view(tensor, self.called[buffer.slot])
         elif buffer.home is not None:
             yield f"{name} = {self.scope.tensors[buffer.home]}"
+        if stage.rest is not None:
+            yield self._view(stage.rest, self.called[self.kernel.buffer(stage.rest).slot])
         indices = dict.fromkeys(s.index for s, _ in walk(stage.statements) if isinstance(s, Loop))
         scope = self._scope_of((*indices, *stage.definition.indices))
-        for statement in stage.statements:
-            yield from _lines(statement, scope)
+        try:
+            for statement in stage.statements:
+                yield from _lines(statement, scope)
+        except CompilationError as error:
+            where = stage.definition.where
+            raise CompilationError(f"{error} ({self.names[tensor]} is defined at {where})"
+                                   ) from None
+
+    def _view(self, tensor: Tensor, memory: str) -> str:
+        lengths = ", ".join(self.scope.integer(axis) for axis in tensor.axes)
+        comma = "," if tensor.rank == 1 else ""
+        return f"{self.scope.tensors[tensor]} = view({memory}, ({lengths}{comma}))"
 
     def _scope_of(self, indices: tuple[Idx, ...]) -> Scope:
         """The scope with a loop variable for each of these indices."""
         apart = _apart(indices)
-        letters = distinct([str(i.label) for i in apart], self.taken)
+        letters = distinct([str(i.label) for i in apart], self.called.values())
         known = dict(zip(apart, letters, strict=True))
         return Scope(self.scope.tensors, self.scope.scalars, known, self.scope.sizes)
-
-    def _beside(self, tensor: Tensor, ending: str) -> str:
-        return distinct([f"{self.scope.tensors[tensor]}_{ending}"], self.taken)[0]
-
-    def _slot(self, slot: int) -> str:
-        return distinct([f"slot{slot}"], self.taken)[0]
 
 
 def _apart(indices: tuple[Idx, ...]) -> list[Idx]:
     return list(dict.fromkeys(indices))
 
 
-def _lines(statement: Statement, scope: Scope) -> Iterator[str]:
+def _lines(statement: Statement, scope: Scope, blocks: Blocks | None = None) -> Iterator[str]:
+    """The lines of a statement, which stands inside of these blocks."""
     match statement:
+        case Blocks(index, length, body):
+            first, end = _ends(index, scope)
+            yield f"for block in range({first}, {end}, {length}):"
+            for inner in body:
+                yield from indented(_lines(inner, scope, statement))
         case Loop(index, body):
-            span = scope.integer(extent(index)) if index.lower == 0 else (
-                f"{scope.integer(index.lower)}, {scope.integer(index.upper + 1)}")
+            first, end = _ends(index, scope)
+            span = end if first == "0" else f"{first}, {end}"
+            if blocks is not None and blocks.index == index:
+                span = f"block, min(block + {blocks.length}, {end})"
             yield f"for {scope.indices[index]} in range({span}):"
             for inner in body:
-                yield from indented(_lines(inner, scope))
+                yield from indented(_lines(inner, scope, blocks))
         case Assign(target, value):
             yield f"{scope.entry(target)} = {scope.real(value)}"
-        case Accumulate(op, target, value):
+        case Accumulate(op, target, value, None):
             yield _UPDATES[op].format(target=scope.entry(target), value=scope.real(value))
+        case Accumulate(_, target, value, rest):
+            pair = f"{scope.entry(target)}, {scope.entry(rest)}"
+            yield f"{pair} = added({pair}, {scope.real(value)})"
         case Gemm():
             yield _gemm(statement, scope)
+
+
+def _ends(index: Idx, scope: Scope) -> tuple[str, str]:
+    """The first value of an index, and the one after its last."""
+    return scope.integer(index.lower), scope.integer(index.upper + 1)
 
 
 def _gemm(gemm: Gemm, scope: Scope) -> str:

@@ -31,7 +31,7 @@ def check_array(tensor: Tensor, value: Any, name: str, dtype: str, sizes: Sizes)
     array = _real(tensor, value, name)
     _check_shape(tensor, array, name, sizes)
     if tensor.has_fact("label"):
-        array = _integers(tensor, array, name)
+        array = _integers(tensor, array, name, sizes)
     elif array.size and not np.isfinite(array).all():
         place = tuple(int(i) for i in np.argwhere(~np.isfinite(array))[0])
         raise InputError(f"{_described(tensor, name)} holds {array[place]} at {list(place)}; "
@@ -43,17 +43,25 @@ def check_array(tensor: Tensor, value: Any, name: str, dtype: str, sizes: Sizes)
             not np.isfinite(cast).all()):
         raise InputError(f"{_described(tensor, name)} holds values beyond {wanted}; scale the data "
                          "or use dtype='float64'")
-    for fact in tensor.facts:
+    for fact in (fact for fact in tensor.facts if fact.kind in _FACTS):
         _FACTS[fact.kind](tensor, cast, name, fact, sizes)
     return cast
 
 
-def check_hyper(tensor: Tensor, value: Any, name: str) -> float:
-    """The value of a hyperparameter as a float; InputError unless it is one finite real number."""
+def check_hyper(tensor: Tensor, value: Any, name: str, dtype: str) -> Any:
+    """The value of a hyperparameter in the kernel's dtype.
+
+    Raises InputError unless it is one real number, finite in that dtype.
+    """
     array = _real(tensor, value, name)
     if array.ndim or not np.isfinite(array):
         raise InputError(f"{_described(tensor, name)}: expected one finite number, found {value!r}")
-    return float(array)
+    with np.errstate(over="ignore"):
+        cast = np.dtype(dtype).type(array)
+    if not np.isfinite(cast):
+        raise InputError(f"{_described(tensor, name)}: {value!r} is beyond {dtype}; use a smaller "
+                         "number or dtype='float64'")
+    return cast
 
 
 def evaluated(extent: Expr, sizes: Sizes) -> int | None:
@@ -114,11 +122,18 @@ def settle(axis: Expr, length: int, sizes: Sizes) -> None:
             sizes[size] = (length - start) // int(step)
 
 
-def _integers(tensor: Tensor, array: np.ndarray, name: str) -> np.ndarray:
+def _integers(tensor: Tensor, array: np.ndarray, name: str, sizes: Sizes) -> np.ndarray:
+    """Labels as they are, if they are integers in range and int64 can hold them."""
     broken = ~np.isfinite(array) | (array != np.trunc(array))
     if broken.any():
         raise InputError(f"{_described(tensor, name)} holds labels: expected integers, found "
                          f"{array[broken][0]}")
+    for fact in (fact for fact in tensor.facts if fact.kind == "label"):
+        _check_labels(tensor, array, name, fact, sizes)
+    for found in (int(array.min()), int(array.max())):
+        if not -2**63 <= found < 2**63:
+            raise InputError(f"{_described(tensor, name)} holds labels: expected integers of 64 "
+                             f"bits, found {found}")
     return array
 
 
@@ -167,6 +182,6 @@ def _described(tensor: Tensor, name: str) -> str:
 
 
 _FACTS: dict[str, Callable[[Tensor, np.ndarray, str, Fact, Sizes], None]] = {
-    "label": _check_labels, "simplex": _check_simplex, "one_hot": _check_one_hot,
+    "simplex": _check_simplex, "one_hot": _check_one_hot,
     "positive": _check_positive, "symmetric": _check_symmetric,
 }

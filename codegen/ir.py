@@ -2,10 +2,12 @@
 
     Kernel     ::= Buffer ... Stage ...              stages run in order
     Stage      ::= Definition: Statement ...         the formula, and how it is computed
-    Statement  ::= Loop | Assign | Accumulate | Gemm
+    Statement  ::= Loop | Blocks | Assign | Accumulate | Gemm
     Loop       ::= for Idx: Statement ...            over the whole range of the index
+    Blocks     ::= for each block of Idx: Statement ...    a Loop in it runs through the block
     Assign     ::= Entry = Scalar
     Accumulate ::= Entry op= Scalar                  op: sum, max, min
+                 | Entry, Entry = added(Entry, Entry, Scalar)     with what is rounded off
     Gemm       ::= T[b,m,n] = alpha·Σ_k A[b,m,k]·B[b,k,n] + beta·T[b,m,n]
     Buffer     ::= a tensor, and where it lives
     Entry      ::= Element | TensorSymbol            Scalar: a body of a normal form
@@ -41,6 +43,15 @@ class Loop:
 
 
 @dataclass(frozen=True, slots=True)
+class Blocks:
+    """for each `length` values of the index: body, in which the loop over the index has them."""
+
+    index: Idx
+    length: int
+    body: tuple[Statement, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Assign:
     """target = value."""
 
@@ -50,11 +61,12 @@ class Assign:
 
 @dataclass(frozen=True, slots=True)
 class Accumulate:
-    """target = op(target, value)."""
+    """target = op(target, value); `rest` keeps what a long sum has rounded off so far."""
 
     op: Op
     target: Expr
     value: Expr
+    rest: Expr | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +88,7 @@ class Gemm:
     beta: Expr
 
 
-Statement = Loop | Assign | Accumulate | Gemm
+Statement = Loop | Blocks | Assign | Accumulate | Gemm
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +97,12 @@ class Stage:
 
     definition: Definition
     statements: tuple[Statement, ...]
+
+    @property
+    def rest(self) -> Tensor | None:
+        """The array of what a sum in memory has rounded off, if there is one."""
+        kept = (s.rest for s, _ in walk(self.statements) if isinstance(s, Accumulate))
+        return next((r.tensor for r in kept if r is not None and r.tensor.rank), None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,7 +138,9 @@ class Kernel:
         """What every tensor is called, also one that is updated and never read."""
         known = self.program.names
         unread = {old: old.name or old.hint for old, _ in self.program.updates if old not in known}
-        return {**known, **unread}
+        rests = {stage.rest: f"{known[stage.definition.target]}_rest" for stage in self.stages
+                 if stage.rest is not None}
+        return {**known, **unread, **rests}
 
     def buffer(self, tensor: Tensor) -> Buffer:
         """The buffer of a tensor."""
@@ -134,9 +154,10 @@ def walk(statements: tuple[Statement, ...]) -> Iterator[tuple[Statement, tuple[I
     """Every statement with the indices of the loops around it, outermost first."""
     for statement in statements:
         yield statement, ()
-        if isinstance(statement, Loop):
+        if isinstance(statement, (Loop, Blocks)):
+            bound = (statement.index,) if isinstance(statement, Loop) else ()
             for inner, indices in walk(statement.body):
-                yield inner, (statement.index, *indices)
+                yield inner, (*bound, *indices)
 
 
 Names = Mapping[Tensor, str]
@@ -161,10 +182,15 @@ def _statement_lines(statement: Statement, names: Names, indent: str) -> Iterato
             yield f"{indent}for {index.label} < {extent(index)}:"
             for inner in body:
                 yield from _statement_lines(inner, names, indent + "  ")
+        case Blocks(index, length, body):
+            yield f"{indent}for each {length} of {index.label}:"
+            for inner in body:
+                yield from _statement_lines(inner, names, indent + "  ")
         case Assign(target, value):
             yield f"{indent}{text(target, names)} = {text(value, names)}"
-        case Accumulate(op, target, value):
-            yield f"{indent}{text(target, names)} {op}= {text(value, names)}"
+        case Accumulate(op, target, value, rest):
+            kept = "" if rest is None else f", {text(rest, names)}"
+            yield f"{indent}{text(target, names)}{kept} {op}= {text(value, names)}"
         case Gemm():
             yield indent + _gemm_line(statement, names)
 

@@ -12,17 +12,13 @@ from dataclasses import dataclass
 
 from sympy import And, Eq, Expr, Idx, Mul, S, Symbol
 
-from symbackprop.codegen.ir import Accumulate, Assign, Kernel, Loop, Stage, Statement
+from symbackprop.codegen.ir import Accumulate, Assign, Kernel, Stage, Statement
 from symbackprop.codegen.ranges import inside
+from symbackprop.codegen.summation import ACCUMULATORS, looped, rest_of, total
 from symbackprop.functions import Iverson
-from symbackprop.notation import Definition, Op, Program, Tensor, TensorSymbol, extent
+from symbackprop.notation import Definition, Op, Program, TensorSymbol, extent
 
 _BEGINNINGS: dict[Op, Expr] = {"sum": S.Zero, "max": S.NegativeInfinity, "min": S.Infinity}
-ACCUMULATORS: dict[Op, TensorSymbol] = {
-    "sum": Tensor("total", (), (), "intermediate").symbol,
-    "max": Tensor("largest", (), (), "intermediate").symbol,
-    "min": Tensor("smallest", (), (), "intermediate").symbol,
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,21 +112,35 @@ def loops(definition: Definition, order: tuple[Idx, ...]) -> tuple[Statement, ..
     """The statements of a definition with its loops in this order, outermost first."""
     found, order = nest(definition), nested(order)
     if found.is_scatter:
-        fill = _looped(definition.indices, (Assign(definition.element, S.Zero),))
-        return (*fill, *_looped(order, (Accumulate("sum", found.target, found.body),)))
+        return _in_memory(found, definition.element, definition.indices, order)
     if not found.over:
-        return _looped(order, (Assign(found.target, found.body),))
-    beginning = _BEGINNINGS[found.op]
+        return looped(order, (Assign(found.target, found.body),))
     outer = _leading(order, found.free)
-    if len(outer) == len(found.free):
-        register = ACCUMULATORS[found.op]
-        inner = _looped(order[len(outer):], (Accumulate(found.op, register, found.body),))
-        return _looped(outer, (Assign(register, beginning), *inner,
-                               Assign(found.target, register)))
-    rest = tuple(i for i in order[len(outer):] if i in found.free)
-    fill = _looped(rest, (Assign(found.target, beginning),))
-    inner = _looped(order[len(outer):], (Accumulate(found.op, found.target, found.body),))
-    return _looped(outer, (*fill, *inner))
+    inner = order[len(outer):]
+    if len(outer) < len(found.free):
+        rest = tuple(i for i in inner if i in found.free)
+        return looped(outer, _in_memory(found, found.target, rest, inner))
+    register = ACCUMULATORS[found.op]
+    if found.op == "sum":
+        statements = total(inner, found.body, inside=bool(outer))
+    else:
+        statements = (Assign(register, _BEGINNINGS[found.op]),
+                      *looped(inner, (Accumulate(found.op, register, found.body),)))
+    return looped(outer, (*statements, Assign(found.target, register)))
+
+
+def _in_memory(found: Nest, entry: Expr, filled: tuple[Idx, ...], order: tuple[Idx, ...]
+               ) -> tuple[Statement, ...]:
+    """The entries begin, and terms are added to them in this order of the loops."""
+    op: Op = "sum" if found.is_scatter else found.op
+    beginning: tuple[Statement, ...] = (Assign(entry, _BEGINNINGS[op]),)
+    tensor = rest_of(entry.tensor, found.over, found.is_scatter) if op == "sum" else None
+    rest = None
+    if tensor is not None:
+        beginning = (*beginning, Assign(tensor.at(*entry.indices), S.Zero))
+        rest = tensor.at(*found.target.indices)
+    return (*looped(filled, beginning),
+            *looped(order, (Accumulate(op, found.target, found.body, rest),)))
 
 
 def _leading(order: tuple[Idx, ...], free: tuple[Idx, ...]) -> tuple[Idx, ...]:
@@ -138,8 +148,3 @@ def _leading(order: tuple[Idx, ...], free: tuple[Idx, ...]) -> tuple[Idx, ...]:
     count = next((place for place, i in enumerate(order) if i not in free), len(order))
     return order[:count]
 
-
-def _looped(order: tuple[Idx, ...], body: tuple[Statement, ...]) -> tuple[Statement, ...]:
-    for index in reversed(order):
-        body = (Loop(index, body),)
-    return body

@@ -9,15 +9,19 @@ from __future__ import annotations
 import keyword
 import re
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Hashable, Iterable
+from typing import TypeVar
 
-RESERVED = frozenset(
-    "real np njit range min max abs view where minus sigmoid softplus sign float64 int64 inf "
-    "order batch_size run first rows losses sum_of_losses total largest smallest self "
-    "None True False gemm_nn gemm_nt gemm_tn gemm_tt "
-    "exp log sin cos tan sinh cosh tanh asin acos atan asinh acosh atanh erf erfc gamma lgamma "
-    "sqrt atan2 expm1 log1p hypot floor ceil kernel train".split()
-)
+from symbackprop.codegen.scalars import CALLS
+from symbackprop.codegen.summation import REGISTERS
+
+RESERVED = frozenset((  # every word of a generated module that is not a name of the user's
+    *"kernel train real float32 float64 int64 np njit range min max abs math inf nan sqrt".split(),
+    *"view where added minus gemm_nn gemm_nt gemm_tn gemm_tt symbackprop numba".split(),
+    *"order batch_size run first rows losses sum_of_losses block shape self".split(),
+    *(str(tensor.name) for tensor in REGISTERS), *CALLS.values(),
+))
+Subject = TypeVar("Subject", bound=Hashable)
 _SPELLED = {"∂": "d", "′": "_prime", "'": "_prime", "∇": "grad_", "ℓ": "l"}
 _COMBINING = {"COMBINING MACRON": "_bar", "COMBINING CIRCUMFLEX ACCENT": "_hat",
               "COMBINING TILDE": "_tilde", "COMBINING DOT ABOVE": "_dot"}
@@ -47,6 +51,13 @@ def _letter(letter: str) -> str:
     if greek:
         return greek[2].lower() if greek[1] == "SMALL" else greek[2].capitalize()
     return f"_u{ord(letter):x}_"
+
+
+def table(words: Iterable[tuple[Subject, str]]) -> dict[Subject, str]:
+    """Each subject with an identifier of its own, for all of a module."""
+    pairs = tuple(words)
+    found = distinct(word for _, word in pairs)
+    return {subject: word for (subject, _), word in zip(pairs, found, strict=True)}
 
 
 def distinct(names: Iterable[str], taken: Iterable[str] = ()) -> list[str]:

@@ -13,7 +13,7 @@ import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
 from sympy import Symbol
@@ -23,7 +23,7 @@ from symbackprop.codegen.gate import Sizes, check_array, check_hyper, evaluated
 from symbackprop.codegen.ir import Gemm, Kernel, walk
 from symbackprop.codegen.layout import Argument, Module
 from symbackprop.codegen.store import Function
-from symbackprop.errors import InputError
+from symbackprop.errors import CompilationError, InputError
 from symbackprop.notation import Program, Tensor, extent
 
 ALIGNMENT = 64
@@ -58,7 +58,7 @@ class Executable:
         """Where the generated module lies."""
         return self._function.path
 
-    def __call__(self, **values: Any) -> Any:
+    def __call__(self, /, **values: Any) -> Any:
         sizes, arrays = self._checked(values)
         results = {a.subject: self._result(a.subject, sizes) for a in self._module.arguments
                    if a.kind == "output" and isinstance(a.subject, Tensor)}
@@ -73,6 +73,16 @@ class Executable:
                  for place, value in enumerate(given)]
         return fresh[0] if self._single else fresh
 
+    def __copy__(self) -> Executable:
+        return self
+
+    def __deepcopy__(self, memo: object) -> Executable:
+        return self  # calls leave nothing behind in it
+
+    def __reduce__(self) -> NoReturn:
+        raise CompilationError("a compiled function is not pickled (that runs code); write "
+                               "sb.compile(…) in the other process: it finds the kernel compiled")
+
     def _checked(self, values: Mapping[str, Any]) -> tuple[Sizes, dict[Tensor, Any]]:
         inputs = self._inputs
         sizes = named_sizes(values, self.kernel, inputs)
@@ -82,8 +92,9 @@ class Executable:
                 raise InputError(f"the {tensor.role} {name} is missing (declared at "
                                  f"{tensor.where}); give it by name: f({name}=…)")
             value = values.get(name, tensor.default)
-            checked[tensor] = (check_hyper(tensor, value, name) if tensor.role == "hyper"
-                               else check_array(tensor, value, name, self.dtype, sizes))
+            checked[tensor] = (
+                check_hyper(tensor, value, name, self.dtype) if tensor.role == "hyper"
+                else check_array(tensor, value, name, self.dtype, sizes))
         for name, tensor in inputs.items():  # again: 2·N may stand before N
             if tensor.role != "hyper":
                 check_shape(tensor, checked[tensor].shape, name, sizes)
@@ -100,7 +111,7 @@ class Executable:
             case "size", Symbol() as size:
                 return sizes[size]
             case "scalar", Tensor() as tensor:
-                return np.dtype(self.dtype).type(arrays[tensor])
+                return arrays[tensor]
             case "array", Tensor() as tensor:
                 return arrays[tensor]
             case "output", Tensor() as tensor:

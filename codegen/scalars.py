@@ -229,6 +229,9 @@ class Scope:
                 return Piece(f"{left} % {right}", PRODUCT)
             case Pow() if isinstance(expr.args[1], Integer) and 0 < expr.args[1] < LONGEST_POWER:
                 return Piece(f"{self._integer(expr.args[0]).within(ATOM)}**{expr.args[1]}", POWER)
+            case Pow() if expr.args[1].is_positive and expr.args[1].is_integer:
+                below, above = (self._integer(arg).within(ATOM) for arg in expr.args)
+                return Piece(f"{below}**{above}", POWER)
             case Max() | Min():
                 inside = ", ".join(sorted(self.integer(arg) for arg in expr.args))
                 return Piece(f"{CALLS[type(expr)]}({inside})")

@@ -47,6 +47,9 @@ class Function:
 
 def load(module: Module, dtype: str) -> Function:
     """The compiled function of a module; compiled once per machine, loaded once per process."""
+    if numba.config.DISABLE_JIT:
+        raise CompilationError("Numba is switched off by NUMBA_DISABLE_JIT, and kernels need it; "
+                               "unset that, or use sb.evaluate, which needs no Numba")
     path = directory() / f"kernel_{_digest(module.source)}.py"
     with _lock:
         if path not in _loaded:
@@ -58,13 +61,13 @@ def load(module: Module, dtype: str) -> Function:
 def directory() -> Path:
     """Where modules lie: SYMBACKPROP_CACHE_DIR, else the user's cache; private in any case."""
     given = os.environ.get("SYMBACKPROP_CACHE_DIR")
-    base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    path = Path(given) if given else Path(base) / "symbackprop"
     try:
+        base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+        path = (Path(given) if given else Path(base) / "symbackprop").absolute()
         path.mkdir(mode=0o700, parents=True, exist_ok=True)
         if is_private(path):
             return path
-    except OSError:
+    except (OSError, RuntimeError):  # no home, or one that cannot be written
         pass
     return _own_directory()
 
@@ -85,7 +88,11 @@ def is_private(path: Path) -> bool:
 @cache
 def _own_directory() -> Path:
     """A directory for this process, where the user's cache cannot be written."""
-    return Path(tempfile.mkdtemp(prefix="symbackprop-"))
+    try:
+        return Path(tempfile.mkdtemp(prefix="symbackprop-"))
+    except OSError as error:
+        raise CompilationError(f"no directory for compiled kernels can be written ({error}); set "
+                               "SYMBACKPROP_CACHE_DIR to one that can") from error
 
 
 @cache

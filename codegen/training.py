@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from contextlib import nullcontext
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
 from sympy import Symbol
@@ -21,7 +21,7 @@ from symbackprop.codegen.ir import Kernel
 from symbackprop.codegen.layout import Argument, Module
 from symbackprop.codegen.runtime import Workspace, check_shape, dtype_of, require_sizes, uses_blas
 from symbackprop.codegen.store import Function
-from symbackprop.errors import InputError
+from symbackprop.errors import CompilationError, InputError
 from symbackprop.notation import Program, Tensor
 
 
@@ -52,6 +52,16 @@ class TrainingKernel:
     def path(self) -> Path:
         """Where the generated module lies."""
         return self._function.path
+
+    def __copy__(self) -> TrainingKernel:
+        return self
+
+    def __deepcopy__(self, memo: object) -> TrainingKernel:
+        return self  # runs leave nothing behind in it
+
+    def __reduce__(self) -> NoReturn:
+        raise CompilationError("a compiled step is not pickled (that runs code); compile the "
+                               "program again: the kernel is found compiled")
 
     def run(self, order: np.ndarray, batch_size: int, arrays: Mapping[Tensor, np.ndarray],
             hypers: Mapping[Tensor, float], losses: np.ndarray | None = None) -> float:
@@ -96,7 +106,7 @@ class TrainingKernel:
         value = hypers.get(tensor, tensor.default)
         if value is None:
             raise InputError(f"the hyperparameter {name} has no value; give one in `hypers`")
-        return np.dtype(self.dtype).type(check_hyper(tensor, value, name))
+        return check_hyper(tensor, value, name, self.dtype)
 
     def _checked_steps(self, order: np.ndarray, batch_size: int,
                        arrays: Mapping[Tensor, np.ndarray]) -> tuple[int, ...]:

@@ -16,6 +16,7 @@ _OPTIONS = {
     "nogil": True, "error_model": "numpy", "no_cpython_wrapper": True,
     "fastmath": {"contract", "nsz", "arcp", "afn"},
 }
+_EXACT = {**_OPTIONS, "fastmath": False}  # written out: what is not set is inherited from a caller
 
 
 @njit(**_OPTIONS)  # type: ignore[untyped-decorator]
@@ -24,10 +25,23 @@ def where(condition: bool, yes: Any, no: Any) -> Any:
     return yes if condition else no
 
 
-@njit(nogil=True, no_cpython_wrapper=True)  # type: ignore[untyped-decorator]
+@njit(**_EXACT)  # type: ignore[untyped-decorator]
 def minus(a: Any, b: Any) -> Any:
     """a − b, rounded on its own: compiled without permission to reorder."""
     return a - b
+
+
+@njit(**_EXACT)  # type: ignore[untyped-decorator]
+def added(total: Any, rest: Any, value: Any) -> Any:
+    """(total + value, what that has rounded off), the rest of before included (Kahan 1965).
+
+    Compiled without permission to reorder, which would find that nothing is rounded off.  A total
+    that is infinite has no rest.
+    """
+    due = value + rest
+    found = total + due
+    lost = due - (found - total)
+    return found, lost if lost - lost == type(lost)(0) else type(lost)(0)
 
 
 @njit(**_OPTIONS)  # type: ignore[untyped-decorator]

@@ -12,13 +12,21 @@ from collections.abc import Iterable
 
 from sympy import Basic, Expr, Idx
 
-from symbackprop.codegen.ir import Accumulate, Assign, Gemm, Kernel, Loop, Stage, Statement
-from symbackprop.codegen.lowering import ACCUMULATORS, nest
+from symbackprop.codegen.ir import (
+    Accumulate,
+    Assign,
+    Blocks,
+    Gemm,
+    Kernel,
+    Loop,
+    Stage,
+    Statement,
+)
+from symbackprop.codegen.lowering import nest
 from symbackprop.codegen.stability import formula
+from symbackprop.codegen.summation import REGISTERS
 from symbackprop.errors import CompilationError
 from symbackprop.notation import Element, Tensor, elements_in, extent, tensors_in
-
-_REGISTERS = {symbol.tensor for symbol in ACCUMULATORS.values()}
 
 
 def verify_kernel(kernel: Kernel) -> Kernel:
@@ -34,7 +42,9 @@ def verify_kernel(kernel: Kernel) -> Kernel:
         except _BrokenError as broken:
             line = formula(stage.definition, kernel.names)
             raise CompilationError(f"internal error: {broken} in the kernel of {line}") from None
-        holders[_memory(kernel, stage.definition.target)] = stage.definition.target
+        for tensor in (stage.rest, stage.definition.target):
+            if tensor is not None:
+                holders[_memory(kernel, tensor)] = tensor
     return kernel
 
 
@@ -52,11 +62,16 @@ def _memory(kernel: Kernel, tensor: Tensor) -> object:
 
 def _check_reads(kernel: Kernel, stage: Stage, holders: dict[object, Tensor]) -> None:
     own = _memory(kernel, stage.definition.target)
+    rest = None if stage.rest is None else _memory(kernel, stage.rest)
+    if rest == own:
+        raise _BrokenError("what a sum rounds off is kept where the sum is")
     for tensor in tensors_in(stage.definition.body):
         memory = _memory(kernel, tensor)
         if holders.get(memory) is not tensor:
             raise _BrokenError(f"{kernel.names[tensor]} is read before it is written, or after "
                                "its memory was used again")
+        if memory == rest:
+            raise _BrokenError(f"{kernel.names[tensor]} is read where a rest is kept")
         if memory == own and not _is_entrywise(stage, tensor):
             raise _BrokenError(f"{kernel.names[tensor]} is written over while it is read")
 
@@ -77,17 +92,29 @@ def _check_statements(stage: Stage, statements: Iterable[Statement], bound: tupl
                     raise _BrokenError(f"two loops bind {index}")
                 _check_bound(extent(index), bound)
                 _check_statements(stage, body, (*bound, index))
-            case Assign(target, value) | Accumulate(_, target, value):
-                _check_target(stage, target)
-                _check_bound(target, bound)
-                _check_bound(value, bound)
+            case Blocks(index, _, body):
+                _check_bound(extent(index), bound)
+                _check_statements(stage, body, bound)
+            case Assign(target, value):
+                _check_entries(stage, (target,), value, bound)
+            case Accumulate(_, target, value, rest):
+                _check_entries(stage, (target,) if rest is None else (target, rest), value, bound)
             case Gemm():
                 _check_target(stage, statement.target)
                 _check_gemm(statement, bound)
 
 
+def _check_entries(stage: Stage, entries: tuple[Expr, ...], value: Expr, bound: tuple[Idx, ...]
+                   ) -> None:
+    for entry in entries:
+        _check_target(stage, entry)
+        _check_bound(entry, bound)
+    _check_bound(value, bound)
+
+
 def _check_target(stage: Stage, target: Expr) -> None:
-    if target.tensor is not stage.definition.target and target.tensor not in _REGISTERS:
+    if target.tensor is not stage.definition.target and target.tensor not in (
+            *REGISTERS, stage.rest):
         raise _BrokenError("another tensor is written")
 
 

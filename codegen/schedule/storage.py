@@ -5,7 +5,7 @@
     rank 0       local variables
     next values  in the array of the tensor that they replace, if the definition reads that tensor
                  at the same entry only and nobody reads the old value afterwards
-    the rest     slots of a workspace: a slot is free after its tensor was read for the last time,
+    all others   slots of a workspace: a slot is free after its tensor was read for the last time,
                  and a map may write over an operand that it reads for the last time, entry by entry
 
 Which tensors share a slot depends on the order of definitions alone, never on widths; a slot is as
@@ -44,7 +44,11 @@ def allocate(kernel: Kernel) -> Kernel:
             where: Place = "slot" if slot >= 0 else "output" if target.rank else "local"
             buffers.append(Buffer(target, where, slot))
             known.add(target)
+        rest = slots.free_one() if stage.rest is not None else None
         slots.release(stage.definition, place)
+        if stage.rest is not None and rest is not None:
+            buffers.append(Buffer(stage.rest, "slot", rest))
+            slots.free.append(rest)
     return replace(kernel, buffers=tuple(buffers))
 
 
@@ -116,11 +120,15 @@ class _Slots:
             if dies and same_axes(tensor, target) and is_entrywise(definition, tensor):
                 self.held[target] = self.held.pop(tensor)
                 return self.held[target]
+        self.held[target] = self.free_one()
+        return self.held[target]
+
+    def free_one(self) -> int:
+        """A slot that nobody holds."""
         if not self.free:
             self.free.append(self.count)
             self.count += 1
-        self.held[target] = self.free.pop()
-        return self.held[target]
+        return self.free.pop()
 
     def release(self, definition: Definition, place: int) -> None:
         """Free the slots of what is read here for the last time."""

@@ -6,6 +6,7 @@ import pytest
 import symbackprop as sb
 from symbackprop.codegen.gate import check_array, check_hyper
 from symbackprop.errors import InputError
+from symbackprop.notation import Fact
 
 N = sb.size("N")
 n, k = sb.indices("n k", N, 3)
@@ -13,6 +14,7 @@ PLAIN = sb.data("x", n, k)
 HOT = sb.data("y", n, k, facts=[sb.one_hot(k)])
 SIMPLEX = sb.data("p", n, k, facts=[sb.simplex(k)])
 LABEL = sb.data("c", n, facts=[sb.label(3)])
+ANY_LABEL = sb.data("a", n, facts=[Fact("label")])
 POSITIVE = sb.data("v", n, facts=[sb.positive])
 SYMMETRIC = sb.data("S", 3, 3, facts=[sb.symmetric(0, 1)])
 NAN = np.full((2, 3), np.nan)
@@ -41,7 +43,10 @@ BAD = [
     (LABEL, np.array([0, -1]), ["labels must be 0 … 2, found -1"]),
     (LABEL, np.array([0.5, 1]), ["expected integers, found 0.5"]),
     (LABEL, np.array([np.nan, 1]), ["expected integers, found nan"]),
-    (LABEL, np.array([2**63], np.uint64), ["labels must be 0 … 2"]),
+    (LABEL, np.array([2**63], np.uint64), ["labels must be 0 … 2, found 9223372036854775808"]),
+    (LABEL, np.array([0, 1e30]), ["labels must be 0 … 2, found 1000000000000000019884624838656"]),
+    (ANY_LABEL, np.array([0, 2.0**63]), ["integers of 64 bits, found 9223372036854775808"]),
+    (ANY_LABEL, np.array([-1e30]), ["integers of 64 bits, found -1000000000000000019884624838656"]),
     (POSITIVE, np.array([1.0, 0.0]), ["declared positive, found 0"]),
     (SYMMETRIC, np.triu(np.ones((3, 3))), ["declared symmetric in its axes 0 and 1"]),
 ]
@@ -102,9 +107,17 @@ def test_a_size_is_settled_by_an_axis_that_is_a_sum_of_it() -> None:
 def test_a_hyperparameter_is_one_finite_number(value: object) -> None:
     rate = sb.hyper("rate")
     with pytest.raises(InputError, match="hyper rate"):
-        check_hyper(rate.tensor, value, "rate")
+        check_hyper(rate.tensor, value, "rate", "float64")
+
+
+@pytest.mark.parametrize("value", [1e300, -1e39, np.float64(3.5e38)])
+def test_a_hyperparameter_beyond_float32_is_refused_there_and_not_in_float64(value: float) -> None:
+    rate = sb.hyper("rate").tensor
+    with pytest.raises(InputError, match="beyond float32"):
+        check_hyper(rate, value, "rate", "float32")
+    assert check_hyper(rate, value, "rate", "float64") == value
 
 
 @pytest.mark.parametrize("value", [1, 1.0, np.float32(1), np.array(1), True])
 def test_a_hyperparameter_may_be_any_real_scalar(value: object) -> None:
-    assert check_hyper(sb.hyper("rate").tensor, value, "rate") == 1.0
+    assert check_hyper(sb.hyper("rate").tensor, value, "rate", "float32") == 1.0

@@ -1,5 +1,7 @@
 """Executables: inputs by name, sizes from shapes, fresh results, any number of callers."""
 
+import copy
+import pickle
 import threading
 
 import numpy as np
@@ -10,6 +12,7 @@ import symbackprop as sb
 from symbackprop.codegen import Executable
 from symbackprop.errors import CompilationError, InputError, SymbackpropError
 from tests.codegen.cases import random
+from tests.codegen.test_training_kernel import classifier
 
 N = sb.size("N")
 n, i, j = sb.indices("n i j", N, 4, 3)
@@ -142,11 +145,57 @@ def test_a_dtype_that_kernels_do_not_have_is_refused(dtype: object) -> None:
         sb.compile(sb.define("y", (n,), x[n]), dtype=dtype)
 
 
-@pytest.mark.parametrize("threads", [0, -1, 1.5, "two"])
+@pytest.mark.parametrize("threads", [0, -1, 1.5, "two", True, np.int64(0)])
 def test_a_number_of_threads_that_is_none_is_refused(threads: object) -> None:
     x = sb.data("x", n)
     with pytest.raises(CompilationError, match="threads"):
         sb.compile(sb.define("y", (n,), x[n]), threads=threads)
+
+
+@pytest.mark.parametrize("dtype", [np.float64, np.dtype("float64"), "float64"])
+def test_numpy_types_and_ints_are_as_good_as_pythons(dtype: object) -> None:
+    x = sb.data("x", n)
+    f = sb.compile(sb.define("y", (n,), x[n]), dtype=dtype, threads=np.int64(2))
+    assert f.dtype == "float64"
+    assert f(x=[1]).dtype == np.float64
+
+
+@pytest.mark.parametrize("outputs", [[], ()])
+def test_nothing_is_not_compiled(outputs: object) -> None:
+    with pytest.raises(CompilationError, match="nothing to compute"):
+        sb.compile(outputs)
+
+
+def test_an_input_may_be_called_self() -> None:
+    w = sb.parameter("self", i)
+    np.testing.assert_array_equal(sb.compile(sb.define("y", (i,), w[i]))(self=[1, 2, 3, 4]),
+                                  [1, 2, 3, 4])
+
+
+def test_a_copy_is_the_same_function_and_none_is_pickled() -> None:
+    f = layer()
+    assert copy.copy(f) is f
+    assert copy.deepcopy({"f": f})["f"] is f
+    with pytest.raises(CompilationError, match=r"is not pickled.*write sb\.compile"):
+        pickle.dumps(f)
+
+
+def test_extents_may_be_powers_of_sizes() -> None:
+    for extent, length in ((N**2, 9), (2**N, 8), (N**3 + N, 30)):
+        m = sb.indices("m", extent)
+        x = sb.data("x", m)
+        s = sb.define("s", (), Sum(x[m]**2, m)/extent)
+        found = sb.compile([s, sb.derive(s, [x])[x]], dtype="float64")(x=np.ones(length), N=3)
+        np.testing.assert_allclose(found[0], 1)
+        np.testing.assert_allclose(found[1], 2/length)
+
+
+def test_what_cannot_be_compiled_is_named_with_its_line() -> None:
+    sigma = Function("σ", real=True)
+    x = sb.data("x", n)
+    y = sb.define("y", (n,), sigma(x[n]))
+    with pytest.raises(CompilationError, match=r"y is defined at .*test_runtime\.py:\d+"):
+        sb.compile(y)
 
 
 def test_two_programs_with_the_same_names_and_other_shapes_do_not_meet() -> None:
@@ -197,3 +246,18 @@ def test_places_may_be_computed() -> None:
     expected = [v[r**2], v[np.maximum(r, 3)], v[r % 4], v[r//2], v[np.minimum(r, 3)*2 + 1]]
     for array, values in zip(found, expected, strict=True):
         np.testing.assert_array_equal(array, values)
+
+
+def test_a_hyper_of_a_step_beyond_float32_is_refused() -> None:
+    net = classifier()
+    with pytest.raises(InputError, match="beyond float32"):
+        net.kernel("float32").run(np.arange(8), 8, net.copies("float32"),
+                                  dict.fromkeys(net.hypers, 1e300))
+
+
+def test_a_copy_of_a_training_kernel_is_the_same_one_and_none_is_pickled() -> None:
+    kernel = classifier().kernel()
+    assert copy.copy(kernel) is kernel
+    assert copy.deepcopy(kernel) is kernel
+    with pytest.raises(CompilationError, match="is not pickled"):
+        pickle.dumps(kernel)

@@ -11,6 +11,7 @@ import pytest
 
 import symbackprop as sb
 from symbackprop.codegen import store
+from symbackprop.errors import CompilationError
 
 SCRIPT = """
 import numpy as np
@@ -104,6 +105,45 @@ def test_the_cache_of_the_user_is_the_default(tmp_path: Path, monkeypatch: pytes
     monkeypatch.delenv("SYMBACKPROP_CACHE_DIR")
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     assert store.directory() == tmp_path / "symbackprop"
+
+
+def without_a_home() -> Path:
+    raise RuntimeError("Could not determine home directory.")
+
+
+def test_without_a_home_kernels_lie_in_a_directory_of_this_process(
+    monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("SYMBACKPROP_CACHE_DIR")
+    monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
+    monkeypatch.setattr(store.Path, "home", without_a_home)
+    assert store.directory().parent == Path(tempfile.gettempdir())
+
+
+def test_a_directory_that_cannot_be_written_is_left_for_another(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SYMBACKPROP_CACHE_DIR", str(tmp_path))
+    monkeypatch.setattr(store.os, "access", lambda path, mode: False)  # root may write anywhere
+    assert store.directory().parent == Path(tempfile.gettempdir())
+
+
+def test_where_nothing_can_be_written_the_remedy_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SYMBACKPROP_CACHE_DIR", "/proc/kernels")
+    monkeypatch.setattr(store.tempfile, "tempdir", str(tmp_path/"gone"))
+    store._own_directory.cache_clear()
+    with pytest.raises(CompilationError, match="set SYMBACKPROP_CACHE_DIR to one that can"):
+        store.directory()
+
+
+def test_kernels_without_numba_are_refused_in_words(monkeypatch: pytest.MonkeyPatch) -> None:
+    n = sb.indices("n", sb.size("N"))
+    x = sb.data("x", n)
+    monkeypatch.setattr(store.numba.config, "DISABLE_JIT", 1)
+    with pytest.raises(CompilationError, match="NUMBA_DISABLE_JIT.*sb.evaluate"):
+        sb.compile(sb.define("y", (n,), x[n]**9))
 
 
 def test_files_are_written_whole_and_an_equal_one_is_left_alone(tmp_path: Path) -> None:

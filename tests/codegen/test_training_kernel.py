@@ -231,11 +231,12 @@ def bad_runs(net: Net) -> list[tuple[dict, str]]:
         ({"arrays": {**arrays, y: arrays[y].astype(float)}}, "y: expected a int64 array"),
         ({"arrays": {**arrays, x: np.zeros((ROWS, 7))}}, "x"),
         ({"hypers": {}}, "hyperparameter rate has no value"),
+        ({"hypers": dict.fromkeys(net.hypers, 1e309)}, "one finite number, found inf"),
         ({"losses": np.zeros(2)}, r"losses must be a float64 array of shape \(3,\)"),
     ]
 
 
-@pytest.mark.parametrize("number", range(15))
+@pytest.mark.parametrize("number", range(16))
 def test_a_run_that_does_not_fit_is_refused_and_changes_nothing(number: int) -> None:
     net = classifier()
     changed, words = bad_runs(net)[number]

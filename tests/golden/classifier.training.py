@@ -7,7 +7,7 @@ from numba import njit
 
 from symbackprop.codegen.blas import gemm_nn, gemm_nt, gemm_tn
 from symbackprop.codegen.memory import view
-from symbackprop.codegen.vectormath import minus
+from symbackprop.codegen.vectormath import added, minus
 
 real = np.float32
 float64 = np.float64
@@ -38,6 +38,7 @@ def train(
     slot1,
     slot2,
     slot3,
+    slot4,
     losses,
 ):
     sum_of_losses = 0.0
@@ -106,15 +107,22 @@ def train(
 
             # s2 = Σ_{i,j} W1[i,j]²
             total = real(0)
+            rest = real(0)
             for i in range(6):
+                part = real(0)
                 for j in range(5):
-                    total += W1[i, j]**2
+                    part += W1[i, j]**2
+                total, rest = added(total, rest, part)
             s2 = total
 
             # s3 = Σ_n (d1[n,y[n]] − log(s4[n]))
             total = real(0)
-            for n in range(N):
-                total += d1[n, y[n]] - log(s4[n])
+            rest = real(0)
+            for block in range(0, N, 128):
+                part = real(0)
+                for n in range(block, min(block + 128, N)):
+                    part += d1[n, y[n]] - log(s4[n])
+                total, rest = added(total, rest, part)
             s3 = total
 
             # L = lam·s2 − s3/N
@@ -158,11 +166,13 @@ def train(
 
             # ∂L/∂b1[j] = Σ_n δ1[n,j]
             dLdb1 = view(slot3, (5,))
+            dLdb1_rest = view(slot4, (5,))
             for j in range(5):
                 dLdb1[j] = real(0)
+                dLdb1_rest[j] = real(0)
             for n in range(N):
                 for j in range(5):
-                    dLdb1[j] += delta1[n, j]
+                    dLdb1[j], dLdb1_rest[j] = added(dLdb1[j], dLdb1_rest[j], delta1[n, j])
 
             # b1_next[j] = b1[j] − rate·∂L/∂b1[j]/t_next
             b1_next = b1

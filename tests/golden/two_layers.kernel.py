@@ -7,7 +7,7 @@ from numba import njit
 
 from symbackprop.codegen.blas import gemm_nn, gemm_nt, gemm_tn
 from symbackprop.codegen.memory import view
-from symbackprop.codegen.vectormath import minus
+from symbackprop.codegen.vectormath import added, minus
 
 real = np.float32
 
@@ -97,9 +97,12 @@ def kernel(
 
     # s3 = Σ_{n,k} (d1[n,k] − log_s[n])·y[n,k]
     total = real(0)
+    rest = real(0)
     for n in range(N):
+        part = real(0)
         for k in range(10):
-            total += (d1[n, k] - log_s[n])*y[n, k]
+            part += (d1[n, k] - log_s[n])*y[n, k]
+        total, rest = added(total, rest, part)
     s3 = total
 
     # L = −s3/N
@@ -125,20 +128,24 @@ def kernel(
     gemm_tn(8, 9, N, real(1), x, delta1, real(0), dLdW1)
 
     # ∂L/∂b1[j] = Σ_n δ1[n,j]
+    dLdb1_rest = view(slot3, (9,))
     for j in range(9):
         dLdb1[j] = real(0)
+        dLdb1_rest[j] = real(0)
     for n in range(N):
         for j in range(9):
-            dLdb1[j] += delta1[n, j]
+            dLdb1[j], dLdb1_rest[j] = added(dLdb1[j], dLdb1_rest[j], delta1[n, j])
 
     # ∂L/∂W2[j,k] = Σ_n h[n,j]·δ2[n,k]
     gemm_tn(9, 10, N, real(1), h, delta2, real(0), dLdW2)
 
     # ∂L/∂b2[k] = Σ_n δ2[n,k]
+    dLdb2_rest = view(slot0, (10,))
     for k in range(10):
         dLdb2[k] = real(0)
+        dLdb2_rest[k] = real(0)
     for n in range(N):
         for k in range(10):
-            dLdb2[k] += delta2[n, k]
+            dLdb2[k], dLdb2_rest[k] = added(dLdb2[k], dLdb2_rest[k], delta2[n, k])
 
     L_out[()] = L
