@@ -151,14 +151,11 @@ n, i, k = sb.indices("n i k", sb.size("N"), 3, 4)
 y = sb.data("y", n, k, facts=[sb.one_hot(k)])
 u = sb.data("u", n, k)
 x = sb.data("x", n, i)
-o = sb.indices("o", 1)
-v = sb.data("v", n, o)
 label = sb.data("label", n, facts=[sb.label(4)])
 wide = sb.data("wide", n, facts=[sb.label(9)])
 
 #: name of the row -> (a sum on which it fires, one on which it must not)
 SUMS = {
-    "single term": (Sum(x[n, i] * v[n, o], o), Sum(x[n, i] * u[n, k], k)),
     "constant summand": (Sum(x[n, i], k), Sum(x[n, i] * u[n, k], k)),
     "bracket contracted": (Sum(Iverson(sympy.Eq(k, label[n])) * u[n, k] * x[n, i], k),
                            Sum(Iverson(sympy.Eq(k, wide[n])) * x[n, i], k)),
@@ -176,7 +173,7 @@ def test_a_row_about_sums_fires_keeps_the_value_and_leaves_a_near_miss_alone(nam
     labels = random.integers(0, 4, 5)
     values = {"x": random.normal(size=(5, 3)), "u": random.normal(size=(5, 4)),
               "y": np.eye(4)[labels], "label": labels,
-              "wide": 2 * labels, "v": random.normal(size=(5, 1))}
+              "wide": 2 * labels}
     for place, total in enumerate(SUMS[name]):
         target = sb.define("target", (n, i), x[n, i] + total)
         declared = program(target)

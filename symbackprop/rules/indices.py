@@ -1,7 +1,6 @@
 """Rows about sums over indices; each takes a definition in normal form and returns a better one.
 
     name                 left                          right
-    single term          Σ_q f(q)                      f(0)                q has one value
     constant summand     Σ_q f                         Q·f                 q not in f, Q its extent
     bracket contracted   Σ_q [q = e]·f(q)              f(e)                0 ≤ e < Q for certain
     fact                 Σ_k y[n,k]·f                  f                   Σ_k y = 1 was declared
@@ -32,10 +31,6 @@ class IndexRule:
     right: str
     why: str
     apply: SumRow
-
-
-def _single(body: Expr, index: Idx) -> Expr | None:
-    return body.xreplace({index: Integer(0)}) if extent(index) == 1 else None
 
 
 def _constant(body: Expr, index: Idx) -> Expr | None:
@@ -90,7 +85,6 @@ def _fact(body: Expr, index: Idx) -> Expr | None:
 
 
 INDICES: tuple[IndexRule, ...] = (
-    IndexRule("single term", "Σ_q f(q)", "f(0)", "q has the one value 0", _single),
     IndexRule("constant summand", "Σ_q f", "Q·f", "Q equal terms", _constant),
     IndexRule("bracket contracted", "Σ_q [q = e]·f(q)", "f(e)",
               "all terms but q = e vanish, and that one exists", _bracket),
