@@ -23,6 +23,7 @@ _HOME = {
     "symbackprop.collect": "program",
     "symbackprop.checks": "verify",
     "symbackprop.derivation": "derive Derivation",
+    "symbackprop.explanation": "explain Explanation",
     "symbackprop.interpreter": "evaluate",
     "symbackprop.errors": (
         "SymbackpropError DeclarationError ProgramError DerivationError CompilationError "
