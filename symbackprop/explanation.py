@@ -23,13 +23,14 @@ from symbackprop.errors import InputError
 from symbackprop.given import exact_number, names_of, plain_symbols, read_given
 from symbackprop.notation import Definition, Element, Program, Tensor, TensorSymbol
 from symbackprop.operations import Number
-from symbackprop.passes import Numbers, both_passes
+from symbackprop.passes import Numbers, both_passes, first_terms
 from symbackprop.printing.graph import svg
 from symbackprop.printing.numbers import clean
 from symbackprop.printing.pictures import neuron_picture, operation_picture, tensor_picture
 from symbackprop.printing.worked_text import (
     EXPLAINED,
     chain_lines,
+    first_lines,
     network_lines,
     scalar_lines,
     step_lines,
@@ -101,13 +102,13 @@ def explain(loss: Any, values: Mapping[Any, Any], weight: Any = None, *, rate: A
       L = c·t1 = −8      ∂L/∂c = t1 = −2,  ∂L/∂t1 = c = 4
     backward
       ∂L/∂L = 1
-      ∂L/∂t1 = ∂L/∂L·∂L/∂t1 = 1·4 = 4
-      ∂L/∂c = ∂L/∂L·∂L/∂c = 1·(−2) = −2
+      ∂L/∂t1 = 4
+      ∂L/∂c = −2
       ∂L/∂b = ∂L/∂t1·∂t1/∂b = 4·1 = 4
       ∂L/∂a = ∂L/∂t1·∂t1/∂a = 4·1 = 4
     chain rule for a
-      ∂L/∂a = ∂L/∂t1·∂t1/∂a
-            = 4·1
+      ∂L/∂a = ∂L/∂t1 · ∂t1/∂a
+            = 4 · 1
             = 4
     """
     declared = collected(loss)
@@ -118,7 +119,7 @@ def explain(loss: Any, values: Mapping[Any, Any], weight: Any = None, *, rate: A
     step = None if rate is None else exact_number(rate, "rate")
     numbers = both_passes(declared, names, given, sizes)
     chosen = None if weight is None else _weight(weight, names, numbers)
-    return _presented(declared, names, numbers, chosen, step, units)
+    return _presented(declared, names, numbers, sizes, chosen, step, units)
 
 
 def _verify(declared: Program, plain: tuple[sp.Symbol, ...]) -> None:
@@ -134,7 +135,8 @@ def _verify(declared: Program, plain: tuple[sp.Symbol, ...]) -> None:
 
 def _weight(weight: Any, names: Mapping[Any, str], numbers: Numbers) -> tuple[Any, Any]:
     """The tensor or symbol of a weight and its place in it; InputError in the user's words."""
-    name, entry = str(weight), ()
+    name, key = str(weight), None
+    entry: tuple[Any, ...] = ()
     if isinstance(weight, Element):
         key, entry = weight.tensor, weight.indices
     elif isinstance(weight, (Tensor, TensorSymbol)):
@@ -146,8 +148,6 @@ def _weight(weight: Any, names: Mapping[Any, str], numbers: Numbers) -> tuple[An
         name = found[1] if found else name
         entry = tuple(int(part) for part in found[2].split(",")) if found else ()
         key = next((k for k, known in names.items() if known == name), None)
-    else:
-        key = None
     if key is None or key not in numbers.values:
         raise InputError(f"weight={str(weight)!r}: this loss has no {name}; it has "
                          f"{', '.join(names.values())}")
@@ -162,8 +162,9 @@ def _weight(weight: Any, names: Mapping[Any, str], numbers: Numbers) -> tuple[An
     return key, tuple(int(at) for at in entry)
 
 
-def _presented(declared: Program, names: dict[Any, str], numbers: Numbers, weight: Any,
-               rate: Number | None, units: bool) -> Explanation:
+def _presented(declared: Program, names: dict[Any, str], numbers: Numbers,
+               sizes: Mapping[sp.Symbol, Number], weight: Any, rate: Number | None, units: bool
+               ) -> Explanation:
     """Text, picture and dicts of the numbers that were found."""
     items = numbers.items
     values = {names[key]: array for key, array in numbers.values.items()}
@@ -177,8 +178,9 @@ def _presented(declared: Program, names: dict[Any, str], numbers: Numbers, weigh
         chains = _chains(items, start)
         lines += chain_lines(items, start, chains)
     elif weight is not None:
-        lines += [f"∂{names[declared.outputs[0]]}/∂{entry_name(names[weight[0]], weight[1])} = "
-                  f"{numbers.adjoints[weight[0]][weight[1]]:.6g}"]
+        terms = first_terms(declared, names, numbers, sizes, weight)
+        lines += first_lines(names[declared.outputs[0]], entry_name(names[weight[0]], weight[1]),
+                             terms, numbers.adjoints[weight[0]][weight[1]])
     rows = [] if rate is None else _step(names, numbers, weight, rate)
     if rate is not None:
         lines += step_lines(rate, names[declared.outputs[0]], rows)

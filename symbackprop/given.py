@@ -18,7 +18,7 @@ import sympy as sp
 
 from symbackprop.errors import DerivationError, InputError
 from symbackprop.notation import Element, Program, Tensor, TensorSymbol, extent
-from symbackprop.operations import Number, evaluated
+from symbackprop.operations import Number, bounded, evaluated
 from symbackprop.printing.numbers import clean
 from symbackprop.tape import Cell
 
@@ -100,11 +100,11 @@ def exact_number(found: Any, what: str) -> Number:
     if isinstance(found, np.generic):
         found = found.item()
     if isinstance(found, (bool, Rational)):
-        return Fraction(int(found.numerator), int(found.denominator))
+        return bounded(Fraction(int(found.numerator), int(found.denominator)))
     if isinstance(found, Decimal) and found.is_finite():
-        return Fraction(found)
+        return Fraction(found) if abs(found.adjusted()) < 400 else float(found)
     if isinstance(found, sp.Rational):
-        return Fraction(int(found.p), int(found.q))
+        return bounded(Fraction(int(found.p), int(found.q)))
     if isinstance(found, sp.Expr) and found.is_number and found.is_real and found.is_finite:
         return float(found)
     if isinstance(found, Real) and not isinstance(found, sp.Basic):
@@ -138,8 +138,11 @@ def _array(found: Any, what: str) -> Any:
         found = found.tolist()
     try:
         raw = np.array(found, dtype=object)
-    except ValueError:
-        raise InputError(f"{what}: expected an array, found rows of unequal lengths") from None
+        uneven = any(isinstance(entry, (list, tuple, np.ndarray)) for entry in raw.flat)
+    except ValueError:  # what NumPy says of rows whose lengths differ further in
+        uneven = True
+    if uneven:
+        raise InputError(f"{what}: expected an array, found rows of unequal lengths")
     array = np.empty(raw.shape, dtype=object)
     for entry in np.ndindex(raw.shape):
         array[entry] = exact_number(raw[entry], what)

@@ -14,7 +14,7 @@ import operator
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
-from functools import lru_cache
+from functools import cache, lru_cache
 from typing import Any
 
 import numpy as np
@@ -28,7 +28,8 @@ from symbackprop.errors import InputError
 from symbackprop.functions import Iverson, leaky_relu, relu
 from symbackprop.numeric import FUNCTIONS
 
-__all__ = ["Number", "Operation", "evaluated", "operation", "partials", "place", "value_of"]
+__all__ = ["Number", "Operation", "as_float", "bounded", "evaluated", "operation", "partials",
+           "place", "value_of"]
 
 Number = Fraction | float
 
@@ -60,7 +61,7 @@ class Operation:
     body: sp.Expr | None = None
 
 
-@lru_cache(maxsize=None)
+@cache
 def place(number: int) -> sp.Symbol:
     """The symbol that stands for an operand in the body of an operation: x, y, z, x3 …"""
     return sp.Symbol("xyz"[number] if number < 3 else f"x{number}", real=True)
@@ -97,7 +98,7 @@ def _addition(node: sp.Add) -> Operation:
             return Operation("", (right,), body=left - place(0))
         if right.is_Number:
             return Operation(f"−{_plain(right)}", (left,), body=place(0) - right)
-        return Operation("−", (left, right), body=place(0) - place(1))
+        return Operation("", (left, right), body=place(0) - place(1))
     numbers = [term for term in plus if term.is_Number]
     rest = [term for term in plus if not term.is_Number]
     if numbers and rest:
@@ -126,7 +127,7 @@ def value_of(made: Operation, values: Sequence[Number]) -> Number:
     """The value of an operation at the values of its operands."""
     match made.kind:
         case "sum":
-            return _bounded(sum(values, Fraction(0)))
+            return bounded(sum(values, Fraction(0)))
         case "product":
             return _product(made.operands, values)
         case "max" | "min":
@@ -185,6 +186,8 @@ def _evaluated(node: sp.Basic, values: list[Any]) -> Any:
         return Fraction(int(node.p), int(node.q))
     if isinstance(node, BooleanAtom):
         return bool(node)
+    if node is sp.I:  # the slope of (−1)^k by k
+        return math.nan
     if isinstance(node, (sp.Number, sp.NumberSymbol)):
         return float(node)
     if isinstance(node, Relational):
@@ -196,7 +199,7 @@ def _evaluated(node: sp.Basic, values: list[Any]) -> Any:
     if isinstance(node, Iverson):
         return Fraction(int(values[0]))
     if isinstance(node, sp.Add):
-        return _bounded(sum(values, Fraction(0)))
+        return bounded(sum(values, Fraction(0)))
     if isinstance(node, sp.Mul):
         return _product(node.args, values)
     if type(node) not in FUNCTIONS:
@@ -223,7 +226,7 @@ def _exactly(node: sp.Basic, values: list[Any]) -> Number | None:
             return None
         size = base.numerator.bit_length() + base.denominator.bit_length()
         return Fraction(base**power) if size * abs(power) <= LARGEST else None
-    if max((v.numerator.bit_length() + v.denominator.bit_length() for v in values)) > 256:
+    if max(v.numerator.bit_length() + v.denominator.bit_length() for v in values) > 256:
         return None
     found = node.func(*(sp.Rational(v.numerator, v.denominator) for v in values))
     return Fraction(int(found.p), int(found.q)) if found.is_Rational else None
@@ -236,7 +239,7 @@ def _product(factors: Sequence[Any], values: Sequence[Number]) -> Number:
         if value == 0 and isinstance(factor, Iverson):
             return Fraction(0)
         product = product * value
-    return _bounded(product)
+    return bounded(product)
 
 
 def _without(items: Sequence[Any], k: int) -> tuple[Any, ...]:
@@ -258,7 +261,8 @@ def as_float(number: Number) -> float:
         return math.copysign(math.inf, number)
 
 
-def _bounded(number: Any) -> Number:
+def bounded(number: Any) -> Number:
+    """The number itself; a float in the place of a fraction with too many digits."""
     if isinstance(number, Fraction):
         long = number.numerator.bit_length() + number.denominator.bit_length() > LARGEST
         return as_float(number) if long else number

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -13,14 +14,17 @@ from symbackprop.derivation import derive
 from symbackprop.errors import InputError
 from symbackprop.given import Given, cells_of
 from symbackprop.interpreter import evaluate
-from symbackprop.notation import Program, Tensor
+from symbackprop.notation import Definition, Program, Tensor, elements_in, tensors_in
 from symbackprop.operations import Number, as_float
-from symbackprop.tape import recorded, work
-from symbackprop.worked import Item, items_of_cells, items_of_operations
+from symbackprop.tape import Cell, recorded, slopes, work
+from symbackprop.worked import Item, entry_name, items_of_cells, items_of_operations
 
-__all__ = ["Numbers", "both_passes"]
+__all__ = ["Numbers", "Term", "both_passes", "first_terms"]
 
 MOST_WORK = 40_000  # operations that are recorded one by one: about two seconds
+
+
+Term = tuple[str, Number, Number]  # an entry that reads a weight: ∂L/∂entry, ∂entry/∂weight
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +67,8 @@ def _recorded(declared: Program, names: Mapping[Any, str], given: Given,
 def _refuse_undefined(values: Given, items: tuple[Item, ...]) -> None:
     """The loss and every adjoint must be finite."""
     last = items[-1]
-    if np.isfinite(as_float(last.value)) and all(np.isfinite(as_float(i.adjoint)) for i in items):
+    if np.isfinite(as_float(last.value)) and all(
+            np.isfinite(as_float(item.adjoint)) for item in items if item.name):
         return
     first = next((item for item in items if not np.isfinite(as_float(item.value))), last)
     how = f" = {first.formula}" if first.formula else ""
@@ -97,3 +102,39 @@ def _evaluated(declared: Program, names: Mapping[Any, str], given: Given,
 
 def _floats(array: Any) -> Any:
     return np.vectorize(as_float, otypes=[float])(array) if array.size else array.astype(float)
+
+
+def first_terms(declared: Program, names: Mapping[Any, str], numbers: Numbers,
+                sizes: Mapping[sp.Symbol, Number], weight: Cell) -> tuple[Term, ...]:
+    """The entries that read a weight of a large network; nothing where they are too long."""
+    terms: list[Term] = []
+    for definition in declared:
+        if weight[0] not in tensors_in(definition.body):
+            continue
+        entries = _reading(definition, np.shape(numbers.values[definition.target]), weight)
+        all_entries = max(1, numbers.values[definition.target].size)
+        alone = Program((definition,), (definition.target,))
+        if work(alone, sizes) * len(entries) > MOST_WORK * all_entries:
+            return ()
+        cells: dict[Cell, Number] = {
+            (tensor, tuple(at)): float(numbers.values[tensor][at])
+            for tensor in tensors_in(definition.body)
+            for at in np.ndindex(np.shape(numbers.values[tensor]))}
+        found = slopes(definition, entries, weight, cells, sizes)
+        terms += [(entry_name(names[definition.target], entry),
+                   float(numbers.adjoints[definition.target][entry]), slope)
+                  for entry, slope in zip(entries, found, strict=True)]
+    return tuple(terms)
+
+
+def _reading(definition: Definition, shape: tuple[int, ...], weight: Cell
+             ) -> list[tuple[int, ...]]:
+    """The entries of a definition that may read a weight, from the indices of its accesses."""
+    found: dict[tuple[int, ...], None] = {}
+    for access in elements_in(definition.body):
+        if access.tensor is weight[0]:
+            fixed = dict(zip(getattr(access, "indices", ()), weight[1], strict=True))
+            ranges = [[fixed[index]] if index in fixed else list(range(length))
+                      for index, length in zip(definition.indices, shape, strict=True)]
+            found |= dict.fromkeys(itertools.product(*ranges))
+    return sorted(found)

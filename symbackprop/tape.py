@@ -9,7 +9,7 @@ branch that is not taken never leaks.  Bodies are walked by an explicit stack.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
 from heapq import heappop, heappush
@@ -25,7 +25,7 @@ from symbackprop.notation import Definition, Element, Program, Reduction, Tensor
 from symbackprop.operations import Number, Operation, evaluated, operation, partials, value_of
 from symbackprop.printing.index import right_hand_side
 
-__all__ = ["Cell", "Tape", "Vertex", "recorded", "work"]
+__all__ = ["Cell", "Tape", "Vertex", "recorded", "slopes", "work"]
 
 Cell = tuple[Any, tuple[int, ...]]  # a tensor or plain symbol, and the place in it
 Env = Mapping[sp.Idx, int]
@@ -107,6 +107,19 @@ def recorded(program: Program, cells: Mapping[Cell, Number],
     return Tape(vertices, recorder.cells, tuple(adjoints))
 
 
+def slopes(definition: Definition, entries: Sequence[tuple[int, ...]], wanted: Cell,
+           cells: Mapping[Cell, Number], symbols: Mapping[sp.Symbol, Number]) -> list[Number]:
+    """∂entry/∂wanted for some entries of a definition; cells: what it reads."""
+    recorder = _Recorder(dict(symbols))
+    for cell, value in cells.items():
+        recorder.cells[cell] = recorder.leaf(value)
+    stop = recorder.cells[wanted]
+    recorder.define(definition, entries)
+    tape = Tape(tuple(recorder.vertices), recorder.cells, ())
+    return [tape.local(tape.cells[definition.target, entry], frozenset({stop})).get(
+        stop, Fraction(0)) for entry in entries]
+
+
 def work(program: Program, symbols: Mapping[sp.Symbol, Number]) -> int:
     """About how many vertices the tape of a program will have."""
     total = 0
@@ -142,11 +155,12 @@ class _Recorder:
         self.vertices.append(Vertex(Operation(label, (), "leaf"), (), value))
         return len(self.vertices) - 1
 
-    def define(self, definition: Definition) -> None:
-        """Records every entry of a definition, its root always as a vertex of its own."""
+    def define(self, definition: Definition, entries: Iterable[tuple[int, ...]] | None = None
+               ) -> None:
+        """Records entries of a definition (all), each root always as a vertex of its own."""
         self.known, body = {}, right_hand_side(definition)
         extents = [int(evaluated(axis, self.symbols)) for axis in definition.target.axes]
-        for entry in itertools.product(*map(range, extents)):
+        for entry in itertools.product(*map(range, extents)) if entries is None else entries:
             env = dict(zip(definition.indices, entry, strict=True))
             found = self.vertex(body, env)
             self.cells[definition.target, entry] = self.named(found)

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from itertools import pairwise
 from typing import Any
 
 import sympy as sp
@@ -34,7 +35,8 @@ class Slope:
 class Item:
     """One value of the graph; `name` is empty for a constant; `cell` is set where it is an entry.
 
-    label: what is written in its node; formula: what it is computed by, in names of others.
+    label: what is written in its node; formula: what it is computed by, in names of others;
+    places: what its label calls each operand, where it matters which is which.
     """
 
     name: str
@@ -44,6 +46,7 @@ class Item:
     adjoint: Number
     slopes: tuple[Slope, ...] = ()
     cell: Cell | None = None
+    places: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,8 +97,13 @@ def items_of_operations(tape: Tape, names: Mapping[Any, str]) -> tuple[Item, ...
             called[number] or _constant(tape, number))
         items.append(Item(called[number], label, formula_text(vertex.made, inside),
                           vertex.value, tape.adjoints[number], tuple(merged.values()),
-                          owner.get(number)))
+                          owner.get(number), _places(vertex.made, len(merged))))
     return tuple(items)
+
+
+def _places(made: Operation, count: int) -> tuple[str, ...]:
+    several = made.kind == "body" and 1 < count == len(made.operands)
+    return tuple(place(k).name for k in range(count)) if several else ()
 
 
 def items_of_cells(tape: Tape, names: Mapping[Any, str]) -> tuple[Item, ...]:
@@ -208,7 +216,7 @@ def chain(items: Sequence[Item], weight: int) -> tuple[Factor, ...]:
     whole = onward[weight]
     met = [at for at in onward if arriving[at] * onward[at] == whole]
     return tuple(_factor(items, above, below, onward)
-                 for below, above in reversed(list(zip(met, met[1:], strict=False))))
+                 for below, above in reversed(list(pairwise(met))))
 
 
 def _factor(items: Sequence[Item], above: int, below: int, onward: Mapping[int, int]) -> Factor:

@@ -22,7 +22,7 @@ SIZE = 15.0  # of the letters
 LINE = 19.0
 PAD = 9.0
 GAP = 54.0  # between columns, where edges bend
-VALUE, ADJOINT, INK = "#1b7837", "#c62828", "#263238"
+VALUE, ADJOINT, INK, FAINT = "#1b7837", "#c62828", "#263238", "#546e7a"
 FILLS = {"input": "#e3f2fd", "weight": "#fff3e0", "operation": "#ffffff", "loss": "#f3e5f5"}
 _USUAL = set("αβγδεζηθλμνπρστφχψωΣΔ∂∞×÷·−√≤≥≠…→′²³⁰¹⁴⁵⁶⁷⁸⁹⁻�")
 
@@ -30,7 +30,7 @@ _USUAL = set("αβγδεζηθλμνπρστφχψωΣΔ∂∞×÷·−√≤≥
 @dataclass(frozen=True, slots=True)
 class Box:
     """A node: its lines, what stands above and below the line that leaves it, and for each line
-    that enters it (above, below) where these carry numbers of their own."""
+    that enters it (above, below) where these carry something of their own."""
 
     lines: tuple[str, ...]
     kind: str = "operation"
@@ -107,7 +107,7 @@ def placed(picture: Picture) -> Placement:
     layout = laid_out(extents, picture.edges)
     lefts, rights = _column_edges(layout, sizes)
     boxes, labels = [], []
-    for number, (box, (width, half, ports, label)) in enumerate(
+    for number, (box, (width, half, _, label)) in enumerate(
             zip(picture.boxes, sizes, strict=True)):
         column = layout.columns[number]
         widest = max(s[2] for s, c in zip(sizes, layout.columns, strict=True) if c == column)
@@ -176,8 +176,8 @@ def svg(picture: Picture) -> str:
     parts += [_edge(picture, where, edge) for edge in order]
     for number, box in enumerate(picture.boxes):
         parts.append(_node(box, where.boxes[number]))
-    parts += [_stub(where, number) for number in range(len(picture.boxes))
-              if picture.boxes[number].above or picture.boxes[number].below]
+    read = {source for source, _ in picture.edges}
+    parts += [_stub(where, number) for number in range(len(picture.boxes)) if number not in read]
     parts += _texts(picture, where)
     return "\n".join([*parts, "</svg>"])
 
@@ -189,7 +189,7 @@ def _texts(picture: Picture, where: Placement) -> list[str]:
         if label.what.startswith("port"):
             arriving = [e for e, (_, target) in enumerate(picture.edges) if target == label.owner]
             above, below = box.ports[arriving.index(int(label.what[5:]))]
-            parts += _lines((above,), label, VALUE) if above else []
+            parts += _lines((above,), label, VALUE if below else FAINT) if above else []
             lower = Rectangle(label.x, label.y + LINE + 2, label.width, LINE, label.owner, "")
             parts += _lines((below,), lower, ADJOINT) if below else []
         else:
@@ -210,8 +210,10 @@ def _edge(picture: Picture, where: Placement, edge: int) -> str:
         path.append(_bend(where.rights[column - 1], y, where.lefts[column], below)
                     + f"H{where.rights[column]:.1f}")
         y = below
-    end_x, end_y = where.entries[edge]
-    path.append(_bend(where.rights[column], y, where.lefts[column + 1], end_y) + f"H{end_x:.1f}")
+    x, end_y = where.entries[edge]
+    under = x + where.boxes[target].width / 3  # boxes are drawn over the ends of lines
+    path.append(_bend(where.rights[column], y, where.lefts[column + 1], end_y)
+                + f"H{under:.1f}")
     look = (f'stroke="{INK}" stroke-width="2.6"' if strong
             else 'stroke="#78909c" stroke-width="1.3"')
     return f'<path d="{"".join(path)}" fill="none" {look}/>'
@@ -223,18 +225,17 @@ def _bend(x: float, y: float, to_x: float, to_y: float) -> str:
 
 
 def _stub(where: Placement, number: int) -> str:
-    box, right = where.boxes[number], where.rights[where.layout.columns[number]]
-    y = PAD + where.layout.heights[number]
-    if any(label.owner == number for label in where.labels):
-        right = max(label.x + label.width for label in where.labels
-                    if label.owner == number and not label.what.startswith("port"))
+    """The line that leaves a box which nothing reads, as long as its labels."""
+    box, y = where.boxes[number], PAD + where.layout.heights[number]
+    right = max((label.x + label.width for label in where.labels if label.owner == number),
+                default=box.x + box.width)
     return (f'<path d="M{box.x + box.width:.1f} {y:.1f}H{right:.1f}" stroke="#78909c" '
             'stroke-width="1.3" fill="none"/>')
 
 
 def _node(box: Box, at: Rectangle) -> str:
     fill = FILLS.get(box.kind, FILLS["operation"])
-    radius = min(at.width, at.height) / 2 if box.kind == "operation" else 5.0
+    radius = min(at.width, at.height, 44.0) / 2 if box.kind == "operation" else 5.0
     shape = (f'<rect x="{at.x:.1f}" y="{at.y:.1f}" width="{at.width:.1f}" '
              f'height="{at.height:.1f}" rx="{radius:.1f}" fill="{fill}" stroke="{INK}" '
              'stroke-width="1.4"/>')

@@ -15,6 +15,7 @@ from __future__ import annotations
 from bisect import bisect_left, insort
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 __all__ = ["Layout", "laid_out"]
 
@@ -47,8 +48,9 @@ def laid_out(extents: Sequence[tuple[float, float]], edges: Sequence[Edge]) -> L
         layers[column].append(box)
     for lane in (lane for edge in lanes for lane in edge):
         layers[lane[1]].append(lane)
-    links = [link for number, (a, b) in enumerate(edges)
-             for link in zip((a, *lanes[number]), (*lanes[number], b), strict=True)]
+    paths: list[tuple[Node, ...]] = [(a, *lanes[number], b)
+                                     for number, (a, b) in enumerate(edges)]
+    links = [link for path in paths for link in pairwise(path)]
     before, after = _neighbours(layers, links)
     ordered = _ordered(layers, before, after)
     heights = _heights(ordered, before, after, extents)
@@ -104,7 +106,7 @@ def _mean(numbers: Sequence[float], otherwise: float) -> float:
 def _crossings(layers: Sequence[Sequence[Node]], after: Mapping[Node, list[Node]]) -> int:
     """How many pairs of links cross between neighbouring columns."""
     total = 0
-    for left, right in zip(layers, layers[1:], strict=False):
+    for left, right in pairwise(layers):
         rank = {node: at for at, node in enumerate(right)}
         seen: list[int] = []
         for node in left:
@@ -139,7 +141,7 @@ def _stacked(layer: Sequence[Node], wished: Sequence[float],
              reach: Mapping[Node, tuple[float, float]]) -> dict[Node, float]:
     """The heights nearest to the wished ones that keep the order and leave room for all."""
     offsets = [0.0]
-    for upper, lower in zip(layer, layer[1:], strict=False):
+    for upper, lower in pairwise(layer):
         offsets.append(offsets[-1] + reach[upper][1] + MARGIN + reach[lower][0])
     pools: list[tuple[float, int]] = []  # (mean, how many), with rising means
     for wish, offset in zip(wished, offsets, strict=False):

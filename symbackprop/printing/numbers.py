@@ -13,6 +13,7 @@ from symbackprop.operations import Number, as_float
 
 __all__ = ["array_lines", "array_text", "clean", "decimal", "number_text", "shape_text"]
 
+_UNSEEN = {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}
 LONGEST = 9  # characters of a fraction that is still written as one
 
 
@@ -39,14 +40,14 @@ def decimal(number: Number) -> str:
     if isinstance(number, Fraction) and len(str(number)) <= LONGEST:
         return str(number).replace("-", "−")
     value = as_float(number)
-    if not math.isfinite(value) or value == 0:
+    if not math.isfinite(value) or (abs(value) < 1e5 and value == int(value)):
         return _signed(f"{value:g}")
     return _signed(f"{value:.2f}" if 0.095 <= abs(value) < 1e5 else f"{value:.2g}")
 
 
 def _signed(text: str) -> str:
-    return (text.replace("e-0", "e-").replace("e+0", "e").replace("e+", "e")
-            .replace("inf", "∞").replace("-", "−"))
+    shown = text.replace("e-0", "e-").replace("e+0", "e").replace("e+", "e").replace("inf", "∞")
+    return "0" if shown == "-0" else shown.replace("-", "−")
 
 
 def shape_text(shape: tuple[int, ...]) -> str:
@@ -61,7 +62,7 @@ def array_lines(array: Any, largest: int = 3) -> tuple[str, ...]:
         return (decimal(values.item()),)
     if values.ndim <= 2 and max(values.shape) <= largest:
         rows = values.reshape(-1, values.shape[-1])
-        return tuple(f"[{'  '.join(decimal(entry) for entry in row)}]" for row in rows)
+        return tuple(f"[{', '.join(decimal(entry) for entry in row)}]" for row in rows)
     return (_range(values),)
 
 
@@ -87,11 +88,10 @@ def _nested(entries: Any) -> str:
 
 
 def clean(name: str, longest: int = 24) -> str:
-    """A name on one line: what cannot be seen is shown as �, what is too long is cut.
+    r"""A name on one line: what cannot be seen is shown as �, what is too long is cut.
 
-    >>> clean("a\\nb")
+    >>> clean("a\nb")
     'a�b'
     """
-    seen = "".join("�" if unicodedata.category(c)[0] == "C" or unicodedata.category(c) in ("Zl", "Zp")
-                   else c for c in name)
+    seen = "".join("�" if unicodedata.category(c) in _UNSEEN else c for c in name)
     return seen if len(seen) <= longest else seen[:longest - 1] + "…"

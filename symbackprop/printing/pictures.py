@@ -19,7 +19,7 @@ def operation_picture(items: Sequence[Item], weight: int = -1) -> Picture:
     """Inputs and operations; values above, adjoints below; the paths of a weight drawn strongly."""
     boxes = []
     for at, item in enumerate(items):
-        lines = (item.label,)
+        lines: tuple[str, ...] = (item.label,)
         if item.slopes and item.cell is not None and item.name != item.label:
             lines = (item.label, item.name)
         kind = "loss" if at == len(items) - 1 else "operation" if item.slopes else (
@@ -27,7 +27,8 @@ def operation_picture(items: Sequence[Item], weight: int = -1) -> Picture:
         if not item.name:  # a constant carries no adjoint
             boxes.append(Box(lines, kind))
             continue
-        boxes.append(Box(lines, kind, (decimal(item.value),), (decimal(item.adjoint),)))
+        boxes.append(Box(lines, kind, (decimal(item.value),), (decimal(item.adjoint),),
+                         tuple((place, "") for place in item.places)))
     edges = tuple((slope.operand, at) for at, item in enumerate(items) for slope in item.slopes)
     return Picture(tuple(boxes), edges, _strong(items, edges, weight),
                    f"computational graph of {items[-1].name}")

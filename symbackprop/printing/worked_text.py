@@ -12,7 +12,7 @@ from symbackprop.printing.numbers import array_text, number_text, shape_text
 from symbackprop.printing.text import text
 from symbackprop.worked import Factor, Item
 
-__all__ = ["chain_lines", "network_lines", "scalar_lines", "step_lines"]
+__all__ = ["chain_lines", "first_lines", "network_lines", "scalar_lines", "step_lines"]
 
 MOST = 60  # local derivatives of a network that are written out
 EXPLAINED = 12  # sums over paths that are written out
@@ -52,13 +52,16 @@ def _backward(items: Sequence[Item]) -> list[str]:
         item = items[at]
         if not item.name:
             continue
+        left = f"∂{loss}/∂{item.name}"
         spelled = [(f"∂{loss}/∂{user.name}·∂{user.name}/∂{item.name}",
                     f"{_bracketed(user.adjoint)}·{_bracketed(partial)}")
+                   if user is not items[-1] else (left, _bracketed(partial))
                    for user, partial in users.get(at, [])]
-        names, numbers = " + ".join(s[0] for s in spelled), " + ".join(s[1] for s in spelled)
-        steps = [part for part in (names, numbers) if part]
-        lines.append("  " + " = ".join([f"∂{loss}/∂{item.name}", *steps,
-                                        number_text(item.adjoint)]))
+        steps = [" + ".join(side) for side in zip(*spelled, strict=True)] if spelled else []
+        parts = dict.fromkeys([left, *steps, number_text(item.adjoint)])
+        if len(spelled) == 1 and users[at][0][0] is items[-1]:
+            parts = dict.fromkeys([left, number_text(item.adjoint)])
+        lines.append("  " + " = ".join(parts))
     return lines
 
 
@@ -110,14 +113,29 @@ def chain_lines(items: Sequence[Item], weight: int,
             lines.append(f"  {left} = 0, no path leads from it to {loss}")
             continue
         pad = " " * len(left)
-        spelled = "·".join(_ratio(items, f.above, f.below) for f in factors)
+        spelled = " · ".join(_ratio(items, f.above, f.below) for f in factors)
         if spelled != left:
-            numbers = "·".join(_bracketed(f.value) for f in factors)
+            numbers = " · ".join(_bracketed(f.value) for f in factors)
             lines += [f"  {left} = {spelled}", f"  {pad} = {numbers}",
                       f"  {pad} = {number_text(items[start].adjoint)}"]
         for factor in factors:
             lines += _sum_lines(items, factor)
     return lines
+
+
+def first_lines(loss: str, name: str, terms: Sequence[tuple[str, Number, Number]],
+                adjoint: Number) -> list[str]:
+    """The derivative by a weight of a large network as a sum over the entries that read it."""
+    left = f"∂{loss}/∂{name}"
+    pad, shown = " " * len(left), terms[:EXPLAINED]
+    more = [f"… {len(terms) - EXPLAINED} more"] if len(terms) > EXPLAINED else []
+    names = [f"∂{loss}/∂{entry}·∂{entry}/∂{name}" for entry, _, _ in shown]
+    numbers = [f"{_bracketed(upward)}·{_bracketed(partial)}" for _, upward, partial in shown]
+    lines = [f"chain rule for {name}"]
+    if not terms:
+        return [*lines, f"  {left} = {number_text(adjoint)}"]
+    return [*lines, f"  {left} = {' + '.join(names + more)}",
+            f"  {pad} = {' + '.join(numbers + more)}", f"  {pad} = {number_text(adjoint)}"]
 
 
 def _sum_lines(items: Sequence[Item], factor: Factor) -> list[str]:
