@@ -22,6 +22,9 @@ __all__ = ["Factor", "Item", "Slope", "chain", "entry_name", "items_of_cells",
            "items_of_operations", "weight_paths"]
 
 
+LONGEST = 60  # characters of a local derivative that is written out
+
+
 @dataclass(frozen=True, slots=True)
 class Slope:
     """∂item/∂operand: the number of the operand among the items, its value and its formula."""
@@ -175,7 +178,8 @@ def slope_formula(made: Operation, k: int, inside: Sequence[str], own: str) -> s
             return "·".join(part for at, part in enumerate(inside) if at != k)
         case "body":
             rule = derivative_rules(made.body, len(inside))[k]
-            return "" if rule.is_Number else _with_names(rule, inside, own)
+            written = "" if rule.is_Number else _with_names(rule, inside, own)
+            return written if len(written) <= LONGEST else ""
     return ""
 
 
