@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field, replace
 
-from sympy import Add, Expr, Mul, Pow, Rational, exp, expand_mul, log
+from sympy import Add, Expr, Mul, Piecewise, Pow, Rational, exp, expand_mul, log, tanh
 
 from symbackprop.functions import root, sigmoid
 from symbackprop.indexing import free_indices
@@ -38,6 +38,7 @@ class LookThrough:
     sums: Contents = field(default_factory=dict)
     logs: Contents = field(default_factory=dict)
     shifts: Contents = field(default_factory=dict)
+    partials: Contents = field(default_factory=dict)
     norms: set[Tensor] = field(default_factory=set)
     lses: set[Tensor] = field(default_factory=set)
     made: dict[Tensor, Expr] = field(default_factory=dict)
@@ -49,23 +50,56 @@ class LookThrough:
             self.lses.add(target)
         if definition.op in ("map", "sum") and is_sum_of_squares(body):
             self.norms.add(target)
+        self._record_partial(definition)
         shiftable = definition.op == "map" and isinstance(body, Add)
         if target in self.keep or definition.op not in ("map", "sum") or not (
-                shiftable or self.maps or self.sums or body.has(exp, sigmoid)):
+                shiftable or self.maps or self.sums or self.logs or body.has(exp, sigmoid, tanh)):
             return
         if weight(body) <= LARGEST and self._bare(body):
             content = body.xreplace({e: self._at(e, *self.maps[e.tensor]) for e in
                                      self._factors(body) if getattr(e, "tensor", None) in self.maps})
             if weight(content) <= LARGEST:
                 (self.maps if definition.op == "map" else self.sums)[target] = definition, content
-        elif definition.op == "map" and body.has(exp, sigmoid) and _is_rational(body):
-            self.logs[target] = definition, body
+        elif definition.op == "map" and self._is_logarithmic(body):
+            content = body.xreplace({e: self._at(e, *self.logs[e.tensor]) for e in
+                                     self._factors(body) if getattr(e, "tensor", None) in self.logs})
+            self.logs[target] = definition, content if weight(content) <= LARGEST else body
         elif shiftable and any(
                 len(free_indices(term)) < len(definition.indices) for term in body.args):
             self.shifts[target] = definition, body
 
+    def _is_logarithmic(self, body: Expr) -> bool:
+        """Whether exponentials and their quotients are factors, so that a logarithm may be known."""
+        return any(isinstance(node, (exp, sigmoid, tanh)) or getattr(node, "tensor", None) in self.logs
+                   for node in self._factors(body)) and not isinstance(body, (Element, TensorSymbol))
+
+    def _record_partial(self, definition: Definition) -> None:
+        """What is not finite everywhere, or reads such: a branch must not leave it to another line."""
+        body = definition.body
+        if definition.op != "map" or definition.target in self.keep or isinstance(body, Piecewise):
+            return
+        inner = {e: self._at(e, *self.partials[e.tensor]) for e in elements_in(body)
+                 if e.tensor in self.partials} if self.partials else {}
+        if (inner or body.has(exp, log) or any(not power.args[1].is_Integer or _is_below(power)
+                                               for power in body.atoms(Pow))):
+            content = body.xreplace(inner)
+            if weight(content) <= LARGEST:
+                self.partials[definition.target] = definition, content
+
+    def _within_branches(self, body: Expr) -> Expr:
+        """{√x if x > 0} for {s if x > 0} with s = √x: what is undefined there stays masked there."""
+        replaced = {}
+        for node in body.atoms(Piecewise):
+            inner = {e: self._at(e, *self.partials[e.tensor]) for value, _ in node.args
+                     for e in elements_in(value) if e.tensor in self.partials}
+            replaced[node] = node.func(*((value.xreplace(inner), condition)
+                                         for value, condition in node.args))
+        return body.xreplace(replaced)
+
     def stable(self, body: Expr) -> Expr:
         """The body with exponentials of other definitions in it, wherever that makes it safe."""
+        if self.partials and body.has(Piecewise):
+            body = self._within_branches(body)
         if body.has(log):
             body = self._through_logs(body)
         if self.maps or self.sums:
@@ -228,7 +262,3 @@ def _atoms(term: Expr) -> list[Expr]:
 
 def _is_below(node: Expr) -> bool:
     return isinstance(node, Pow) and node.args[1].could_extract_minus_sign()
-
-
-def _is_rational(body: Expr) -> bool:
-    return isinstance(body, (exp, sigmoid, Mul, Add, Pow))

@@ -113,3 +113,58 @@ def test_a_form_of_sigmoid_and_its_gradient_keep_their_digits_at_ten_thousand(
     for dtype, (found, slope) in both([entry.tensor, gradient], given):
         close(found, values, dtype)
         close(slope, slopes, dtype)
+
+
+def reference_losses(kind: str) -> list[tuple]:
+    """(y, raw prediction, loss, gradient, second derivative) as scikit-learn's own test has them."""
+    module = pytest.importorskip("sklearn._loss.tests.test_loss")
+    (mark,) = (m for m in module.test_loss_on_specific_values.pytestmark
+               if m.name == "parametrize")
+    return [row[1:] for row in mark.args[1] if type(row[0]).__name__ == kind]
+
+
+def by_both(outputs: list, given: dict[str, np.ndarray]) -> list[list[float]]:
+    """The values of outputs in float64, by the interpreter and by the kernel."""
+    simple = simplify(normalise(program(outputs)))
+    arrays = evaluate(simple, {t.name: given[t.name] for t in simple.inputs})
+    asked = {t.name: given[t.name] for t in program(outputs).inputs}
+    kernel = sb.compile(outputs, dtype="float64")
+    return [[float(np.sum(arrays[t])) for t in simple.outputs],
+            [float(np.sum(value)) for value in kernel(**asked)]]
+
+
+OWN_SIGMOIDS = {
+    "sigmoid": sb.sigmoid, "own": lambda t: 1/(1 + sb.exp(-t)),
+    "quotient": lambda t: sb.exp(t)/(1 + sb.exp(t)), "tanh": lambda t: (1 + sb.tanh(t/2))/2,
+}
+
+
+@pytest.mark.parametrize("form", OWN_SIGMOIDS)
+def test_binary_losses_meet_the_reference_values_of_scikit_learn(form: str) -> None:
+    rows = reference_losses("HalfBinomialLoss")
+    assert len(rows) >= 15
+    t, y = sb.parameter("t", sb.size("N")), sb.data("y", sb.size("N"))
+    loss = sb.losses.binary_cross_entropy(OWN_SIGMOIDS[form](t), y)
+    first = sb.derive(loss, [t]).gradient(t)
+    letter = first.letters
+    second = sb.derive(sb.define("slope", (), Sum(first[letter], *letter)), [t]).gradient(t)
+    for target, raw, *expected in rows:
+        given = {"t": np.array([raw]), "y": np.array([target])}
+        for found in by_both([loss, first, second], given):
+            for value, exact in zip(found, expected, strict=True):
+                if exact is not None:
+                    assert value == pytest.approx(exact, rel=1e-15, abs=1e-15), (target, raw)
+
+
+@pytest.mark.parametrize("form", ["softmax", "log_softmax"])
+def test_multinomial_losses_meet_the_reference_values_of_scikit_learn(form: str) -> None:
+    rows = reference_losses("HalfMultinomialLoss")
+    assert len(rows) >= 4
+    z = sb.parameter("z", sb.size("N"), 3)
+    y = sb.data("y", sb.size("N"), facts=[sb.label(3)])
+    p = sb.softmax(z) if form == "softmax" else sb.exp(sb.log_softmax(z))
+    loss = sb.losses.cross_entropy(p, y)
+    for target, raw, exact, *_ in rows:
+        given = {"z": np.array([raw], float), "y": np.array([int(target)])}
+        for (found,) in by_both([loss], given):
+            assert found == pytest.approx(exact, rel=1e-15, abs=1e-15), (target, raw)

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 
-from sympy import Abs, Add, Expr, Mul, Pow, exp, log, tanh
+from sympy import Abs, Add, Expr, Mul, Pow, exp, expand_mul, log, tanh
 
 from symbackprop.functions import expm1, log1p, logaddexp, relu, sigmoid, softplus
 from symbackprop.rewriting import Hole, Rule
@@ -110,12 +110,12 @@ def turned(node: Expr, fits: Callable[[Expr, Expr, Expr], bool]) -> Expr | None:
 
 
 def _quotient(node: Expr) -> Expr | None:
-    return turned(node, lambda d, u, power: (d - u).is_number or _terms(d - u) < _terms(d)
-                  or d == power * u)
+    def cancels(d: Expr, u: Expr, power: Expr) -> bool:
+        terms = set(Add.make_args(d))
+        return (terms <= {*Add.make_args(u)} or len(Add.make_args(d - u)) < len(terms)
+                or d == power * u)
 
-
-def _terms(expr: Expr) -> int:
-    return len(Add.make_args(expr))
+    return turned(node, cancels)
 
 
 def _into_bracket(node: Expr) -> Expr | None:
@@ -145,7 +145,7 @@ def _reflected(node: Expr) -> Expr | None:
     terms = set(node.args)
     for term, factor, scale in _with_factor(node, (softplus, logaddexp)):
         for leaf in leaves(factor):
-            wanted = {*Add.make_args(-scale * leaf)}
+            wanted = {*Add.make_args(expand_mul(-scale * leaf))}
             if leaf != 0 and wanted <= terms - {term}:
                 left = Add(*(other for other in node.args if other not in wanted | {term}))
                 return left + scale * logaddexp(*(other - leaf for other in leaves(factor)))
@@ -158,6 +158,18 @@ def _relu_and_softplus(node: Expr) -> Expr | None:
         tail = scale * softplus(-Abs(factor.args[0]))
         if tail in terms:
             return node - term - tail + scale * softplus(factor.args[0])
+    return None
+
+
+def _mirrored(node: Expr, kind: type, sign: int, form: Callable[[Expr], Expr]) -> Expr | None:
+    """c·kind(t) ± c·kind(−t) = c·form(t)."""
+    terms = set(node.args)
+    for term, factor, scale in _with_factor(node, (kind,)):
+        other = sign * scale * kind(-factor.args[0])
+        if other in terms - {term}:
+            turn = sign < 0 and scale.could_extract_minus_sign()
+            found = -scale * form(-factor.args[0]) if turn else scale * form(factor.args[0])
+            return Add(*(arg for arg in node.args if arg not in (term, other)), found)
     return None
 
 
@@ -182,6 +194,11 @@ def _paired(node: Expr, kind: type, ratio: Expr, form: type, scale: Sequence[Exp
 def _pair(name: str, kind: type, ratio: Expr, form: type, scale: Sequence[Expr], why: str) -> Rule:
     return Rule(name, a * kind(t) + ratio * a, scale[0] * a * form(scale[1] * t), why,
                 by=lambda node: _paired(node, kind, ratio, form, scale))
+
+
+def _mirror(name: str, kind: type, sign: int, form: Callable[[Expr], Expr], why: str) -> Rule:
+    return Rule(name, a * kind(t) + sign * a * kind(-t), a * form(t), why,
+                by=lambda node: _mirrored(node, kind, sign, form))
 
 
 ONE = t**0
@@ -218,4 +235,9 @@ EXPONENTIALS: tuple[Rule, ...] = (
           "1 + tanh(t) = 2·sigmoid(2t); left is 0 where tanh rounds to −1"),
     _pair("lowered tanh", tanh, -ONE, sigmoid, (-2 * ONE, -2 * ONE),
           "1 − tanh(t) = 2·sigmoid(−2t); left is 0 where tanh rounds to 1"),
+    _mirror("difference of sigmoids", sigmoid, -1, lambda t: tanh(t / 2),
+            "sigmoid(−t) = 1 − sigmoid(t); left cancels at small t"),
+    _mirror("difference of softplus", softplus, -1, lambda t: t,
+            "log(1 + e^t) = t + log(1 + e^−t); left cancels"),
+    _mirror("sum of sigmoids", sigmoid, 1, lambda t: t**0, "sigmoid(−t) = 1 − sigmoid(t)"),
 )

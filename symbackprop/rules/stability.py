@@ -34,11 +34,5 @@ STABILITY: tuple[Rule, ...] = (
          "tanh = sinh/cosh by definition; left is ∞/∞ where cosh overflows"),
     Rule("log of a hyperbolic cosine", log(cosh(t)), logaddexp(t, -t) - log(2),
          "cosh(t) = (e^t + e^−t)/2; left overflows where cosh does"),
-    Rule("difference of sigmoids", sigmoid(t) - sigmoid(-t), tanh(t / 2),
-         "sigmoid(−t) = 1 − sigmoid(t); left cancels at small t"),
-    Rule("difference of softplus", softplus(t) - softplus(-t), t,
-         "log(1 + e^t) = t + log(1 + e^−t); left cancels"),
-    Rule("sum of sigmoids", sigmoid(t) + sigmoid(-t), t**0,
-         "sigmoid(−t) = 1 − sigmoid(t)"),
     *EXPONENTIALS,
 )
