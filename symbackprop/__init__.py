@@ -24,6 +24,7 @@ _HOME = {
     "symbackprop.checks": "verify",
     "symbackprop.derivation": "derive Derivation",
     "symbackprop.explanation": "explain Explanation",
+    "symbackprop.diagnosis": "diagnose",
     "symbackprop.interpreter": "evaluate",
     "symbackprop.errors": (
         "SymbackpropError DeclarationError ProgramError DerivationError CompilationError "

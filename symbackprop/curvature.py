@@ -21,8 +21,9 @@ from functools import reduce
 
 from sympy import Abs, Add, Expr, Max, Min, Mul, Piecewise, Pow, exp, expand_mul, log
 
+from symbackprop.accurate import logaddexp
 from symbackprop.dependence import Dependence
-from symbackprop.functions import Iverson, branches, leaky_relu, relu, softplus
+from symbackprop.functions import branches, leaky_relu, relu, softplus
 from symbackprop.normal import postorder
 from symbackprop.notation import Definition, Element, Program, Tensor, TensorSymbol
 
@@ -278,8 +279,10 @@ def _leaky(node: Expr, parts: list[Curvature]) -> Curvature:
     return Curvature(None, parts[0].convex and kept, given=parts[0].given)
 
 
-def _bracket(node: Expr, parts: list[Curvature]) -> Curvature:
-    return _constant(node) if all(part.constant for part in parts) else UNKNOWN
+def _log_add(node: Expr, parts: list[Curvature]) -> Curvature:
+    """log(e^a + e^b + …) is convex and nondecreasing in each of a, b, …"""
+    both = _sum(node, parts)
+    return _constant(node) if both.constant else Curvature(None, both.convex, given=both.given)
 
 
 def _joined(sets: Iterable[frozenset[Tensor]]) -> frozenset[Tensor]:
@@ -290,5 +293,5 @@ def _joined(sets: Iterable[frozenset[Tensor]]) -> frozenset[Tensor]:
 ROWS: dict[type, Row] = {
     Add: _sum, Mul: _product, Pow: _power, Abs: _modulus, Max: _largest, Min: _largest,
     exp: _rising(1), relu: _rising(1), softplus: _rising(1), log: _rising(0, convex=False),
-    leaky_relu: _leaky, Iverson: _bracket,
+    leaky_relu: _leaky, logaddexp: _log_add,
 }

@@ -22,6 +22,7 @@ from sympy import Abs, Add, Expr, Idx, Integer, Max, Min, Mul, Piecewise, Pow, e
 from sympy.core.function import Application
 from sympy.core.relational import Relational
 
+from symbackprop.accurate import logaddexp
 from symbackprop.dependence import Dependence
 from symbackprop.functions import branches, leaky_relu, relu
 from symbackprop.indexing import canonical, free_indices
@@ -74,6 +75,10 @@ class Shift:
         moved = {e: e + change for e in elements if (change := self._at(e)) != 0}
         if not moved:
             return Integer(0)
+        for node in definition.body.atoms(logaddexp, Max, Min):
+            changes = {expand_mul(arg.xreplace(moved) - arg) for arg in node.args}
+            if len(changes) == 1:  # max(f + c, g + c) = max(f, g) + c
+                moved[node] = node + changes.pop()
         change = definition.body.xreplace(moved) - definition.body
         known = definition.body.atoms(Application).union(
             *(value.atoms(Application) for value in moved.values()))
@@ -116,14 +121,14 @@ class Shift:
         return self.made.setdefault(key, new).element
 
 
-def shifts(network: Dependence, tensor: Tensor) -> Iterator[Shift]:
+def shifts(network: Dependence, tensor: Tensor, most: int) -> Iterator[Shift]:
     """The shifts of a parameter that the outputs are proven not to see, the widest ones.
 
     First any shift at all (the parameter has no effect), then those that are constant along
-    one axis, along two, …; one that is part of a wider one is not given.
+    one axis, along two, … up to `most`; one that is part of a wider one is not given.
     """
     found: list[tuple[Idx, ...]] = []
-    for number in range(tensor.rank + 1):
+    for number in range(most + 1):
         for along in combinations(tensor.letters, number):
             if any(set(wider) <= set(along) for wider in found):
                 continue

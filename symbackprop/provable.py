@@ -19,8 +19,9 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
 
-from sympy import Idx
+from sympy import Expr, Idx
 
+from symbackprop.accurate import SPELLED, expm1, log1p, root, xlogy
 from symbackprop.backprop import adjoints
 from symbackprop.curvature import Curvature, curvatures, signs
 from symbackprop.dependence import Dependence
@@ -69,9 +70,19 @@ def findings(declared: Program, tensors: Sequence[Tensor] = ()) -> tuple[Finding
     L is linear in w
         because degree in w: s1 1, L 1
     """
-    proof = _Proof(simplify(normalise(declared)), dict(declared.names))
+    simplified = simplify(normalise(declared))
+    bodies = tuple(replace(d, body=_written(d.body)) for d in simplified)
+    proof = _Proof(replace(simplified, definitions=bodies), dict(declared.names))
     return (*proof.unread(tensors), *proof.zero_gradients(), *proof.shifts(),
             *proof.scalings(), *proof.polynomials(), *proof.convexities())
+
+
+def _written(body: Expr) -> Expr:
+    """√s for root(s), x·log y for xlogy(x, y): what rules about powers and logarithms know."""
+    for function in (expm1, log1p, root, xlogy):
+        if body.has(function):
+            body = body.replace(function, SPELLED[function])
+    return body
 
 
 @dataclass(slots=True)
@@ -111,9 +122,13 @@ class _Proof:
                               f"its definitions read {known} only")
 
     def shifts(self) -> Iterator[Finding]:
-        """Shifts of parameters that the loss does not see: any shift, or one along some axes."""
-        for tensor in self.parameters:
-            for shift in shifts(self.network, tensor):
+        """Shifts that the loss does not see: any shift, or one of a parameter along some axes.
+
+        Data with facts are left out: shifted, they would break what the simplifier relied on.
+        """
+        free = [t for t in self.program.inputs if t.role == "data" and not t.facts]
+        for tensor in (*self.parameters, *free):
+            for shift in shifts(self.network, tensor, 0 if tensor in free else tensor.rank):
                 names = self._names_with(shift)
                 name, proof = names[tensor], self._changes(shift, names)
                 if not shift.along:

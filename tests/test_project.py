@@ -33,7 +33,7 @@ PUBLIC = {
     "one_hot", "simplex", "label", "positive", "symmetric", "Maximum", "Minimum",
     "exp", "log", "sqrt", "sin", "cos", "tanh", "sigmoid", "relu", "leaky_relu", "softplus",
     "softmax", "log_softmax", "logsumexp", "absolute", "maximum", "minimum", "identity",
-    "layers", "losses", "penalties", "derive", "explain", "evaluate", "compile",
+    "layers", "losses", "penalties", "derive", "diagnose", "explain", "evaluate", "compile",
     "Model", "optimizers", "callbacks",
     "Tensor", "Definition", "Program", "Derivation", "Explanation", "Iverson",
     "SymbackpropError", "DeclarationError", "ProgramError", "DerivationError",
