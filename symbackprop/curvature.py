@@ -79,7 +79,7 @@ def curvatures(network: Dependence, variables: Collection[Tensor], constants: Kn
     """
     found: dict[Tensor, Curvature] = {}
     own = {t: replace(VARIABLE, sign=_declared_sign(t.at(*t.letters))) for t in variables}
-    known = ChainMap(found, own, constants)
+    known = ChainMap(found, own, dict(constants))
     for place in network.downstream(variables):
         definition = network.program.definitions[place]
         record = _reduced(definition, _best(definition.body, known))

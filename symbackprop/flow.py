@@ -18,11 +18,11 @@ import numpy as np
 from numpy.typing import NDArray
 from sympy import Expr
 
-from symbackprop.backprop import adjoints, partial_derivatives
+from symbackprop.backprop import adjoints
 from symbackprop.contraction import ContractingMachine
 from symbackprop.dependence import Dependence
 from symbackprop.jacobian import jacobian_norm
-from symbackprop.layering import Stage, stages
+from symbackprop.layering import Stage, slope, stages
 from symbackprop.normal import normalise, temporary
 from symbackprop.notation import Program, Tensor
 from symbackprop.simplification import simplify
@@ -86,10 +86,11 @@ class Flow:
         """A row for each layer; a norm is the square root of the sum of squares."""
         header = ("layer", f"‖∂{self.loss}/∂…‖", "‖δ‖", "‖Jacobian‖", "product", "max |σ′|",
                   "saturated", "dead", "")
-        rows = [(layer.name, _listed(layer.gradients), _short(layer.sensitivity),
-                 _short(layer.jacobian), _short(layer.product), _short(layer.slope),
-                 _share(layer.saturated, layer), _share(layer.dead, layer), layer.flag)
-                for layer in self.layers]
+        rows: list[tuple[str, ...]] = [
+            (layer.name, _listed(layer.gradients), _short(layer.sensitivity),
+             _short(layer.jacobian), _short(layer.product), _short(layer.slope),
+             _share(layer.saturated, layer), _share(layer.dead, layer), layer.flag)
+            for layer in self.layers]
         if self.others:
             rows.append(("others", _listed(self.others), *[""] * 7))
         return Table(header, tuple(rows))
@@ -100,7 +101,7 @@ class Flow:
         axes: Axes of matplotlib, e.g. from `figure, axes = plt.subplots()`.  The lines at 1e-6 and
         1e3 are the limits of the lecture; norms that are 0 or not finite are left out.
         """
-        places = range(1, len(self.layers) + 1)
+        places, few = range(1, len(self.layers) + 1), len(self.layers) <= 12
         largest = [max((norm for _, norm in layer.gradients), default=np.nan)
                    for layer in self.layers]
         series = {f"‖∂{self.loss}/∂W‖": largest,
@@ -108,7 +109,7 @@ class Flow:
                   "product of Jacobian norms": [layer.product for layer in self.layers]}
         for (label, norms), marker in zip(series.items(), "o^s", strict=True):
             shown = [norm if np.isfinite(norm) and norm > 0 else np.nan for norm in norms]
-            axes.plot(places, shown, label=label, marker=marker, markersize=4)
+            axes.plot(places, shown, label=label, marker=marker if few else "", markersize=4)
         for limit, text in ((VANISHING, "vanishing"), (EXPLODING, "exploding")):
             axes.axhline(limit, color="0.5", linestyle="--", linewidth=1)
             axes.annotate(text, (1, limit), xycoords=("axes fraction", "data"), ha="right",
@@ -116,7 +117,7 @@ class Flow:
         axes.set_yscale("log")
         axes.set_xlabel("layer")
         axes.set_ylabel("norm")
-        if len(self.layers) <= 12:
+        if few:
             axes.set_xticks(list(places), [layer.name for layer in self.layers])
         axes.legend(loc="best")
 
@@ -140,8 +141,9 @@ def flow(declared: Program, values: Mapping[Any, Any]) -> Flow:
     >>> x, y = sb.data("x", sb.size("N"), 1), sb.data("y", sb.size("N"), 1)
     >>> h = sb.layers.dense(sb.layers.dense(x, 1, "sigmoid", bias=False), 1, bias=False)
     >>> L = sb.losses.squared_error(h, y)
-    >>> flow(sb.program(L), {"x": [[0.0]], "y": [[1.0]], "W1": [[0.8]], "W2": [[0.8]]}).layers[1]
-    Layer(name='z2', gradients=(('W2', 0.6),), sensitivity=1.2, jacobian=0.2, product=0.16000000000000003, slope=None, units=1, saturated=0, dead=0)
+    >>> found = flow(sb.program(L), {"x": [[0.0]], "y": [[1.0]], "W1": [[0.8]], "W2": [[0.8]]})
+    >>> [(layer.name, layer.jacobian, layer.slope) for layer in found.layers]
+    [('z1', 0.8, 0.25), ('z2', 0.2, None)]
     """
     measured = _Measured(declared, values)
     return measured.flow()
@@ -182,11 +184,11 @@ class _Measured:
             norm = None if before is None else jacobian_norm(
                 network, before, stage.output, self.machine)
             product *= 1.0 if norm is None else norm
-            slope, units, saturated, dead = self._units(stage)
+            units = self._units(stage)
             layers.append(Layer(
                 stage.name(names), tuple((names[t], self._norm(gradients[t]))
                                          for t in stage.parameters),
-                self._norm(gradients[stage.output]), norm, product, slope, units, saturated, dead))
+                self._norm(gradients[stage.output]), norm, product, *units))
         return tuple(layers)
 
     def _norm(self, tensor: Tensor) -> float:
@@ -200,10 +202,8 @@ class _Measured:
         if stage.activation is None:
             return None, units, 0, 0
         access = stage.output.at(*stage.places)
-        body = stage.activation.body
-        slope = partial_derivatives(body, body, [access])[access]
-        steep = self._array(slope, stage)
-        value = self._array(body, stage)
+        steep = self._array(slope(stage.activation, access), stage)
+        value = self._array(stage.activation.body, stage)
         flat = np.all(np.abs(steep) < SATURATED, axis=samples)
         dead = np.all((steep == 0) & (value == 0), axis=samples)
         largest = float(np.max(np.abs(steep), initial=0.0))

@@ -147,7 +147,7 @@ def scalings(program: Program) -> list[Degrees]:
     for definition in program:
         system.define(definition)
     for output in program.outputs:
-        system.zero(system.known[output] if output in system.known else {})
+        system.zero(system.known.get(output, {}))
     return system.solutions()
 
 

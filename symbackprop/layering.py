@@ -10,12 +10,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from sympy import Add, Idx
+from sympy import Add, Expr, Idx
 
+from symbackprop.backprop import partial_derivatives
 from symbackprop.dependence import Dependence
-from symbackprop.notation import Definition, Element, Tensor, TensorSymbol
+from symbackprop.notation import Definition, Element, Tensor
 
-__all__ = ["Stage", "stages"]
+__all__ = ["Stage", "slope", "stages"]
 
 
 @dataclass(slots=True)
@@ -31,7 +32,8 @@ class Stage:
 
     def name(self, names: Mapping[Tensor, str]) -> str:
         """The name of z or of h as declared; else that of a parameter's layer."""
-        for tensor in (self.output, self.activation.target if self.activation else None):
+        own = [self.output, *([self.activation.target] if self.activation else [])]
+        for tensor in own:
             if tensor in names:
                 return names[tensor]
         return f"{names[self.parameters[0]]}…"
@@ -74,17 +76,23 @@ def _output(network: Dependence, place: int) -> Tensor:
     return definition.target
 
 
+def slope(definition: Definition, access: Expr) -> Expr:
+    """σ′: the derivative of the body by one entry that it reads."""
+    return partial_derivatives(definition.body, definition.body, [access])[access]
+
+
 def _activate(network: Dependence, stage: Stage) -> None:
     """The first reader of z that is a map on the entries of z, other than an affine one."""
     after = {network.program.definitions[p].target for p in network.downstream([stage.output])}
     for place in network.readers.get(stage.output, ()):
         definition = network.program.definitions[place]
         accesses = [e for e in network.elements[place] if e.tensor is stage.output]
-        if definition.op != "map" or len(accesses) != 1 or isinstance(
-                definition.body, (Add, Element, TensorSymbol)):
+        if definition.op != "map" or len(accesses) != 1:
             continue
         if any(e.tensor in after for e in network.elements[place]):
             continue  # as in exp(z − lse z): more than one entry of z is in it
+        if not slope(definition, accesses[0]).has(accesses[0]):
+            continue  # an affine map
         indices = accesses[0].indices if isinstance(accesses[0], Element) else ()
         if set(indices) == set(definition.indices) and len(indices) == len(definition.indices):
             stage.activation, stage.places = definition, indices

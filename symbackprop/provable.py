@@ -18,6 +18,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
+from functools import partial
 
 from sympy import Expr, Idx
 
@@ -68,7 +69,7 @@ def findings(declared: Program, tensors: Sequence[Tensor] = ()) -> tuple[Finding
     >>> L = sb.define("L", (), Sum(x[n, i]*w[i], n, i))
     >>> print(*findings(sb.program(L)))
     L is linear in w
-        because degree in w: s1 1, L 1
+        because degree in w: L 1
     """
     simplified = simplify(normalise(declared))
     bodies = tuple(replace(d, body=_written(d.body)) for d in simplified)
@@ -192,7 +193,7 @@ class _Proof:
     def polynomials(self) -> Iterator[Finding]:
         """Groups in which the loss is a polynomial of degree 1 or 2."""
         for degree, kind in ((1, "linear"), (2, "quadratic")):
-            for group, records in self._groups(lambda r, most=degree: _degree(r) <= most):
+            for group, records in self._groups(partial(_is_polynomial, degree)):
                 last = records[self.program.outputs[0]]
                 if last.degree != degree:
                     continue
@@ -254,8 +255,8 @@ class _Proof:
         return f"{joined}{names[-1]}" + (" together" if len(names) > 1 else "")
 
 
-def _degree(record: Curvature) -> float:
-    return float("inf") if record.degree is None else record.degree
+def _is_polynomial(most: int, record: Curvature) -> bool:
+    return record.degree is not None and record.degree <= most
 
 
 def _power(power: Fraction) -> str:

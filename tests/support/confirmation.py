@@ -28,8 +28,10 @@ def confirm(finding: Finding, program: Program, values: Values, rng: np.random.G
             assert_unmoved(program, values, scaled)
         case "zero gradient":
             (tensor,) = finding.tensors
-            gradient = sb.derive(tensor_loss(program), [tensor]).gradient(tensor)
-            assert not np.any(evaluate(sb.program(gradient), inputs_of(gradient, values))[gradient])
+            loss = program.outputs[0].symbol
+            gradient = sb.derive(loss, [tensor]).gradient(tensor)
+            both = sb.program([loss, gradient])
+            assert not np.any(evaluate(both, dict(values))[gradient])
         case "linear" | "quadratic":
             order = 2 if finding.kind == "linear" else 3
             line = on_a_line(finding, program, values, rng, order + 1)
@@ -43,14 +45,6 @@ def confirm(finding: Finding, program: Program, values: Values, rng: np.random.G
                     assert middle <= (low + high) / 2 + 1e-9 * size
         case _:
             assert finding.kind == "unread"
-
-
-def tensor_loss(program: Program) -> Any:
-    return program.outputs[0].symbol
-
-
-def inputs_of(tensor: Tensor, values: Values) -> dict[Any, Any]:
-    return {t: values[t] for t in sb.program(tensor).inputs if t in values}
 
 
 def shifted(finding: Finding, values: Values, rng: np.random.Generator) -> dict[Tensor, Any]:
