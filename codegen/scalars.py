@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import reduce
 
 from sympy import (
     Abs,
@@ -54,11 +55,11 @@ MATHEMATICS = {  # functions of Python's math that Numba compiles in float32 and
     f.exp: "exp", f.log: "log", f.sin: "sin", f.cos: "cos", f.tan: "tan", f.asin: "asin",
     f.acos: "acos", f.atan: "atan", f.sinh: "sinh", f.cosh: "cosh", f.tanh: "tanh",
     f.asinh: "asinh", f.acosh: "acosh", f.atanh: "atanh", f.erf: "erf", f.erfc: "erfc",
-    f.gamma: "gamma", f.loggamma: "lgamma", f.atan2: "atan2",
+    own.expm1: "expm1", own.log1p: "log1p", f.gamma: "gamma", f.loggamma: "lgamma", f.atan2: "atan2",
 }
 HELPERS = {  # functions of vectormath
     own.relu: "relu", own.leaky_relu: "leaky_relu", own.sigmoid: "sigmoid",
-    own.softplus: "softplus", sign: "sign", Minus: "minus",
+    own.softplus: "softplus", own.logaddexp: "logaddexp", sign: "sign", Minus: "minus",
 }
 NUMPY = {f.floor: "np.floor", f.ceiling: "np.ceil"}
 CALLS = {**MATHEMATICS, **HELPERS, **NUMPY, Abs: "abs", Max: "max", Min: "min"}
@@ -67,6 +68,8 @@ REWRITTEN: dict[type, Callable[..., Expr]] = {
     f.coth: lambda t: 1 / f.tanh(t), f.sech: lambda t: 1 / f.cosh(t),
     f.csch: lambda t: 1 / f.sinh(t), f.frac: lambda t: t - f.floor(t),
     Heaviside: lambda t, half: Piecewise((1, t > 0), (0, t < 0), (half, True)),
+    own.xlogy: lambda x, y: Piecewise((0, Eq(x, 0)), (x * f.log(y), True)),
+    own.root: lambda s: f.sqrt(s),
     f.sinc: lambda t: Piecewise((1, Eq(t, 0)), (f.sin(t) / t, True)),
 }
 
@@ -208,6 +211,8 @@ class Scope:
         if type(expr) not in CALLS:
             raise CompilationError(_refusal(expr))
         inside = [self.real(arg) for arg in expr.args]
+        if isinstance(expr, own.logaddexp):
+            return Piece(reduce(lambda a, b: f"logaddexp({a}, {b})", inside))
         return Piece(f"{CALLS[type(expr)]}({', '.join(inside)})")
 
     def _integer(self, expr: Expr) -> Piece:

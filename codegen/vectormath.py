@@ -75,3 +75,9 @@ def sigmoid(t: Any) -> Any:
 def softplus(t: Any) -> Any:
     """log(1 + e^t) = max(t, 0) + log1p(e^−|t|)."""
     return (type(t)(0) if t <= type(t)(0) else t) + log1p(exp(-abs(t)))
+
+
+@njit(**_OPTIONS)  # type: ignore[untyped-decorator]
+def logaddexp(a: Any, b: Any) -> Any:
+    """log(e^a + e^b) = max(a, b) + log1p(e^−|a − b|)."""
+    return (a if a >= b else b) + log1p(exp(-abs(a - b)))

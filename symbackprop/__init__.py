@@ -23,6 +23,8 @@ _HOME = {
     "symbackprop.collect": "program",
     "symbackprop.checks": "verify",
     "symbackprop.derivation": "derive Derivation",
+    "symbackprop.explanation": "explain Explanation",
+    "symbackprop.diagnosis": "diagnose",
     "symbackprop.interpreter": "evaluate",
     "symbackprop.errors": (
         "SymbackpropError DeclarationError ProgramError DerivationError CompilationError "

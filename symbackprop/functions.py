@@ -20,7 +20,6 @@ from sympy import (
     And,
     Eq,
     Expr,
-    Function,
     Ge,
     Heaviside,
     KroneckerDelta,
@@ -44,17 +43,22 @@ from sympy import (
 from sympy.core.function import AppliedUndef, UndefinedFunction
 from sympy.logic.boolalg import Boolean
 
-__all__ = ["Iverson", "leaky_relu", "local_derivative", "relu", "sigmoid", "softplus"]
+from symbackprop.accurate import (
+    RealFunction,
+    expm1,
+    log1p,
+    logaddexp,
+    root,
+    softplus,
+    spelled,
+    xlogy,
+)
+
+__all__ = ["Iverson", "expm1", "leaky_relu", "local_derivative", "log1p", "logaddexp", "relu",
+           "root", "sigmoid", "softplus", "spelled", "xlogy"]
 
 
-class _RealFunction(Function):  # type: ignore[misc]
-    """A real function of real arguments."""
-
-    is_real = True
-    is_commutative = True
-
-
-class relu(_RealFunction):  # noqa: N801  functions are named as they are written in formulas
+class relu(RealFunction):  # noqa: N801  functions are named as they are written in formulas
     """relu(t) = max(0, t), with relu′(0) = 0.
 
     >>> relu(-2), relu(3)
@@ -71,7 +75,7 @@ class relu(_RealFunction):  # noqa: N801  functions are named as they are writte
         return S.Zero if t.is_nonpositive else None
 
 
-class leaky_relu(_RealFunction):  # noqa: N801
+class leaky_relu(RealFunction):  # noqa: N801
     """leaky_relu(t, slope) = t for t > 0, slope·t otherwise; by default slope = 0.1."""
 
     nargs = (1, 2)
@@ -88,7 +92,7 @@ class leaky_relu(_RealFunction):  # noqa: N801
         return slope * t if t.is_nonpositive else None
 
 
-class sigmoid(_RealFunction):  # noqa: N801
+class sigmoid(RealFunction):  # noqa: N801
     """sigmoid(t) = 1/(1 + e^−t).
 
     >>> sigmoid(0)
@@ -104,14 +108,7 @@ class sigmoid(_RealFunction):  # noqa: N801
         return {S.Zero: S.Half, S.Infinity: S.One, S.NegativeInfinity: S.Zero}.get(t)
 
 
-class softplus(_RealFunction):  # noqa: N801
-    """softplus(t) = log(1 + e^t), evaluated as max(t, 0) + log1p(e^−|t|)."""
-
-    nargs = 1
-    is_positive = True
-
-
-class Iverson(_RealFunction):
+class Iverson(RealFunction):
     """Iverson(c) = [c]: one where the condition c holds, else zero; its derivative is zero.
 
     >>> from sympy import Symbol
@@ -171,8 +168,12 @@ def _zero(node: Expr, k: int) -> Expr:
     return S.Zero
 
 
+def _rest(node: Expr, k: int) -> tuple[Expr, ...]:
+    return (*node.args[:k], *node.args[k + 1 :])
+
+
 def _others(node: Expr, k: int) -> Expr:
-    return Mul(*node.args[:k], *node.args[k + 1 :])
+    return Mul(*_rest(node, k))
 
 
 LOCAL_DERIVATIVES: dict[type, Callable[[Expr, int], Expr]] = {
@@ -183,6 +184,11 @@ LOCAL_DERIVATIVES: dict[type, Callable[[Expr, int], Expr]] = {
     tanh: lambda node, k: 1 - node**2,
     sigmoid: lambda node, k: node * (1 - node),
     softplus: lambda node, k: sigmoid(node.args[0]),
+    log1p: lambda node, k: 1 / (1 + node.args[0]),
+    expm1: lambda node, k: exp(node.args[0]),
+    logaddexp: lambda node, k: sigmoid(-logaddexp(*(a - node.args[k] for a in _rest(node, k)))),
+    xlogy: lambda node, k: node.args[0] / node.args[1] if k else log(node.args[1]),
+    root: lambda node, k: Iverson(node > 0) / (2 * node),
     relu: lambda node, k: Iverson(node > 0),
     leaky_relu: _leaky,
     Abs: lambda node, k: sign(node.args[0]),

@@ -15,7 +15,18 @@ import numpy as np
 import sympy as sp
 from sympy.functions.elementary.piecewise import ExprCondPair
 
-from symbackprop.functions import Iverson, leaky_relu, relu, sigmoid, softplus
+from symbackprop.functions import (
+    Iverson,
+    expm1,
+    leaky_relu,
+    log1p,
+    logaddexp,
+    relu,
+    root,
+    sigmoid,
+    softplus,
+    xlogy,
+)
 
 __all__ = ["FUNCTIONS"]
 
@@ -60,6 +71,15 @@ def _log(t: Any, base: Any = None) -> Any:
     return np.log(t) if base is None else np.log(t) / np.log(base)
 
 
+def _xlogy(x: Any, y: Any) -> Any:
+    return np.where(x == 0, 0.0, x * np.log(y))
+
+
+def _log_of_sum(*arguments: Any) -> Any:
+    largest = max(arguments)
+    return largest + mpmath.log(sum(mpmath.exp(a - largest) for a in arguments))
+
+
 def _piecewise(*branches: Any) -> Any:
     """The value of the first branch whose condition holds; the others are never looked at."""
     found: Any = math.nan
@@ -87,6 +107,9 @@ FUNCTIONS: dict[type, tuple[Callable[..., Any], Callable[..., Any]]] = {
     leaky_relu: _same(lambda t, slope: np.where(t > 0, t, slope * t)),
     sigmoid: (_stable_sigmoid, _precise(lambda t: 1 / (1 + mpmath.exp(-t)))),
     softplus: (lambda t: np.logaddexp(0, t), _precise(lambda t: mpmath.log1p(mpmath.exp(t)))),
+    log1p: _both("log1p"), expm1: _both("expm1"), root: _both("sqrt"),
+    logaddexp: (lambda *arguments: reduce(np.logaddexp, arguments), _precise(_log_of_sum)),
+    xlogy: (_xlogy, _precise(lambda x, y: x * mpmath.log(y) if x else x)),
     sp.Eq: _same(np.equal), sp.Ne: _same(np.not_equal),
     sp.Lt: _same(np.less), sp.Le: _same(np.less_equal),
     sp.Gt: _same(np.greater), sp.Ge: _same(np.greater_equal),

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from sympy import Add, Expr, Mul, Symbol
+from sympy import Add, Expr, Function, Mul, Symbol
 
 from symbackprop.normal import postorder
 
@@ -30,7 +30,9 @@ class Hole(Symbol):  # type: ignore[misc]
 class Rule:
     """left → right wherever `when` holds; `why` is a one-line proof or a source.
 
-    domain: an interval for each hole on which the row is checked numerically.
+    domain: an interval for each hole on which the row is checked numerically; by: computes the
+    right side of an expression of left's kind, where left stands for any number of terms;
+    needs: functions without which no expression can match, those of left if not given.
     """
 
     name: str
@@ -39,9 +41,17 @@ class Rule:
     why: str
     when: Callable[[Bindings], bool] | None = None
     domain: tuple[float, float] = (-3.0, 3.0)
+    by: Callable[[Expr], Expr | None] | None = None
+    needs: frozenset[type] | None = None
+
+    def __post_init__(self) -> None:
+        if self.needs is None:
+            object.__setattr__(self, "needs", frozenset(_functions(self.left)))
 
     def apply(self, expr: Expr) -> Expr | None:
         """The expression with this rule applied at its root, or None where it does not match."""
+        if self.by is not None:
+            return self.by(expr)
         for bindings, rest in match(self.left, expr):
             if self.when is None or self.when(bindings):
                 return expr.func(filled(self.right, bindings), *rest) if rest else filled(
@@ -63,12 +73,30 @@ class Step:
 
 def rewrite(expr: Expr, rules: Sequence[Rule], steps: list[Step] | None = None) -> Expr:
     """The expression with the rules applied bottom up until none fires; steps are recorded."""
-    new: dict[Expr, Expr] = {}
-    for node in postorder(expr):
-        args = tuple(new.get(arg, arg) for arg in node.args)
-        current = node if args == node.args else node.func(*args)
-        new[node] = _settled(current, rules, steps)
-    return new[expr]
+    for _ in range(_LIMIT):
+        new: dict[Expr, Expr] = {}
+        nodes = list(postorder(expr))
+        kinds = set(map(type, nodes))
+        possible = _possible(rules, kinds)
+        for node in nodes if possible else ():
+            args = tuple(new.get(arg, arg) for arg in node.args)
+            current = node if args == node.args else node.func(*args)
+            new[node] = _settled(current, possible, steps)
+            if new[node] != current and not kinds.issuperset(fresh := _functions(new[node])):
+                kinds |= fresh
+                possible = _possible(rules, kinds)
+        if new.get(expr, expr) == expr:
+            break
+        expr = new[expr]
+    return expr
+
+
+def _possible(rules: Sequence[Rule], kinds: set[type]) -> list[Rule]:
+    return [rule for rule in rules if rule.needs is None or rule.needs <= kinds]
+
+
+def _functions(expr: Expr) -> set[type]:
+    return set(map(type, expr.atoms(Function)))
 
 
 def _settled(node: Expr, rules: Sequence[Rule], steps: list[Step] | None) -> Expr:

@@ -18,10 +18,11 @@ from __future__ import annotations
 from collections.abc import Collection
 from dataclasses import dataclass, field, replace
 
-from sympy import Add, Expr, Function, Idx, Mul, Pow, exp, log
+from sympy import Add, Expr, Function, Idx
 
-from symbackprop.functions import Iverson, sigmoid
+from symbackprop.functions import Iverson
 from symbackprop.indexing import canonical, fingerprint, free_indices, fresh
+from symbackprop.lookthrough import LookThrough
 from symbackprop.normal import postorder, temporary
 from symbackprop.notation import (
     Definition,
@@ -35,11 +36,12 @@ from symbackprop.notation import (
 from symbackprop.readers import consumers, is_sensitivity, pruned, trivial
 from symbackprop.rewriting import Step, rewrite
 from symbackprop.rules.algebra import ALGEBRA
+from symbackprop.rules.facts import FACTS, ordered
 from symbackprop.rules.forms import shortest, weight
 from symbackprop.rules.indices import summed, unshifted
 from symbackprop.rules.stability import STABILITY
 
-RULES = (*STABILITY, *ALGEBRA)
+RULES = (*STABILITY, *ALGEBRA, *FACTS)
 Spelling = tuple[object, ...]
 ROUNDS = 4
 INLINED_WEIGHT = 60
@@ -91,7 +93,10 @@ class _Pass:
     inlined: dict[Tensor, Definition] = field(default_factory=dict)
     shapes: dict[Spelling, Definition] = field(default_factory=dict)
     parts: dict[Spelling, tuple[Definition, tuple[Idx, ...]]] = field(default_factory=dict)
-    log_sums: dict[Tensor, Definition] = field(default_factory=dict)
+    exponentials: LookThrough = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.exponentials = LookThrough(self.keep, RULES, self._new)
 
     def visit(self, definition: Definition, final: bool) -> None:
         if not final:
@@ -110,6 +115,7 @@ class _Pass:
     def _record(self, definition: Definition, shape: Spelling) -> None:
         self.made.append(definition)
         self.known[definition.target] = definition
+        self.exponentials.record(definition)
         self.shapes.setdefault(shape, definition)
         if definition.op == "map" and isinstance(definition.body, Function):
             part, order = fingerprint(definition.body)
@@ -123,8 +129,7 @@ class _Pass:
             body = definition.body
         if (definition.op, definition.over, body) in self.finished:
             return replace(definition, body=body)
-        body = self._with_log_sums(body)
-        body = self._through_logs(body)
+        body = self._ordered(self.exponentials.stable(body))
         body = rewrite(body, RULES, self.steps)
         improved = replace(definition, body=body)
         if improved.op == "sum":
@@ -201,60 +206,23 @@ class _Pass:
             return definition.body
         return definition.body.xreplace(dict(zip(definition.indices, element.indices, strict=True)))
 
-    def _with_log_sums(self, body: Expr) -> Expr:
-        """Σ exp f under a logarithm, or below a quotient, is written exp(lse f)."""
-        sums = [e for e in elements_in(body) if self._is_sum_of_exponentials(e.tensor)]
-        if not sums:
-            return body
-        replaced = {}
-        for node in postorder(body):
-            below = isinstance(node, Pow) and node.args[1].could_extract_minus_sign()
-            if below or isinstance(node, log):
-                replaced.update({e: self._exponential(e) for e in sums if node.has(e)})
-        return body.xreplace(replaced) if replaced else body
-
-    def _is_sum_of_exponentials(self, tensor: Tensor) -> bool:
-        definition = self.known.get(tensor)
-        return definition is not None and definition.op == "sum" and isinstance(
-            definition.body, exp)
-
-    def _exponential(self, element: Expr) -> Expr:
-        source = self.known[element.tensor]
-        if source.target not in self.log_sums:
-            new = temporary(source.body.args[0], source.indices, source.over, "lse", "lse",
-                            source.where)
-            self.visit(new, final=False)
-            self.log_sums[source.target] = new
-        indices = element.indices if isinstance(element, Element) else ()
-        return exp(self._with_inlined(self.log_sums[source.target].target.at(*indices)))
-
-    def _through_logs(self, body: Expr) -> Expr:
-        """log of an element whose definition is an exponential or a sigmoid: log e^u = u."""
-        replaced = {}
-        for node in postorder(body):
-            if isinstance(node, log):
-                inner = {e: self._content(e, self.known[e.tensor]) for e in elements_in(node)
-                         if self._is_exponential(e.tensor)}
-                candidate = rewrite(node.xreplace(inner), RULES) if inner else node
-                if not candidate.has(log):
-                    replaced[node] = candidate
-        return body.xreplace(replaced) if replaced else body
-
-    def _is_exponential(self, tensor: Tensor) -> bool:
-        definition = self.known.get(tensor)
-        if definition is None or definition.op != "map" or tensor in self.keep:
-            return False
-        return isinstance(definition.body, (exp, sigmoid, Mul, Add)) and definition.body.has(
-            exp, sigmoid)
+    def _ordered(self, body: Expr) -> Expr:
+        """A[i, j] for A[j, i] of a symmetric tensor that is not differentiated by."""
+        return body.xreplace({e: ordered(e) for e in elements_in(body)
+                              if e.tensor.has_fact("symmetric") and e.tensor not in self.keep})
 
     def _unshifted(self, definition: Definition) -> Definition:
+        definition = self.exponentials.unshifted(definition)
         constant, rest = unshifted(definition)
-        if constant == 0:
+        kept = tuple(i for i in definition.indices if i in free_indices(rest))
+        if constant == 0 and kept == definition.indices:
             return definition
-        new = temporary(rest, definition.indices, definition.over, "lse", "lse", definition.where)
-        self.visit(new, final=False)
-        element = self._with_inlined(new.element)
+        element = self._new(temporary(rest, kept, definition.over, "lse", "lse", definition.where))
         return replace(definition, body=constant + element, over=(), op="map")
+
+    def _new(self, definition: Definition) -> Expr:
+        self.visit(definition, final=False)
+        return self._with_inlined(definition.element)
 
     def _folded(self, body: Expr) -> Expr:
         replaced = {}

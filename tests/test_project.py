@@ -33,9 +33,9 @@ PUBLIC = {
     "one_hot", "simplex", "label", "positive", "symmetric", "Maximum", "Minimum",
     "exp", "log", "sqrt", "sin", "cos", "tanh", "sigmoid", "relu", "leaky_relu", "softplus",
     "softmax", "log_softmax", "logsumexp", "absolute", "maximum", "minimum", "identity",
-    "layers", "losses", "penalties", "derive", "evaluate", "compile",
+    "layers", "losses", "penalties", "derive", "diagnose", "explain", "evaluate", "compile",
     "Model", "optimizers", "callbacks",
-    "Tensor", "Definition", "Program", "Derivation", "Iverson",
+    "Tensor", "Definition", "Program", "Derivation", "Explanation", "Iverson",
     "SymbackpropError", "DeclarationError", "ProgramError", "DerivationError",
     "CompilationError", "InputError", "TrainingError",
 }

@@ -36,7 +36,7 @@ from sympy import (
 )
 from sympy.core.relational import Relational
 
-from symbackprop.functions import Iverson
+from symbackprop.functions import Iverson, spelled
 from symbackprop.indexing import bound_indices
 from symbackprop.notation import Element, LogSumExp, Maximum, Reduction, Tensor, TensorSymbol
 
@@ -61,6 +61,7 @@ class Piece(NamedTuple):
 def text(expr: Basic, names: Mapping[Tensor, str]) -> str:
     """The expression in one line; names are those of the program it belongs to."""
     written: dict[Basic, Piece] = {}
+    expr = spelled(expr)
     stack: list[tuple[Basic, bool]] = [(expr, False)]
     while stack:
         node, finished = stack.pop()

@@ -7,10 +7,11 @@ derivative is sigmoid(−t), without a quotient that overflows.
 
 from __future__ import annotations
 
-from sympy import exp, log
+from sympy import cosh, exp, log, sinh, tanh
 
-from symbackprop.functions import sigmoid, softplus
+from symbackprop.functions import expm1, logaddexp, sigmoid, softplus
 from symbackprop.rewriting import Hole, Rule
+from symbackprop.rules.exponentials import EXPONENTIALS
 
 t = Hole("t")
 c = Hole("c", positive=True)
@@ -25,8 +26,13 @@ STABILITY: tuple[Rule, ...] = (
          "softplus is the name of log(1 + e^t), evaluated as max(t, 0) + log1p(e^−|t|)"),
     Rule("log sigmoid", log(sigmoid(t)), -softplus(-t),
          "log 1/(1 + e^−t) = −log(1 + e^−t); left is −∞ where sigmoid underflows"),
-    Rule("log of the complement", log(1 - sigmoid(t)), -softplus(t),
-         "1 − sigmoid(t) = sigmoid(−t); left is −∞ where sigmoid rounds to 1"),
     Rule("log of a scaled exponential", log(c * exp(t)), log(c) + t,
          "log(c·e^t) = log c + t for c > 0; left overflows where e^t does"),
+    Rule("own tanh", expm1(t) * sigmoid(-t), tanh(t / 2),
+         "(e^t − 1)/(e^t + 1) = tanh(t/2)"),
+    Rule("hyperbolic quotient", sinh(t) / cosh(t), tanh(t),
+         "tanh = sinh/cosh by definition; left is ∞/∞ where cosh overflows"),
+    Rule("log of a hyperbolic cosine", log(cosh(t)), logaddexp(t, -t) - log(2),
+         "cosh(t) = (e^t + e^−t)/2; left overflows where cosh does"),
+    *EXPONENTIALS,
 )

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from symbackprop import codegen
 from symbackprop.derivation import Derivation, derive
+from symbackprop.diagnosis import Diagnosis, diagnose
 from symbackprop.errors import InputError, ProgramError, SymbackpropError, TrainingError
 from symbackprop.notation import Tensor
 from symbackprop.training import files
@@ -24,7 +25,7 @@ from symbackprop.training.dataset import Dataset, dataset, input_arrays
 from symbackprop.training.initialisation import initial_values
 from symbackprop.training.loop import Between, History, train
 from symbackprop.training.metrics import Metric, as_metrics
-from symbackprop.training.network import Network, network
+from symbackprop.training.network import Network, network, read_by
 from symbackprop.training.optimizers import SGD, Optimizer, Rule
 from symbackprop.training.parameters import Hypers, Parameters
 from symbackprop.training.progress import progress
@@ -209,6 +210,15 @@ class Model:
     def summary(self) -> Text:
         """A table of layers: shape, parameters, and how many numbers these are."""
         return summary(self._network)
+
+    def diagnose(self, X: Any = None, Y: Any = None) -> Diagnosis:
+        """Shapes, what the formulas prove and, at some rows X, Y, how gradients flow: print it."""
+        loss, values = self._network.loss, None
+        if X is not None:
+            found = dataset(self._network, X, Y, self.dtype).arrays
+            every = {**found, **self._arrays(), **self._hypers.numbers()}
+            values = {t: every[t] for t in read_by(self._network.program, (loss,))}
+        return diagnose(loss, values)
 
     @property
     def kernels(self) -> dict[str, codegen.Executable | codegen.TrainingKernel]:

@@ -1,0 +1,102 @@
+"""Functions that keep the digits which their plain spelling loses; rules bring them in.
+
+    softplus(t) = log(1 + e^t)      logaddexp(a, b) = log(e^a + e^b)      xlogy(x, y) = x·log y
+    log1p(u) = log(1 + u)           expm1(t) = e^t − 1                    root(s) = √s
+
+Formulas show the plain spelling (`spelled`), kernels and interpreter compute the safe one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from sympy import Add, Expr, Function, S, default_sort_key, exp, log, sqrt
+
+
+class RealFunction(Function):  # type: ignore[misc]
+    """A real function of real arguments."""
+
+    is_real = True
+    is_commutative = True
+
+
+class softplus(RealFunction):  # noqa: N801
+    """softplus(t) = log(1 + e^t), evaluated as max(t, 0) + log1p(e^−|t|)."""
+
+    nargs = 1
+    is_positive = True
+
+
+class log1p(RealFunction):  # noqa: N801
+    """log1p(u) = log(1 + u), without the rounding of 1 + u (Kahan 1987)."""
+
+    nargs = 1
+
+    @classmethod
+    def eval(cls, u: Expr) -> Expr | None:
+        """Numbers evaluate at once."""
+        return log(1 + u) if u.is_Rational else None
+
+
+class expm1(RealFunction):  # noqa: N801
+    """expm1(t) = e^t − 1, without cancellation at small t."""
+
+    nargs = 1
+
+    @classmethod
+    def eval(cls, t: Expr) -> Expr | None:
+        """Numbers evaluate at once."""
+        return exp(t) - 1 if t.is_Rational else None
+
+
+class logaddexp(RealFunction):  # noqa: N801
+    """logaddexp(a, b, …) = log(e^a + e^b + …), never overflowing; logaddexp(0, t) = softplus(t).
+
+    >>> from sympy import Symbol
+    >>> logaddexp(Symbol("t", real=True), 0)
+    softplus(t)
+    """
+
+    @classmethod
+    def eval(cls, *args: Expr) -> Expr | None:
+        """One order of the arguments, nested ones flattened."""
+        if len(args) == 1:
+            return args[0]
+        flat = [a for arg in args for a in (arg.args if isinstance(arg, logaddexp) else
+                (S.Zero, *arg.args) if isinstance(arg, softplus) else (arg,))]
+        ordered = tuple(sorted(flat, key=default_sort_key))
+        if len(ordered) == 2 and S.Zero in ordered:
+            return softplus(ordered[1 - ordered.index(S.Zero)])
+        return cls(*ordered) if ordered != args else None
+
+
+class xlogy(RealFunction):  # noqa: N801
+    """xlogy(x, y) = x·log(y), and 0 where x is 0: lim x·log x = 0."""
+
+    nargs = 2
+
+
+class root(RealFunction):  # noqa: N801
+    """root(s) = √s of a sum of squares, a norm; its derivative at 0 is the subgradient 0."""
+
+    nargs = 1
+    is_nonnegative = True
+
+
+#: How the functions that rules bring in are written in formulas.
+SPELLED: dict[type, Callable[..., Expr]] = {
+    log1p: lambda u: log(1 + u),
+    expm1: lambda t: exp(t) - 1,
+    logaddexp: lambda *args: log(Add(*map(exp, args))),
+    xlogy: lambda x, y: x * log(y),
+    root: lambda s: sqrt(s),
+}
+
+
+def spelled(expr: Expr) -> Expr:
+    """The expression as a textbook writes it: log(1 + u) for log1p(u), √s for root(s)."""
+    if not expr.has(*SPELLED):
+        return expr
+    for function, written in SPELLED.items():
+        expr = expr.replace(function, written)
+    return expr

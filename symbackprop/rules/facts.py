@@ -1,0 +1,64 @@
+"""Rows about norms, entropies and declared facts."""
+
+from __future__ import annotations
+
+from sympy import Add, Expr, Mul, Pow, Rational, default_sort_key, log
+
+from symbackprop.functions import Iverson, log1p, root, xlogy
+from symbackprop.notation import Element
+from symbackprop.rewriting import Hole, Rule
+
+t, a = Hole("t"), Hole("a")
+
+
+def _root(node: Expr) -> Expr | None:
+    half = node.args[1] == Rational(1, 2)
+    squares = half and isinstance(node.args[0], Add) and is_sum_of_squares(node.args[0])
+    return root(node.args[0]) if squares else None
+
+
+def is_sum_of_squares(expr: Expr) -> bool:
+    """Whether every term is a positive number times even powers: 0 only where all of them are."""
+    return all(_is_square(term) for term in Add.make_args(expr))
+
+
+def _is_square(term: Expr) -> bool:
+    number, rest = term.as_coeff_Mul()
+    factors = Mul.make_args(rest)
+    return bool(number > 0) and rest != 1 and all(
+        isinstance(f, Pow) and f.args[1].is_even and f.args[1] > 0 for f in factors)
+
+
+def _idempotent(node: Expr) -> Expr | None:
+    base, power = node.args
+    bit = isinstance(base, Iverson) or (isinstance(base, Element) and base.tensor.has_fact("one_hot"))
+    return base if bit and power.is_number and power.is_positive else None
+
+
+def ordered(element: Expr) -> Expr:
+    """A[i, j] and A[j, i] of a symmetric tensor as one access, the letters in order."""
+    for fact in element.tensor.facts if isinstance(element, Element) else ():
+        if fact.kind == "symmetric":
+            first, second = (element.indices[axis] for axis in fact.axes)
+            if default_sort_key(first) > default_sort_key(second):
+                places = dict(zip(fact.axes, (second, first), strict=True))
+                return element.tensor.at(*(places.get(axis, index) for axis, index
+                                           in enumerate(element.indices)))
+    return element
+
+
+FACTS: tuple[Rule, ...] = (
+    Rule("norm", (t**2 + a**2) ** Rational(1, 2), root(t**2 + a**2),
+         "root(s) = √s by definition; the derivative of left at 0 is 0/0", by=_root),
+    Rule("x log x", t * log(t), xlogy(t, t), "lim t·log t = 0 at 0, where left is 0·(−∞)",
+         when=lambda found: not found[t].is_number, domain=(0.1, 3.0)),
+    Rule("x log of a multiple of x", t * log(t * a), xlogy(t, t * a),
+         "lim t·log(a·t) = 0 at 0, where left is 0·(−∞)",
+         when=lambda found: not found[t].is_number, domain=(0.1, 3.0)),
+    Rule("complement's x log x", (1 + t) * log1p(t), xlogy(1 + t, 1 + t),
+         "lim (1 + t)·log(1 + t) = 0 at −1, where left is 0·(−∞)",
+         domain=(-0.9, 3.0)),
+    Rule("powers of a bit", Iverson(t > a) ** 2, Iverson(t > a),
+         "0^m = 0 and 1^m = 1: brackets, and entries that were declared one-hot",
+         by=_idempotent, needs=frozenset()),
+)
