@@ -29,13 +29,7 @@ from symbackprop.training.network import Network, network, read_by
 from symbackprop.training.optimizers import SGD, Optimizer, Rule
 from symbackprop.training.parameters import Hypers, Parameters
 from symbackprop.training.progress import progress
-from symbackprop.training.settings import (
-    known_dtype,
-    known_seed,
-    known_threads,
-    plan_of,
-    rule_of,
-)
+from symbackprop.training.settings import known_dtype, known_seed, known_threads, plan_of, rule_of
 from symbackprop.training.step import TrainingStep, training_step
 from symbackprop.training.summary import Text, summary
 
@@ -213,12 +207,10 @@ class Model:
 
     def diagnose(self, X: Any = None, Y: Any = None) -> Diagnosis:
         """Shapes, what the formulas prove and, at some rows X, Y, how gradients flow: print it."""
-        loss, values = self._network.loss, None
-        if X is not None:
-            found = dataset(self._network, X, Y, self.dtype).arrays
-            every = {**found, **self._arrays(), **self._hypers.numbers()}
-            values = {t: every[t] for t in read_by(self._network.program, (loss,))}
-        return diagnose(loss, values)
+        found = None if X is None else dataset(self._network, X, Y, self.dtype).arrays
+        every = {**(found or {}), **self._arrays(), **self._hypers.numbers()}
+        read = read_by(self._network.program, (self._network.loss,))
+        return diagnose(self._network.loss, None if found is None else {t: every[t] for t in read})
 
     @property
     def kernels(self) -> dict[str, codegen.Executable | codegen.TrainingKernel]:
@@ -273,8 +265,6 @@ class Model:
                            ((t, self._network.names[t]) for t in self._network.parameters))
         return f"<Model {self.dtype}: {inside}>"
 
-    # -- kernels
-
     def _arrays(self) -> dict[Tensor, Array]:
         return {t: self._parameters[self._network.names[t]] for t in self._network.parameters}
 
@@ -295,8 +285,7 @@ class Model:
         kernel = self._kernel(what)
         names = kernel.program.names
         values: dict[Tensor, Any] = {**data, **self._arrays(), **self._hypers.numbers()}
-        found: list[Array] = kernel(**{names[t]: values[t] for t in kernel.program.inputs})
-        return found
+        return list(kernel(**{names[t]: values[t] for t in kernel.program.inputs}))
 
     def _step(self, rule: Rule, threads: int | None) -> tuple[TrainingStep, codegen.TrainingKernel]:
         key = (rule, threads)
