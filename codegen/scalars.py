@@ -55,7 +55,8 @@ MATHEMATICS = {  # functions of Python's math that Numba compiles in float32 and
     f.exp: "exp", f.log: "log", f.sin: "sin", f.cos: "cos", f.tan: "tan", f.asin: "asin",
     f.acos: "acos", f.atan: "atan", f.sinh: "sinh", f.cosh: "cosh", f.tanh: "tanh",
     f.asinh: "asinh", f.acosh: "acosh", f.atanh: "atanh", f.erf: "erf", f.erfc: "erfc",
-    own.expm1: "expm1", own.log1p: "log1p", f.gamma: "gamma", f.loggamma: "lgamma", f.atan2: "atan2",
+    f.gamma: "gamma", f.loggamma: "lgamma", f.atan2: "atan2",
+    own.expm1: "expm1", own.log1p: "log1p",
 }
 HELPERS = {  # functions of vectormath
     own.relu: "relu", own.leaky_relu: "leaky_relu", own.sigmoid: "sigmoid",

@@ -24,6 +24,7 @@ from symbackprop.rules.forms import weight
 
 LARGEST = 60
 TRIED = 120
+LEVELS = 3
 Contents = dict[Tensor, tuple[Definition, Expr]]
 
 
@@ -51,30 +52,29 @@ class LookThrough:
         if definition.op in ("map", "sum") and is_sum_of_squares(body):
             self.norms.add(target)
         self._record_partial(definition)
-        shiftable = definition.op == "map" and isinstance(body, Add)
+        shiftable = definition.op == "map" and isinstance(body, Add) and definition.indices
         if target in self.keep or definition.op not in ("map", "sum") or not (
                 shiftable or self.maps or self.sums or self.logs or body.has(exp, sigmoid, tanh)):
             return
         if weight(body) <= LARGEST and self._bare(body):
-            content = body.xreplace({e: self._at(e, *self.maps[e.tensor]) for e in
-                                     self._factors(body) if getattr(e, "tensor", None) in self.maps})
+            content = body.xreplace({e: self._at(e, *self.maps[e.tensor])
+                                     for e in _factors(body) if _tensor(e) in self.maps})
             if weight(content) <= LARGEST:
                 (self.maps if definition.op == "map" else self.sums)[target] = definition, content
         elif definition.op == "map" and self._is_logarithmic(body):
-            content = body.xreplace({e: self._at(e, *self.logs[e.tensor]) for e in
-                                     self._factors(body) if getattr(e, "tensor", None) in self.logs})
-            self.logs[target] = definition, content if weight(content) <= LARGEST else body
+            self.logs[target] = definition, body
         elif shiftable and any(
                 len(free_indices(term)) < len(definition.indices) for term in body.args):
             self.shifts[target] = definition, body
 
     def _is_logarithmic(self, body: Expr) -> bool:
-        """Whether exponentials and their quotients are factors, so that a logarithm may be known."""
-        return any(isinstance(node, (exp, sigmoid, tanh)) or getattr(node, "tensor", None) in self.logs
-                   for node in self._factors(body)) and not isinstance(body, (Element, TensorSymbol))
+        """Whether exponentials or their quotients are factors: then log may lead through it."""
+        return _tensor(body) is None and any(
+            isinstance(node, (exp, sigmoid, tanh)) or _tensor(node) in self.logs
+            for node in _factors(body))
 
     def _record_partial(self, definition: Definition) -> None:
-        """What is not finite everywhere, or reads such: a branch must not leave it to another line."""
+        """What is not finite everywhere, or reads such: no branch may leave it to another line."""
         body = definition.body
         if definition.op != "map" or definition.target in self.keep or isinstance(body, Piecewise):
             return
@@ -87,7 +87,7 @@ class LookThrough:
                 self.partials[definition.target] = definition, content
 
     def _within_branches(self, body: Expr) -> Expr:
-        """{√x if x > 0} for {s if x > 0} with s = √x: what is undefined there stays masked there."""
+        """{√x if x > 0} for {s if x > 0} with s = √x: what is undefined there stays masked."""
         replaced = {}
         for node in body.atoms(Piecewise):
             inner = {e: self._at(e, *self.partials[e.tensor]) for value, _ in node.args
@@ -109,31 +109,17 @@ class LookThrough:
         return self._cancelled(body) if self.shifts else body
 
     def _is_norm(self, node: Expr) -> bool:
-        return isinstance(node, Pow) and node.args[1] == Rational(1, 2) and isinstance(
-            node.args[0], (Element, TensorSymbol)) and node.args[0].tensor in self.norms
+        return (isinstance(node, Pow) and node.args[1] == Rational(1, 2)
+                and _tensor(node.args[0]) in self.norms)
 
     def _bare(self, body: Expr) -> bool:
         """Whether an exponential that can overflow is a factor somewhere in a rational body."""
-        return any(self._is_open(node) for node in self._factors(body))
+        return any(self._is_open(node) for node in _factors(body))
 
     def _is_open(self, node: Expr) -> bool:
         if isinstance(node, exp):
             return not self._is_safe(node)
-        return isinstance(node, (Element, TensorSymbol)) and (
-            node.tensor in self.maps or node.tensor in self.sums)
-
-    def _factors(self, body: Expr) -> list[Expr]:
-        """What sums, products and powers are made of, however deep they nest."""
-        found, stack = [], [body]
-        while stack:
-            node = stack.pop()
-            if isinstance(node, (Add, Mul)):
-                stack.extend(node.args)
-            elif isinstance(node, Pow):
-                stack.append(node.args[0])
-            else:
-                found.append(node)
-        return found
+        return _tensor(node) in self.maps or _tensor(node) in self.sums
 
     def _is_safe(self, node: Expr) -> bool:
         """exp(z − lse) is at most one."""
@@ -212,12 +198,20 @@ class LookThrough:
         replaced = {}
         for node in postorder(body):
             if isinstance(node, log):
-                inner = {e: self._at(e, *self.logs[e.tensor]) for e in elements_in(node)
+                inner = {e: self._logged(e, LEVELS) for e in elements_in(node)
                          if e.tensor in self.logs}
                 candidate = rewrite(node.xreplace(inner), self.rules) if inner else node
                 if all(left.is_number for left in candidate.atoms(log)):
                     replaced[node] = candidate
         return body.xreplace(replaced) if replaced else body
+
+    def _logged(self, element: Expr, levels: int) -> Expr:
+        """The content of an element, and of those that are factors in it, a few levels deep."""
+        definition, body = self.logs[element.tensor]
+        if levels:
+            body = body.xreplace({e: self._logged(e, levels - 1) for e in _factors(body)
+                                  if _tensor(e) in self.logs})
+        return self._at(element, definition, body) if weight(body) <= LARGEST else element
 
     def _cancelled(self, body: Expr) -> Expr:
         """d − lse + top with d = z − top is z − lse: a shift is written out where it cancels."""
@@ -262,3 +256,22 @@ def _atoms(term: Expr) -> list[Expr]:
 
 def _is_below(node: Expr) -> bool:
     return isinstance(node, Pow) and node.args[1].could_extract_minus_sign()
+
+
+def _factors(body: Expr) -> list[Expr]:
+    """What sums, products and powers are made of, however deep they nest."""
+    found, stack = [], [body]
+    while stack:
+        node = stack.pop()
+        if isinstance(node, (Add, Mul)):
+            stack.extend(node.args)
+        elif isinstance(node, Pow):
+            stack.append(node.args[0])
+        else:
+            found.append(node)
+    return found
+
+
+def _tensor(node: Expr) -> Tensor | None:
+    """The tensor that a node is an entry of, if it is one."""
+    return node.tensor if isinstance(node, (Element, TensorSymbol)) else None

@@ -129,7 +129,7 @@ class _Pass:
             body = definition.body
         if (definition.op, definition.over, body) in self.finished:
             return replace(definition, body=body)
-        body = self._ordered(self.exponentials.stable(body))
+        body = self._ordered(self.exponentials.stable(body), definition)
         body = rewrite(body, RULES, self.steps)
         improved = replace(definition, body=body)
         if improved.op == "sum":
@@ -206,9 +206,10 @@ class _Pass:
             return definition.body
         return definition.body.xreplace(dict(zip(definition.indices, element.indices, strict=True)))
 
-    def _ordered(self, body: Expr) -> Expr:
+    def _ordered(self, body: Expr, definition: Definition) -> Expr:
         """A[i, j] for A[j, i] of a symmetric tensor that is not differentiated by."""
-        return body.xreplace({e: ordered(e) for e in elements_in(body)
+        letters = (*definition.indices, *definition.over)
+        return body.xreplace({e: ordered(e, letters) for e in elements_in(body)
                               if e.tensor.has_fact("symmetric") and e.tensor not in self.keep})
 
     def _unshifted(self, definition: Definition) -> Definition:

@@ -24,7 +24,7 @@ def test_gradients_of_ten_random_programs_are_those_of_jax(chunk, seed):
         check_gradients(seed, GRADIENTS, number)
 
 
-@pytest.mark.parametrize("chunk", range(5))
+@pytest.mark.parametrize("chunk", range(50))
 def test_normalise_and_simplify_change_no_value_of_twenty_random_programs(chunk, seed):
     for number in range(20*chunk, 20*chunk + 20):
         check_passes(seed, PASSES, number)

@@ -116,7 +116,7 @@ def test_a_form_of_sigmoid_and_its_gradient_keep_their_digits_at_ten_thousand(
 
 
 def reference_losses(kind: str) -> list[tuple]:
-    """(y, raw prediction, loss, gradient, second derivative) as scikit-learn's own test has them."""
+    """(y, raw prediction, loss, gradient, second derivative) from scikit-learn's own test."""
     module = pytest.importorskip("sklearn._loss.tests.test_loss")
     (mark,) = (m for m in module.test_loss_on_specific_values.pytestmark
                if m.name == "parametrize")

@@ -10,6 +10,7 @@ where each right side is safe for exponents of any size (Blanchard, Higham & Hig
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from typing import Any
 
 from sympy import Abs, Add, Expr, Mul, Pow, exp, expand_mul, log, tanh
 
@@ -21,7 +22,7 @@ c = Hole("c", positive=True)
 
 
 def logarithm(expr: Expr) -> Expr | None:
-    """log of a positive expression of exponentials without overflow; None where the sign is open."""
+    """log of a positive expression of exponentials without overflow; None if its sign is open."""
     match expr:
         case exp():
             return expr.args[0]
@@ -31,8 +32,8 @@ def logarithm(expr: Expr) -> Expr | None:
             inner = logarithm(expr.args[0])
             return None if inner is None else expr.args[1] * inner
         case Mul() | Add() if isinstance(expr, Mul) or grows(expr):
-            parts = [logarithm(arg) for arg in expr.args]
-            if any(part is None for part in parts):
+            parts = [part for arg in expr.args if (part := logarithm(arg)) is not None]
+            if len(parts) < len(expr.args):
                 return None
             return Add(*parts) if isinstance(expr, Mul) else logaddexp(*parts)
     return log(expr) if expr.is_positive else None
@@ -40,10 +41,12 @@ def logarithm(expr: Expr) -> Expr | None:
 
 def grows(expr: Expr) -> bool:
     """Whether an exponential stands as a factor in a term of the expression."""
-    return any(isinstance(factor, exp) or (isinstance(factor, (Add, Pow)) and factor is not expr
-                                           and grows(factor.args[0] if isinstance(factor, Pow)
-                                                     else factor))
-               for term in Add.make_args(expr) for factor in Mul.make_args(term))
+    for term in Add.make_args(expr):
+        for factor in Mul.make_args(term):
+            inner = factor.args[0] if isinstance(factor, Pow) else factor
+            if isinstance(inner, exp) or (isinstance(inner, (Add, Mul)) and grows(inner)):
+                return True
+    return False
 
 
 def leaves(expr: Expr) -> tuple[Expr, ...]:
@@ -72,8 +75,8 @@ def _power(node: Expr) -> Expr | None:
     base, m = node.args
     if not (m.is_number and m.is_negative and isinstance(base, Add) and grows(base)):
         return None
-    parts = [logarithm(term) for term in base.args]
-    if any(part is None for part in parts):
+    parts = [part for term in base.args if (part := logarithm(term)) is not None]
+    if len(parts) < len(base.args):
         return _common_below(base, m)
     chosen = next(k for k in reversed(range(len(parts))) if grows(base.args[k]))
     others = (part - parts[chosen] for k, part in enumerate(parts) if k != chosen)
@@ -91,8 +94,8 @@ def _common_below(base: Expr, m: Expr) -> Expr | None:
 
 
 def turned(node: Expr, fits: Callable[[Expr, Expr, Expr], bool]) -> Expr | None:
-    """e^d·sigmoid(−logaddexp(u, …)) = e^(d − u)·sigmoid(−logaddexp(−u, … − u, …)), if (d, u) fits."""
-    raised = next((f for f in node.args if isinstance(f, exp)), None)
+    """e^d·sigmoid(−logaddexp(u, …)) = e^(d − u)·sigmoid(−logaddexp(−u, … − u, …)), if that fits."""
+    raised: Any = next((f for f in node.args if isinstance(f, exp)), None)
     for factor in node.args if raised is not None else ():
         base, power = factor.as_base_exp()
         if not (isinstance(base, sigmoid) and power.is_number and power >= 1):
@@ -120,7 +123,7 @@ def _quotient(node: Expr) -> Expr | None:
 
 def _into_bracket(node: Expr) -> Expr | None:
     """e^d·(e^−d·f + g) = f + e^d·g."""
-    raised = next((f for f in node.args if isinstance(f, exp)), None)
+    raised: Any = next((f for f in node.args if isinstance(f, exp)), None)
     for factor in node.args if raised is not None else ():
         if isinstance(factor, Add) and len(factor.args) == 2 and any(
                 f == 1 / raised for term in factor.args for f in Mul.make_args(term)):

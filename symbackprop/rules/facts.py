@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from sympy import Add, Expr, Mul, Pow, Rational, default_sort_key, log
+from collections.abc import Sequence
+from typing import Any
+
+from sympy import Add, Expr, Idx, Mul, Pow, Rational, default_sort_key, log
 
 from symbackprop.functions import Iverson, log1p, root, xlogy
 from symbackprop.notation import Element
@@ -31,16 +34,22 @@ def _is_square(term: Expr) -> bool:
 
 def _idempotent(node: Expr) -> Expr | None:
     base, power = node.args
-    bit = isinstance(base, Iverson) or (isinstance(base, Element) and base.tensor.has_fact("one_hot"))
+    bit = isinstance(base, Iverson) or (
+        isinstance(base, Element) and base.tensor.has_fact("one_hot"))
     return base if bit and power.is_number and power.is_positive else None
 
 
-def ordered(element: Expr) -> Expr:
-    """A[i, j] and A[j, i] of a symmetric tensor as one access, the letters in order."""
+def ordered(element: Expr, letters: Sequence[Idx]) -> Expr:
+    """A[i, j] and A[j, i] of a symmetric tensor as one access, in the order of these letters."""
+
+    def place(index: Expr) -> tuple[int, Any]:
+        known = index in letters
+        return letters.index(index) if known else len(letters), default_sort_key(index)
+
     for fact in element.tensor.facts if isinstance(element, Element) else ():
         if fact.kind == "symmetric":
             first, second = (element.indices[axis] for axis in fact.axes)
-            if default_sort_key(first) > default_sort_key(second):
+            if place(first) > place(second):
                 places = dict(zip(fact.axes, (second, first), strict=True))
                 return element.tensor.at(*(places.get(axis, index) for axis, index
                                            in enumerate(element.indices)))

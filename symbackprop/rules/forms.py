@@ -73,7 +73,7 @@ def _quotients_cancelled(body: Expr) -> Expr:
 
 
 def weight(expr: Expr) -> int:
-    """How long a formula reads: a tensor counts three, operations and numbers one, a sign none."""
+    """How long a formula reads: a tensor is three, an operation or a number one, a sign none."""
     total = 0
     stack = [expr]
     while stack:

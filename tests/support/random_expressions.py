@@ -154,6 +154,12 @@ class Expressions:
             lambda t: t*sigmoid(t), lambda t: sp.tan(t/40), lambda t: sp.sinh(t/8),
             lambda t: sp.log(sp.cosh(t/8)), lambda t: sp.tanh(t)**2, lambda t: (1 + t**2)**0.75,
             lambda t: sp.Max(-1, sp.Min(1, t)), lambda t: sp.exp(t/4)*sp.exp(-t/3),
+            lambda t: 2/(1 + sp.exp(-2*t)) - 1, lambda t: 1 - 1/(1 + sp.exp(t)),
+            lambda t: (sp.exp(t/4) - sp.exp(-t/4))/(sp.exp(t/4) + sp.exp(-t/4)),
+            lambda t: (1 + sp.tanh(t/2))/2, lambda t: sp.exp(t/4) - 1, lambda t: sp.log(1 + t**2/4),
+            lambda t: t + sp.log(1 + sp.exp(-t)), lambda t: sp.sinh(t/4)/sp.cosh(t/4),
+            lambda t: 1/(3 + 2*sp.exp(t/4)), lambda t: sp.log(sp.exp(t/4) + sp.exp(-t/4) + 2),
+            lambda t: self.rng.integers(2, 4)/(2 + sp.exp(t/4) + sp.exp(-t/2)),
             lambda t: sp.exp(t/8)**3, lambda t: sp.log(sp.exp(t/2) + 1) - t/2,
         ])(t)
 
@@ -165,6 +171,8 @@ class Expressions:
             lambda a, b: (1 + a**2)**sp.tanh(b), lambda a, b: 1/(1 + a**2 + b**2),
             lambda a, b: sp.exp(a/4)/(sp.exp(a/4) + sp.exp(b/4)), lambda a, b: a*b + a,
             lambda a, b: sp.sqrt(1 + a**2 + b**2), lambda a, b: (a - b)**2, lambda a, b: a*b*a,
+            lambda a, b: sp.log(sp.exp(a/4) + sp.exp(b/4)), lambda a, b: a*sp.exp(b/4) - a,
+            lambda a, b: a - a/(1 + sp.exp(b)), lambda a, b: a/(a**2 + 1 + sp.exp(b/4)),
         ])(a, b)
 
     def reduction(self, scope, depth: int) -> sp.Expr:

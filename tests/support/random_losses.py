@@ -16,7 +16,7 @@ class Maker(Expressions):
     def definition(self) -> Tensor:
         """One more named intermediate."""
         letters = self.free()
-        kinds = [self.plain] * 5 + [self.dense, self.softmax, self.softmax]
+        kinds = [self.plain] * 5 + [self.dense, self.softmax, self.softmax, self.in_steps]
         body = self.pick(kinds)(letters)
         made = sb.define(self.name("h"), letters, body)
         tensor = made if isinstance(made, Tensor) else made.tensor
@@ -50,10 +50,37 @@ class Maker(Expressions):
             lambda: sp.exp(z - LogSumExp(z, k)), lambda: sp.exp(-z)/sp.Sum(sp.exp(-z), k),
         ])()
 
+    def in_steps(self, letters) -> sp.Expr:
+        """Exponentials, their sum, shift and quotient, each as a definition of its own."""
+        if not letters:
+            return self.plain(letters)
+        k = self.pick(letters)
+        rows = tuple(i for i in letters if i != k)
+        z = self.new_read(letters) + self.new_read((k,))
+
+        def named(free, body):
+            return self.read_of(sb.define(self.name("s"), free, body), free)
+
+        if self.chance(0.5):
+            top = self.pick([sb.Maximum(z, k), self.new_read(rows)])
+            z = named(letters, z - named(rows, top))
+        e = named(letters, self.pick([sp.exp(z), 2*sp.exp(z/2), sp.exp(z/4 + 1)]))
+        s = named(rows, sp.Sum(e, k))
+        mean = named(rows, sp.Sum(e*self.new_read((k,)), k))
+        return self.pick([
+            lambda: e/s, lambda: e*named(rows, 1/s), lambda: sp.log(e/s), lambda: sp.log(s),
+            lambda: mean/s, lambda: e/(1 + s), lambda: e/(1 + e), lambda: 1/named(letters, 1 + e),
+            lambda: sp.log(1 + e), lambda: e/(e + s), lambda: e*mean/s**2,
+            lambda: (e - 1)/(e + 1)])()
+
     def new_read(self, scope) -> sp.Expr:
-        made = sb.parameter(self.name("W"), *map(extent, scope))
-        self.tensors.append(made)
-        return made.at(*scope)
+        return self.read_of(sb.parameter(self.name("W"), *map(extent, scope)), scope)
+
+    def read_of(self, made, scope) -> sp.Expr:
+        """The entry of a new tensor, which is remembered."""
+        tensor = made if isinstance(made, Tensor) else made.tensor
+        self.tensors.append(tensor)
+        return tensor.at(*scope)
 
     def loss(self) -> sp.Expr:
         """A rank-0 tensor that reads what was defined."""
