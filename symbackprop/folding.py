@@ -28,7 +28,7 @@ def fold(definitions: Sequence[Definition], keep: Iterable[Tensor] = ()) -> tupl
     >>> import symbackprop as sb
     >>> x, w = sb.data("x", 4), sb.parameter("w", 4)
     >>> print(sb.program((x*w).sum()))
-    t1 = Σ_i x[i]·w[i]
+    L = Σ_i x[i]·w[i]
     """
     wanted = frozenset(keep)
     reads = _reads(definitions)

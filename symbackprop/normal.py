@@ -71,7 +71,7 @@ def _normalised(definition: Definition) -> list[Definition]:
     body = flattening.flatten(definition.body)
     last = flattening.made[-1] if flattening.made else None
     if definition.op == "map" and last is not None and body == last.element:
-        if definition.indices == last.indices:
+        if definition.indices == last.indices and not flattening.compares(last):
             flattening.made.pop()
             return [*flattening.made,
                     replace(definition, body=last.body, over=last.over, op=last.op)]
@@ -134,6 +134,11 @@ class _Flattening:
                 new[node] = self._named(made, "t")
                 _measure(new[node], heights, sizes)
         return new[body]
+
+    def compares(self, reduction: Definition) -> bool:
+        """A maximum over a temporary: the derivative compares these two, so both are ours."""
+        read = {d.target for d in self.made}
+        return reduction.op in ("max", "min") and reduction.body.tensor in read
 
     def _rebuilt(self, node: Expr, new: dict[Expr, Expr]) -> Expr:
         match node:

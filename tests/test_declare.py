@@ -160,7 +160,7 @@ REFUSED: list[tuple[Any, str]] = [
     (lambda: sb.Minimum(x[n, i]), "runs over indices made by sb.indices"),
     (lambda: sb.program(x[n, i]), r"x\[n, i\] has the free index n"),
     (lambda: sb.program("L"), "is not a scalar SymPy expression"),
-    (lambda: sb.program((x + 1).sum())["h"], "this program has no tensor 'h'; it has x, t1"),
+    (lambda: sb.program((x + 1).sum())["h"], "this program has no tensor 'h'; it has x, L"),
 ]
 
 
