@@ -230,7 +230,7 @@ def number_shared(total: Expr) -> Expr | None:
     """2·a − 2·b as the product 2·(a − b), which SymPy does not keep; None where there is none."""
     terms = [term.as_coeff_Mul() for term in total.args]
     size = abs(terms[0][0])
-    if size == 1 or any(abs(number) != size or _has_hyper(rest) for number, rest in terms):
+    if size == 1 or not size.is_Rational or any(abs(number) != size or _has_hyper(rest) for number, rest in terms):
         return None
     return Mul(size, Add(*(number / size * rest for number, rest in terms)), evaluate=False)
 
