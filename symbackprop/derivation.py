@@ -112,7 +112,9 @@ def derive(loss: Any, wrt: Sequence[Any] | None = None) -> Derivation:
     (target,) = declared.outputs
     asked = _asked(declared, given)
     everything = replace(declared, outputs=tuple(d.target for d in declared))
-    forward = simplify(normalise(everything), keep=asked)
+    normal = normalise(everything)
+    extrema = tuple(d.target for d in normal if d.op in ("max", "min"))  # compared with, later
+    forward = simplify(replace(normal, outputs=(*normal.outputs, *extrema)), keep=asked)
     made, found = adjoints(forward, target, asked)
     whole = replace(forward, definitions=(*forward.definitions, *made),
                     outputs=(*forward.outputs, *found.values()))

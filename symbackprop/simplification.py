@@ -144,7 +144,7 @@ class _Pass:
     def _taken_over(self, definition: Definition) -> Definition:
         """A copy of a system temporary that nobody else reads is defined like it."""
         source = self.known.get(definition.body.tensor)
-        if source is None or source.op in ("max", "min") or source.target.name is not None:
+        if source is None or source.target.name is not None:
             return definition
         if source.target in self.wanted or len(self.consumers.get(source.target, [])) != 1:
             return definition

@@ -28,6 +28,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from symbackprop.functions import spelled
 from symbackprop.indexing import free_indices
 from symbackprop.notation import Definition, Element, Program, Tensor, elements_in, extent
 from symbackprop.printing.contractions import Axis, NoMatrixForm
@@ -66,7 +67,7 @@ def _line(definition: Definition, names: Mapping[Tensor, str], plain: Mapping[Te
 
 
 def _right(definition: Definition, names: Mapping[Tensor, str]) -> Form:
-    body = right_hand_side(definition)
+    body = spelled(right_hand_side(definition))
     writer = Writer(names)
     found = free_indices(body)
     axes: tuple[Axis, ...] = definition.indices
