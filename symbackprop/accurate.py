@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from sympy import Add, Expr, Function, S, default_sort_key, exp, log, sqrt
+from sympy.core.evalf import prec_to_dps
 
 
 class RealFunction(Function):  # type: ignore[misc]
@@ -18,6 +19,10 @@ class RealFunction(Function):  # type: ignore[misc]
 
     is_real = True
     is_commutative = True
+
+    def _eval_evalf(self, prec: int) -> Expr | None:
+        plain = PLAIN.get(type(self))
+        return None if plain is None else plain(*self.args).evalf(prec_to_dps(prec))
 
 
 class softplus(RealFunction):  # noqa: N801
@@ -75,6 +80,11 @@ class xlogy(RealFunction):  # noqa: N801
 
     nargs = 2
 
+    @classmethod
+    def eval(cls, x: Expr, y: Expr) -> Expr | None:
+        """0 times any logarithm is 0."""
+        return S.Zero if x.is_zero else None
+
 
 class root(RealFunction):  # noqa: N801
     """root(s) = √s of a sum of squares, a norm; its derivative at 0 is the subgradient 0."""
@@ -91,6 +101,8 @@ SPELLED: dict[type, Callable[..., Expr]] = {
     xlogy: lambda x, y: x * log(y),
     root: lambda s: sqrt(s),
 }
+
+PLAIN: dict[type, Callable[..., Expr]] = {**SPELLED, softplus: lambda t: log(1 + exp(t))}
 
 
 def spelled(expr: Expr) -> Expr:

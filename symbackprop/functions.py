@@ -40,6 +40,7 @@ from sympy import (
     sign,
     tanh,
 )
+from sympy.core.evalf import prec_to_dps
 from sympy.core.function import AppliedUndef, UndefinedFunction
 from sympy.logic.boolalg import Boolean
 
@@ -106,6 +107,9 @@ class sigmoid(RealFunction):  # noqa: N801
     def eval(cls, t: Expr) -> Expr | None:
         """sigmoid(0) = 1/2, and the limits at ±∞."""
         return {S.Zero: S.Half, S.Infinity: S.One, S.NegativeInfinity: S.Zero}.get(t)
+
+    def _eval_evalf(self, prec: int) -> Expr:
+        return (1 / (1 + exp(-self.args[0]))).evalf(prec_to_dps(prec))
 
 
 class Iverson(RealFunction):

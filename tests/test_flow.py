@@ -184,7 +184,7 @@ def test_sums_as_matrix_products_have_the_values_of_the_interpreter(seed: int) -
     for number in range(40):
         case = random_case(seed, number, layers=None)
         derivation = sb.derive(case.loss, case.wrt)
-        program = sb.program([derivation.gradient(t) for t in case.wrt])
+        program = sb.program([case.loss, *(derivation.gradient(t) for t in case.wrt)])
         given = {t: v for t, v in case.values.items() if t in program.inputs}
         plain, machine = evaluate(program, given), ContractingMachine()
         with np.errstate(all="ignore"):

@@ -32,6 +32,7 @@ from symbackprop.functions import (
     root,
     sigmoid,
     softplus,
+    spelled,
     xlogy,
 )
 from symbackprop.interpreter import evaluate
@@ -263,3 +264,15 @@ def test_without_the_fact_the_sum_of_the_labels_stays_in_the_gradient() -> None:
         lines.append(sb.derive(loss, [z]).text("index"))
     assert lines[0] == "∂L/∂z[n,k] = p[n,k] − y[n,k]"
     assert "Σ" in lines[1]
+
+
+def test_safe_functions_of_numbers_are_numbers_and_print_as_their_plain_spelling() -> None:
+    half = sqrt(2) / 8
+    for safe, plain in ((logaddexp(half, -half), log(exp(half) + exp(-half))),
+                        (log1p(half), log(1 + half)), (expm1(half), exp(half) - 1),
+                        (xlogy(half, half), half * log(half)), (softplus(half), log(1 + exp(half))),
+                        (sigmoid(half), 1 / (1 + exp(-half))), (root(half), sqrt(half))):
+        assert sympy.Abs(safe.evalf(30) - plain.evalf(30)) < 1e-29
+        assert Max(safe, half).is_number
+    written = a * logaddexp(a, b) + log1p(a) + xlogy(a, b)
+    assert spelled(written) == a * log(exp(a) + exp(b)) + log(1 + a) + a * log(b)
