@@ -5,7 +5,6 @@ others in every run; the seed stands in the header of the run, and `pytest --see
 """
 
 import os
-import os
 import secrets
 import tempfile
 from collections.abc import Callable
