@@ -24,7 +24,7 @@ from tests.support.random_networks import ROWS, dense_network, drawn
 
 def checked(derivation: sb.Derivation, seed: int) -> tuple[int, int]:
     """How many lines there are, and how many of them in matrix form; each means its definition."""
-    shown = derivation._presented()
+    shown = derivation.presented()
     whole = Program((*derivation.forward, *(d for d in derivation.backward if d.target not in {
         f.target for f in derivation.forward})), ())
     values = drawn(whole, seed)

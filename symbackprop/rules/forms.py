@@ -25,7 +25,7 @@ def shortest(body: Expr) -> Expr:
     if not body.has(Add):
         return body
     best = factored(body)
-    for fits, attempt in ((_has_quotient_in_sum, _quotients_cancelled),
+    for fits, attempt in ((_has_quotient_in_sum, quotients_cancelled),
                           (_has_sum_in_product_in_sum, _multiplied_out)):
         if fits(best) and weight(best) <= LARGEST:
             other = factored(attempt(best))
@@ -57,7 +57,7 @@ def _multiplied_out(body: Expr) -> Expr:
     return expand_mul(rewrite(body, COMPLEMENT) if body.has(sigmoid) else body)
 
 
-def _quotients_cancelled(body: Expr) -> Expr:
+def quotients_cancelled(body: Expr) -> Expr:
     """(a/p + b/q)·p·q → a·q + b·p: a product goes into a sum that has quotients."""
     new: dict[Expr, Expr] = {}
     for node in postorder(body):
