@@ -40,7 +40,7 @@ class View:
     """
 
     samples: Literal["rows", "columns"] = "rows"
-    fold: bool = True
+    fold: bool = False
     entries: Mapping[Any, tuple[int, ...]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
