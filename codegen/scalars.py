@@ -13,6 +13,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import reduce
+from typing import NamedTuple
 
 from sympy import (
     Abs,
@@ -45,9 +46,22 @@ from symbackprop.codegen.ranges import inside, is_integral
 from symbackprop.codegen.stability import Minus
 from symbackprop.errors import CompilationError
 from symbackprop.notation import Element, Tensor, TensorSymbol
-from symbackprop.printing.text import Piece, fraction, magnitude
+from symbackprop.printing.ordering import fraction, magnitude
 
 SUM, PRODUCT, UNARY, POWER, ATOM = range(5)
+
+
+class Piece(NamedTuple):
+    """Source of an expression, and the strength of its outermost operation."""
+
+    text: str
+    strength: int = ATOM
+
+    def within(self, strength: int) -> str:
+        """The text, in brackets unless it binds at least that strongly."""
+        return self.text if self.strength >= strength else f"({self.text})"
+
+
 LONGEST_POWER = 64
 LARGEST_EXACT = 2**53
 

@@ -9,7 +9,7 @@ from sympy import Expr, Idx, Mul, Pow, Sum, Tuple
 
 from symbackprop.indexing import free_indices
 from symbackprop.notation import Element, extent
-from symbackprop.printing.text import fraction
+from symbackprop.printing.ordering import fraction
 
 Axis: TypeAlias = Idx | None
 

@@ -15,7 +15,8 @@ from symbackprop.notation import (
     Program,
     Tensor,
 )
-from symbackprop.printing.text import text
+from symbackprop.printing.formula import Formula, equation
+from symbackprop.printing.text import formula
 
 _REDUCTIONS = {"max": Maximum, "min": Minimum, "lse": LogSumExp}
 
@@ -28,7 +29,13 @@ def program_text(program: Program, names: Mapping[Tensor, str] | None = None) ->
 
 def definition_text(definition: Definition, names: Mapping[Tensor, str]) -> str:
     """target[indices] = body, the reduction of a normal form written in front."""
-    return f"{text(definition.element, names)} = {text(right_hand_side(definition), names)}"
+    return index_line(definition, names).text
+
+
+def index_line(definition: Definition, names: Mapping[Tensor, str]) -> Formula:
+    """The same as a formula."""
+    return equation(formula(definition.element, names),
+                    formula(right_hand_side(definition), names))
 
 
 def right_hand_side(definition: Definition) -> Expr:

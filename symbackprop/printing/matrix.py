@@ -32,41 +32,45 @@ from symbackprop.functions import spelled
 from symbackprop.indexing import free_indices
 from symbackprop.notation import Definition, Element, Program, Tensor, elements_in, extent
 from symbackprop.printing.contractions import Axis, NoMatrixForm
-from symbackprop.printing.index import definition_text, right_hand_side
-from symbackprop.printing.matrix_brackets import MATMUL, Form, shortness
+from symbackprop.printing.formula import Formula, Piece, bracket, equation, name, ones, transpose
+from symbackprop.printing.index import index_line, right_hand_side
+from symbackprop.printing.matrix_brackets import MATMUL, product, shortness
 from symbackprop.printing.matrix_terms import Writer
 
 
 def matrix_text(program: Program, plain: Mapping[Tensor, str]) -> str:
     """A line for each definition, in matrix form where it has one; plain: the names to use."""
     names = matrix_names(plain)
-    return "\n".join(_line(definition, names, plain) for definition in program)
+    return "\n".join(matrix_line(definition, names, plain).text for definition in program)
 
 
 def matrix_names(names: Mapping[Tensor, str]) -> dict[Tensor, str]:
     """Capital letters for matrices, x → X, unless another tensor is called so already."""
     taken = set(names.values())
     shown = {}
-    for tensor, name in names.items():
-        capital = name[0].upper() + name[1:]
-        is_latin = name[0].isascii() and name[0].islower()
+    for tensor, called in names.items():
+        capital = called[0].upper() + called[1:]
+        is_latin = called[0].isascii() and called[0].islower()
         free = tensor.rank == 2 and is_latin and capital not in taken
-        shown[tensor] = capital if free else name
+        shown[tensor] = capital if free else called
         taken.add(shown[tensor])
     return shown
 
 
-def _line(definition: Definition, names: Mapping[Tensor, str], plain: Mapping[Tensor, str]) -> str:
+def matrix_line(definition: Definition, names: Mapping[Tensor, str],
+                plain: Mapping[Tensor, str]) -> Formula:
+    """target = body in matrix form, or in index form with the plain names where it has none."""
     read = elements_in(definition.body)
     if not definition.indices and not any(isinstance(e, Element) for e in read):
-        return definition_text(definition, plain)  # scalars alone: there is no matrix
+        return index_line(definition, plain)  # scalars alone: there is no matrix
     try:
-        return f"{names[definition.target]} = {_right(definition, names).text}"
+        right = _right(definition, names)
     except NoMatrixForm:
-        return definition_text(definition, plain)
+        return index_line(definition, plain)
+    return equation(name(names[definition.target]), right.formula)
 
 
-def _right(definition: Definition, names: Mapping[Tensor, str]) -> Form:
+def _right(definition: Definition, names: Mapping[Tensor, str]) -> Piece:
     body = spelled(right_hand_side(definition))
     writer = Writer(names)
     found = free_indices(body)
@@ -77,11 +81,11 @@ def _right(definition: Definition, names: Mapping[Tensor, str]) -> Form:
         axes = tuple(None if extent(i) == 1 and i not in found else i for i in definition.indices)
     row, column = (*axes, None, None)[:2]
     if axes and not found:
-        filled = "1 1ᵀ" if row is not None and column is not None else "1"
-        scalar = writer.form(body, None, None)
-        return Form(filled if body == 1 else f"({scalar.text}) {filled}", MATMUL)
+        filled = [ones(), transpose(ones())] if None not in (row, column) else [ones()]
+        scalar = [] if body == 1 else [bracket(writer.form(body, None, None).formula)]
+        return Piece(product([*scalar, *filled]).formula, MATMUL)
     upright = writer.direct(body, row, column)
     if len(axes) == 1 and row is not None:
         lying = writer.direct(body, None, row)
-        return min(upright, lying, key=lambda form: shortness(form)[0])
+        return min(upright, lying, key=lambda piece: shortness(piece)[0])
     return upright

@@ -49,6 +49,19 @@ from symbackprop.printing.contractions import (
     whole_axes,
     whole_range,
 )
+from symbackprop.printing.formula import (
+    Formula,
+    Piece,
+    beside,
+    bracket,
+    call,
+    entrywise_power,
+    name,
+    ones,
+    root,
+    transpose,
+    word,
+)
 from symbackprop.printing.matrix_brackets import (
     ADD,
     HADAMARD,
@@ -56,21 +69,19 @@ from symbackprop.printing.matrix_brackets import (
     POSTFIX,
     QUOTIENT,
     WHOLE,
-    Form,
     entry_by_entry,
+    product,
     scaled,
     shortness,
 )
-from symbackprop.printing.text import (
-    RELATIONS,
+from symbackprop.printing.ordering import (
     fraction,
-    function_name,
     magnitude,
     number_shared,
     numbers_out,
     term_order,
-    text,
 )
+from symbackprop.printing.text import RELATIONS, either, formula, function_name
 
 
 @dataclass(slots=True)
@@ -78,17 +89,17 @@ class Writer:
     """Writes bodies with these names; what is written is remembered by body and orientation."""
 
     names: Mapping[Tensor, str]
-    known: dict[tuple[Expr, Axis, Axis], Form] = field(default_factory=dict)
+    known: dict[tuple[Expr, Axis, Axis], Piece] = field(default_factory=dict)
 
-    def form(self, expr: Expr, row: Axis, column: Axis) -> Form:
+    def form(self, expr: Expr, row: Axis, column: Axis) -> Piece:
         """The better of the form, and the transpose of the form in the other orientation."""
         here = self.direct(expr, row, column)
         if here.strength == MATMUL or not free_indices(expr):
             return here
-        there = Form(f"{self.direct(expr, column, row).within(WHOLE)}ᵀ", POSTFIX)
+        there = Piece(transpose(self.direct(expr, column, row).within(WHOLE)), POSTFIX)
         return min(there, here, key=shortness)
 
-    def direct(self, expr: Expr, row: Axis, column: Axis) -> Form:
+    def direct(self, expr: Expr, row: Axis, column: Axis) -> Piece:
         """The form in this orientation; a body that lacks an index is repeated along it."""
         key = (expr, row, column)
         if key not in self.known:
@@ -104,16 +115,16 @@ class Writer:
                 self.known[key] = self._written(expr, row, column)
         return self.known[key]
 
-    def _repeated(self, expr: Expr, row: Axis, column: Axis) -> Form:
+    def _repeated(self, expr: Expr, row: Axis, column: Axis) -> Piece:
         """v 1ᵀ or 1 vᵀ."""
         if row in free_indices(expr):
-            return Form(f"{self.form(expr, row, None).within(MATMUL)} 1ᵀ", MATMUL)
-        return Form(f"1 {self.form(expr, None, column).within(MATMUL)}", MATMUL)
+            return product([self.form(expr, row, None).within(MATMUL), transpose(ones())])
+        return product([ones(), self.form(expr, None, column).within(MATMUL)])
 
-    def _written(self, expr: Expr, row: Axis, column: Axis) -> Form:
+    def _written(self, expr: Expr, row: Axis, column: Axis) -> Piece:
         match expr:
             case Number() | NumberSymbol() | Symbol():
-                return Form(text(expr, self.names))
+                return Piece(formula(expr, self.names), WHOLE)
             case Element():
                 return self._element(expr, row, column)
             case Add():
@@ -126,49 +137,52 @@ class Writer:
                 over = [whole_range(limit) for limit in expr.limits]
                 return self._summed(Mul.make_args(expr.function), over, row, column)
             case Iverson():
-                return Form(f"[{self._condition(expr.args[0], row, column).text}]")
+                condition = self._condition(expr.args[0], row, column)
+                return Piece(bracket(condition.formula, "[]"), WHOLE)
             case Abs():
-                return Form(f"|{self.form(expr.args[0], row, column).text}|")
+                return Piece(bracket(self.form(expr.args[0], row, column).formula, "||"), WHOLE)
             case Function() | Max() | Min() if not isinstance(expr, Piecewise):
-                inside = [self.form(arg, row, column).text for arg in expr.args]
-                return Form(f"{function_name(expr)}({', '.join(inside)})")
+                inside = [self.form(arg, row, column).formula for arg in expr.args]
+                return Piece(call(function_name(expr), *inside), WHOLE)
         raise NoMatrixForm
 
-    def _condition(self, expr: Basic, row: Axis, column: Axis) -> Form:
+    def _condition(self, expr: Basic, row: Axis, column: Axis) -> Piece:
         match expr:
             case Relational():
-                left, right = (self.form(side, row, column).text for side in expr.args)
-                return Form(f"{left} {RELATIONS[expr.rel_op]} {right}", HADAMARD)
+                left, right = (self.form(side, row, column).formula for side in expr.args)
+                return Piece(beside(left, f" {RELATIONS[expr.rel_op]} ", right), HADAMARD)
             case And() | Or():
                 parts = [self._condition(arg, row, column).within(HADAMARD) for arg in expr.args]
-                return Form((" and " if isinstance(expr, And) else " or ").join(parts), ADD)
+                return Piece(either(parts, isinstance(expr, And)), ADD)
             case Not():
-                return Form(f"not ({self._condition(expr.args[0], row, column).text})")
+                inside = self._condition(expr.args[0], row, column).formula
+                return Piece(beside(word("not "), bracket(inside)), WHOLE)
         raise NoMatrixForm
 
-    def _element(self, element: Element, row: Axis, column: Axis) -> Form:
+    def _element(self, element: Element, row: Axis, column: Axis) -> Piece:
         """A, Aᵀ, v or vᵀ; an axis of one entry is as good as none."""
-        name = self.names[element.tensor]
+        called = name(self.names[element.tensor])
         upright, shape = (row, column), (*whole_axes(element), None)[:2]
+        whole = Piece(called, POSTFIX if "/" in called.text else WHOLE)
         if shape == upright:
-            return Form(name, POSTFIX if "/" in name else WHOLE)
+            return whole
         if shape == upright[::-1]:
-            return Form(f"({name})ᵀ" if "/" in name else f"{name}ᵀ", POSTFIX)
+            return Piece(transpose(whole.within(WHOLE)), POSTFIX)
         raise NoMatrixForm
 
-    def _sum(self, expr: Expr, row: Axis, column: Axis) -> Form:
+    def _sum(self, expr: Expr, row: Axis, column: Axis) -> Piece:
         shared = number_shared(expr)
         if shared is not None:
             return self._product(shared.args, row, column)
-        line = ""
+        line: list[Formula | str] = []
         for term in sorted(expr.args, key=lambda t: (*term_order(t), -len(free_indices(t)))):
             size = magnitude(term)
-            part = self.form(size, row, column).within(QUOTIENT)
-            sign = "−" if size != term else "+"
-            line += f" {sign} {part}" if line else part if size == term else f"−{part}"
-        return Form(line, ADD)
+            sign = "+" if size == term else "−"
+            between = [f" {sign} "] if line else [] if size == term else ["−"]
+            line += [*between, self.form(size, row, column).within(QUOTIENT)]
+        return Piece(beside(*line), ADD)
 
-    def _product(self, factors: Sequence[Expr], row: Axis, column: Axis) -> Form:
+    def _product(self, factors: Sequence[Expr], row: Axis, column: Axis) -> Piece:
         """Scalars, then the rest entry by entry: 2 lam A ⊙ B ⊘ C."""
         above, below = fraction(factors)
         above.sort(key=lambda f: not _is_sensitivity(f))
@@ -189,9 +203,9 @@ class Writer:
         negative = sum(1 for f in factors if f.is_Number and f < 0) % 2 == 1
         return scaled(scalars, core, divisors, negative)
 
-    def _chain(self, factors: list[Expr], row: Axis, column: Axis) -> list[Form]:
+    def _chain(self, factors: list[Expr], row: Axis, column: Axis) -> list[Piece]:
         """The forms of the factors of ⊙; of vectors beside a matrix, the outer product."""
-        forms: list[Form] = []
+        forms: list[Piece] = []
         if row is None or column is None:
             for factor in factors:
                 forms.extend(self._factor(factor, row, column))
@@ -207,34 +221,35 @@ class Writer:
                 forms.append(self._outer(rows, columns, row, column))
         return forms
 
-    def _factor(self, factor: Expr, row: Axis, column: Axis) -> list[Form]:
+    def _factor(self, factor: Expr, row: Axis, column: Axis) -> list[Piece]:
         if isinstance(factor, Pow) and factor.args[1] == 2 and isinstance(factor.args[0], Element):
             return [self.form(factor.args[0], row, column)] * 2
         return [self.form(factor, row, column)]
 
-    def _outer(self, rows: list[Expr], columns: list[Expr], row: Idx, column: Idx) -> Form:
-        left = self.form(Mul(*rows), row, None).within(MATMUL) if rows else "1"
-        right = self.form(Mul(*columns), None, column).within(MATMUL) if columns else "1ᵀ"
-        return Form(f"{left} {right}", MATMUL)
+    def _outer(self, rows: list[Expr], columns: list[Expr], row: Idx, column: Idx) -> Piece:
+        left = self.form(Mul(*rows), row, None).within(MATMUL) if rows else ones()
+        right = (self.form(Mul(*columns), None, column).within(MATMUL) if columns
+                 else transpose(ones()))
+        return product([left, right])
 
-    def _power(self, expr: Expr, row: Axis, column: Axis) -> Form:
+    def _power(self, expr: Expr, row: Axis, column: Axis) -> Piece:
         base, exponent = expr.args
         if isinstance(exponent, Rational) and exponent < 0:
             return self._product((expr,), row, column)
         if exponent == Rational(1, 2):
-            return Form(f"√({self.form(base, row, column).text})")
+            return Piece(root(self.form(base, row, column).formula), WHOLE)
         if free_indices(exponent):
             raise NoMatrixForm
         if not free_indices(base):
-            return Form(text(expr, self.names), POSTFIX)
+            return Piece(formula(expr, self.names), POSTFIX)
         if exponent == 2 and isinstance(base, Element):
             inside = self.form(base, row, column).within(POSTFIX)
-            return Form(f"{inside} ⊙ {inside}", HADAMARD)
-        raised = text(exponent, self.names)
-        raised = raised if isinstance(exponent, (Integer, Symbol)) else f"({raised})"
-        return Form(f"{self.form(base, row, column).within(WHOLE)}^∘{raised}", POSTFIX)
+            return Piece(beside(inside, " ⊙ ", inside), HADAMARD)
+        raised = formula(exponent, self.names)
+        raised = raised if isinstance(exponent, (Integer, Symbol)) else bracket(raised)
+        return Piece(entrywise_power(self.form(base, row, column).within(WHOLE), raised), POSTFIX)
 
-    def _summed(self, factors: Sequence[Expr], over: list[Idx], row: Axis, column: Axis) -> Form:
+    def _summed(self, factors: Sequence[Expr], over: list[Idx], row: Axis, column: Axis) -> Piece:
         """Σ of a product: one index after the other, each with the factors that carry it."""
         factors = numbers_out(factors)
         if len(over) > 1:
@@ -248,36 +263,36 @@ class Writer:
             return self._product([*outside, sum_over(inside, index)], row, column)
         return self._contracted(inside, index, row, column)
 
-    def _contracted(self, factors: list[Expr], index: Idx, row: Axis, column: Axis) -> Form:
+    def _contracted(self, factors: list[Expr], index: Idx, row: Axis, column: Axis) -> Piece:
         """A diag(v) B, A v, vᵀ B or uᵀ v."""
         left, alone, right = sides(factors, index, row)
         if row is None and column is None:
             return self._inner(alone, index)
-        parts = []
+        parts: list[Formula] = []
         if row is not None:
             parts.append(self.form(Mul(*left), row, index).within(MATMUL))
         if row is not None and column is not None:
             if alone:
-                parts.append(f"diag({self.form(Mul(*alone), index, None).text})")
+                parts.append(call("diag", self.form(Mul(*alone), index, None).formula))
         elif not alone:
-            parts.append("1" if column is None else "1ᵀ")
+            parts.append(ones() if column is None else transpose(ones()))
         else:
             axes = (index, None) if column is None else (None, index)
             parts.append(self.form(Mul(*alone), *axes).within(MATMUL))
         if column is not None:
             parts.append(self.form(Mul(*right), index, column).within(MATMUL))
-        return Form(" ".join(parts), MATMUL)
+        return product(parts)
 
-    def _inner(self, factors: list[Expr], index: Idx) -> Form:
+    def _inner(self, factors: list[Expr], index: Idx) -> Piece:
         """uᵀ v of two vectors or more, rᵀ r of a square, else 1ᵀ v."""
         plain = sorted(factors, key=lambda f: not isinstance(f, (Element, Add)))
         first, rest = plain[0], plain[1:]
         if isinstance(first, Pow) and first.args[1] == 2 and isinstance(first.args[0], Element):
             first, rest = first.args[0], [first.args[0], *rest]
         if not rest:
-            return Form(f"1ᵀ {self.form(first, index, None).within(MATMUL)}", MATMUL)
+            return product([transpose(ones()), self.form(first, index, None).within(MATMUL)])
         left = self.form(first, None, index).within(MATMUL)
-        return Form(f"{left} {self.form(Mul(*rest), index, None).within(MATMUL)}", MATMUL)
+        return product([left, self.form(Mul(*rest), index, None).within(MATMUL)])
 
 
 def _is_sensitivity(factor: Expr) -> bool:

@@ -1,4 +1,4 @@
-"""Scalar bodies as readable text: Σ_i x[n,i]·W1[i,j] + b1[j].
+"""Scalar bodies as formulas: Σ_i x[n,i]·W1[i,j] + b1[j].
 
 Every node is written once, bottom up, with the strength of its outermost operation, so that
 brackets stand only where they are needed and no depth of nesting is a problem.
@@ -7,7 +7,6 @@ brackets stand only where they are needed and no depth of nesting is a problem.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple
 
 from sympy import (
     Abs,
@@ -23,8 +22,6 @@ from sympy import (
     Min,
     Mul,
     Not,
-    Number,
-    NumberSymbol,
     Or,
     Piecewise,
     Pow,
@@ -39,27 +36,44 @@ from sympy.core.relational import Relational
 from symbackprop.functions import Iverson, spelled
 from symbackprop.indexing import bound_indices
 from symbackprop.notation import Element, LogSumExp, Maximum, Reduction, Tensor, TensorSymbol
+from symbackprop.printing.formula import (
+    Formula,
+    Piece,
+    beside,
+    big,
+    bracket,
+    call,
+    cases,
+    entry,
+    joined,
+    letter,
+    name,
+    number,
+    power,
+    quotient,
+    root,
+    word,
+)
+from symbackprop.printing.ordering import (
+    fraction,
+    magnitude,
+    number_of,
+    number_shared,
+    term_order,
+)
 
 SUM, PRODUCT, UNARY, POWER, ATOM = range(5)
-_SUPERSCRIPTS = str.maketrans("0123456789-", "⁰¹²³⁴⁵⁶⁷⁸⁹⁻")
 RELATIONS = {"==": "=", "!=": "≠", "<=": "≤", ">=": "≥", "<": "<", ">": ">"}
-_ROLES = {"data": 0, "noise": 0, "intermediate": 1, "state": 3, "parameter": 4, "hyper": -1}
 _NAMES = {exp: "exp", Max: "max", Min: "min", Heaviside: "step"}
-
-
-class Piece(NamedTuple):
-    """A text and the strength of its outermost operation."""
-
-    text: str
-    strength: int = ATOM
-
-    def within(self, strength: int) -> str:
-        """The text, in brackets where it stands in something that binds at least as strongly."""
-        return self.text if self.strength >= strength else f"({self.text})"
 
 
 def text(expr: Basic, names: Mapping[Tensor, str]) -> str:
     """The expression in one line; names are those of the program it belongs to."""
+    return formula(expr, names).text
+
+
+def formula(expr: Basic, names: Mapping[Tensor, str]) -> Formula:
+    """The expression as a formula; names are those of the program it belongs to."""
     written: dict[Basic, Piece] = {}
     expr = spelled(expr)
     stack: list[tuple[Basic, bool]] = [(expr, False)]
@@ -72,7 +86,7 @@ def text(expr: Basic, names: Mapping[Tensor, str]) -> str:
         else:
             stack.append((node, True))
             stack.extend((part, False) for part in _parts(node))
-    return written[expr].text
+    return written[expr].formula
 
 
 def _parts(node: Basic) -> Sequence[Basic]:
@@ -95,18 +109,18 @@ def _parts(node: Basic) -> Sequence[Basic]:
 def _written(node: Basic, written: Mapping[Basic, Piece], names: Mapping[Tensor, str]) -> Piece:
     match node:
         case TensorSymbol():
-            return Piece(names.get(node.tensor, node.name))
+            return Piece(name(names.get(node.tensor, node.name)), ATOM)
         case Idx():
-            return Piece(str(node.label))
+            return Piece(letter(str(node.label)), ATOM)
         case Element():
-            inside = ",".join(written[index].text for index in node.indices)
-            return Piece(f"{names.get(node.tensor, node.args[0].name)}[{inside}]")
+            called = name(names.get(node.tensor, node.args[0].name))
+            return Piece(entry(called, [written[i].formula for i in node.indices]), ATOM)
         case Integer():
-            return Piece(str(node).replace("-", "−"), ATOM if node >= 0 else UNARY)
+            return Piece(number(str(node)), ATOM if node >= 0 else UNARY)
         case Rational():
-            return Piece(f"{node.p}/{node.q}".replace("-", "−"), PRODUCT)
+            return Piece(quotient(number(str(node.p)), number(str(node.q))), PRODUCT)
         case Float():
-            return Piece(_float_text(float(node)), ATOM if node >= 0 else UNARY)
+            return Piece(number(_float_text(float(node))), ATOM if node >= 0 else UNARY)
         case Add():
             shared = number_shared(node)
             return _sum(node, written) if shared is None else written[shared]
@@ -120,29 +134,40 @@ def _written(node: Basic, written: Mapping[Basic, Piece], names: Mapping[Tensor,
 
 
 def _function(node: Basic, written: Mapping[Basic, Piece]) -> Piece:
-    inside = [written[arg].text for arg in node.args]
+    inside = [written[arg].formula for arg in node.args if arg in written]
     match node:
         case Abs():
-            return Piece(f"|{inside[0]}|")
+            return Piece(bracket(inside[0], "||"), ATOM)
         case Iverson():
-            return Piece(f"[{inside[0]}]")
+            return Piece(bracket(inside[0], "[]"), ATOM)
         case Relational():
             if node.rel_op == "==" and isinstance(node.args[1], Idx):
-                inside.sort()
-            return Piece(f"{inside[0]} {RELATIONS[node.rel_op]} {inside[1]}", SUM)
+                inside.sort(key=str)
+            return Piece(joined(inside, f" {RELATIONS[node.rel_op]} "), SUM)
         case And() | Or():
-            word = " and " if isinstance(node, And) else " or "
-            return Piece(word.join(written[arg].within(PRODUCT) for arg in node.args), SUM)
+            parts = [written[arg].within(PRODUCT) for arg in node.args]
+            return Piece(either(parts, isinstance(node, And)), SUM)
         case Not():
-            return Piece(f"not ({inside[0]})", SUM)
+            return Piece(beside(word("not "), bracket(inside[0])), SUM)
         case Piecewise():
-            return Piece("{" + "; ".join(inside) + "}")
+            pairs = [(written[pair.args[0]].formula, None if pair.args[1] == True  # noqa: E712
+                      else written[pair.args[1]].formula) for pair in node.args]
+            return Piece(cases(pairs), ATOM)
         case Tuple():
-            value, condition = inside
-            return Piece(f"{value} otherwise" if condition == "True" else f"{value} if {condition}")
+            return written[node.args[0]]
     if not node.args:
-        return Piece(str(node))
-    return Piece(f"{function_name(node)}({', '.join(inside)})")
+        return Piece(_atom(node), ATOM)
+    return Piece(call(function_name(node), *inside), ATOM)
+
+
+def _atom(node: Basic) -> Formula:
+    return name(node.name) if isinstance(node, Symbol) else word(str(node))
+
+
+def either(parts: Sequence[Formula], all_of_them: bool) -> Formula:
+    """Conditions with `and` or `or` between them."""
+    between = word(" and " if all_of_them else " or ")
+    return beside(parts[0], *(p for part in parts[1:] for p in (between, part)))
 
 
 def function_name(node: Basic) -> str:
@@ -150,52 +175,53 @@ def function_name(node: Basic) -> str:
     return _NAMES.get(type(node), getattr(node.func, "__name__", str(node.func)))
 
 
-def _float_text(number: float) -> str:
+def _float_text(value: float) -> str:
     """1e-5 and 0.1, the shortest decimal that is this number."""
-    shown = repr(number).replace("e-0", "e-").replace("e+0", "e").replace("e+", "e")
-    return shown.removesuffix(".0").replace("-", "−") if number < 0 else shown.removesuffix(".0")
+    shown = repr(value).replace("e-0", "e-").replace("e+0", "e").replace("e+", "e")
+    return shown.removesuffix(".0")
 
 
 def _sum(node: Expr, written: Mapping[Basic, Piece]) -> Piece:
-    line = ""
+    line: list[Formula | str] = []
     for term in sorted(node.args, key=term_order):
-        negative = _number_of(term) < 0
-        part = written[magnitude(term)].within(SUM + 1)
-        line += (" − " if negative else " + ") + part if line else ("−" if negative else "") + part
-    return Piece(line, SUM)
+        negative = number_of(term) < 0
+        between = (" − " if negative else " + ") if line else ("−" if negative else "")
+        line += [*([between] if between else []), written[magnitude(term)].within(SUM + 1)]
+    return Piece(beside(*line), SUM)
 
 
 def _product(node: Expr, written: Mapping[Basic, Piece]) -> Piece:
     numerator, denominator = fraction(node.args)
-    sign = "−" if _number_of(node) < 0 else ""
+    sign = ["−"] if number_of(node) < 0 else []
     last = len(numerator) - 1
     open_ended = len(numerator) > 1 and not denominator
     parts = [
-        written[f].text
+        written[f].formula
         if place == last and open_ended and isinstance(f, (Sum, Reduction))
         else written[f].within(PRODUCT + 1 if len(numerator) > 1 or denominator or sign else 0)
         for place, f in enumerate(numerator)
     ]
-    above = "·".join(parts) or "1"
+    above = joined(parts, "·") if parts else number("1")
     if not denominator:
-        return Piece(sign + above, PRODUCT)
-    below = "·".join(written[f].within(POWER) for f in denominator)
-    below = f"({below})" if len(denominator) > 1 else below
-    return Piece(f"{sign}{above}/{below}", PRODUCT)
+        return Piece(beside(*sign, above), PRODUCT)
+    below = joined([written[f].within(POWER) for f in denominator], "·")
+    below = bracket(below) if len(denominator) > 1 else below
+    return Piece(beside(*sign, quotient(above, below)), PRODUCT)
 
 
 def _power(node: Expr, written: Mapping[Basic, Piece]) -> Piece:
     base, exponent = node.args
     if exponent == Rational(1, 2):
-        return Piece(f"√({written[base].text})")
+        return Piece(root(written[base].formula), ATOM)
     if exponent == Rational(-1, 2):
-        return Piece(f"1/√({written[base].text})", PRODUCT)
+        return Piece(quotient(number("1"), root(written[base].formula)), PRODUCT)
+    inside = written[base].within(ATOM)
     if isinstance(exponent, Integer) and exponent > 0:
-        return Piece(written[base].within(ATOM) + str(exponent).translate(_SUPERSCRIPTS), POWER)
+        return Piece(power(inside, number(str(exponent))), POWER)
     if isinstance(exponent, Integer):
-        raised = str(-exponent).translate(_SUPERSCRIPTS) if exponent != -1 else ""
-        return Piece(f"1/{written[base].within(ATOM)}{raised}", PRODUCT)
-    return Piece(f"{written[base].within(ATOM)}^{written[exponent].within(ATOM)}", POWER)
+        below = inside if exponent == -1 else power(inside, number(str(-exponent)))
+        return Piece(quotient(number("1"), below), PRODUCT)
+    return Piece(power(inside, written[exponent].within(ATOM)), POWER)
 
 
 def _reduction(node: Expr, written: Mapping[Basic, Piece]) -> Piece:
@@ -203,98 +229,16 @@ def _reduction(node: Expr, written: Mapping[Basic, Piece]) -> Piece:
     for limit in node.limits if isinstance(node, Sum) else bound_indices(node):
         whole = not isinstance(limit, Tuple) or limit[1:] == (limit[0].lower, limit[0].upper)
         index = limit[0] if isinstance(limit, Tuple) else limit
-        letters.append(str(index.label) if whole else f"{index.label}={limit[1]}..{limit[2]}")
-    return reduction_text(node, letters, written[node.args[0]])
+        part = "" if whole else f"={limit[1]}..{limit[2]}"
+        letters.append(letter(f"{index.label}{part}"))
+    return reduction(node, letters, written[node.args[0]])
 
 
-def reduction_text(node: Expr, letters: Sequence[str], body: Piece) -> Piece:
+def reduction(node: Expr, letters: Sequence[Formula], body: Piece) -> Piece:
     """Σ_{n,k} body; a maximum and a log-sum-exp likewise."""
-    below = letters[0] if len(letters) == 1 and len(letters[0]) == 1 else f"{{{','.join(letters)}}}"
-    inside = body.within(PRODUCT)
     if isinstance(node, LogSumExp):
-        return Piece(f"log Σ_{below} exp({body.text})", PRODUCT)
-    sign = "Σ" if isinstance(node, Sum) else "max" if isinstance(node, Maximum) else "min"
-    return Piece(f"{sign}_{below} {inside}", PRODUCT)
-
-
-def _number_of(term: Expr) -> Expr:
-    return term.as_coeff_Mul()[0]
-
-
-def magnitude(term: Expr) -> Expr:
-    """The term without the minus sign of its number."""
-    return -term if _number_of(term) < 0 else term
-
-
-def number_shared(total: Expr) -> Expr | None:
-    """2·a − 2·b as the product 2·(a − b), which SymPy does not keep; None where there is none."""
-    terms = [term.as_coeff_Mul() for term in total.args]
-    size = abs(terms[0][0])
-    alike = all(abs(number) == size and not _has_hyper(rest) for number, rest in terms)
-    if size == 1 or not isinstance(size, Rational) or not alike:  # a float might never end
-        return None
-    return Mul(size, Add(*(number / size * rest for number, rest in terms)), evaluate=False)
-
-
-def numbers_out(factors: Sequence[Expr]) -> list[Expr]:
-    """The factors of a product, 2·(a − b) counted as two."""
-    parts: list[Expr] = []
-    for factor in factors:
-        shared = number_shared(factor) if isinstance(factor, Add) else None
-        parts.extend([factor] if shared is None else shared.args)
-    return parts
-
-
-def _has_hyper(term: Expr) -> bool:
-    """Whether a size or hyper is a factor: 2·x/N and 2·lam·w are left as they are."""
-    bases = (f.args[0] if isinstance(f, Pow) else f for f in Mul.make_args(term))
-    return any(isinstance(b, Symbol) and (
-        not isinstance(b, TensorSymbol) or b.tensor.role == "hyper") for b in bases)
-
-
-def fraction(factors: Sequence[Expr]) -> tuple[list[Expr], list[Expr]]:
-    """The factors above and below the line, in the order in which they are written; no sign."""
-    above: list[Expr] = []
-    below: list[Expr] = []
-    for factor in numbers_out(factors):
-        if isinstance(factor, Rational):
-            above.extend([Integer(abs(factor.p))] if abs(factor.p) != 1 else [])
-            below.extend([Integer(factor.q)] if factor.q != 1 else [])
-        elif factor.is_Number:
-            above.extend([abs(factor)] if float(abs(factor)) != 1 else [])
-        elif factor.is_Pow and isinstance(factor.args[1], Rational) and factor.args[1] < 0:
-            below.append(factor.args[0] ** -factor.args[1])
-        else:
-            above.append(factor)
-    scalars_only = all(_is_number(f) or isinstance(f, Symbol) for f in above
-                       if not isinstance(f, (Sum, Reduction)))
-    return sorted(above, key=lambda f: _factor_order(f, scalars_only)), sorted(
-        below, key=lambda f: _factor_order(f, True))
-
-
-def _factor_order(factor: Expr, sum_last: bool) -> tuple[object, ...]:
-    base = factor.args[0] if isinstance(factor, Pow) else factor
-    if _is_number(base):
-        return (0,)
-    if isinstance(base, (Sum, Reduction)):
-        return (9,) if sum_last else (2,)
-    if isinstance(base, Add):
-        return (5,) if any(_is_number(term) for term in base.args) else (3,)
-    if isinstance(base, (Element, TensorSymbol)):
-        role = _ROLES[base.tensor.role]
-        after = 1 if base.tensor.hint.startswith("δ") else 0
-        return (4, role + after, base.tensor.serial) if role >= 0 else (1, 0, base.tensor.serial)
-    return (1, 1) if isinstance(base, Symbol) else (4, 3)
-
-
-def term_order(term: Expr) -> tuple[object, ...]:
-    """Positive terms first, sums first among them, numbers first of all: 1 − h², Σ x·δ + 2·λ·W."""
-    negative = bool(_number_of(term) < 0)
-    holds_sum = any(isinstance(f, (Sum, Reduction)) for f in Mul.make_args(term))
-    return (negative, not holds_sum, not _is_number(term))
-
-
-def _is_number(expr: Expr) -> bool:
-    """Whether a factor is a number, without the recursion of SymPy's is_number."""
-    return all(isinstance(part, (Number, NumberSymbol)) for part in (
-        expr.args if isinstance(expr, Pow) else (expr,)))
+        return Piece(beside(word("log"), " ", big(beside("Σ"), letters), " ",
+                         call("exp", body.formula)), PRODUCT)
+    sign = beside("Σ") if isinstance(node, Sum) else word(
+        "max" if isinstance(node, Maximum) else "min")
+    return Piece(beside(big(sign, letters), " ", body.within(PRODUCT)), PRODUCT)
