@@ -10,6 +10,7 @@ from typing import Any
 from sympy import Expr, Symbol
 
 from symbackprop.backprop import adjoints
+from symbackprop.checking import Check, check
 from symbackprop.checks import verify, verify_loss
 from symbackprop.collect import program as collected
 from symbackprop.declare import data, parameter, tensor_of
@@ -85,6 +86,23 @@ class Derivation:
             raise DerivationError(f"there is no option {unknown[0]!r}; the options are "
                                   f"{', '.join(f.name for f in fields(View))}")
         return form_lines(self, form, View(**options))
+
+    def check(self, given: Mapping[Any, Any] | None = None, *, seed: int = 0) -> Check:
+        """float(d.check()) is the worst relative error of the gradients, here about 1e-40.
+
+        Against central finite differences of the loss, both evaluated at 60 digits (`checking`).
+        given: arrays by name or tensor at which to compare; what is missing is drawn by `seed`
+        and keeps the declared facts.  Raises InputError for values that do not fit, and
+        DerivationError where the loss is finite at no drawn values.
+
+        >>> import symbackprop as sb
+        >>> x, y, W = sb.data("x", sb.size("N"), 3), sb.data("y", sb.size("N"), 2), sb.parameter(
+        ...     "W", 3, 2)
+        >>> d = sb.derive(sb.losses.squared_error(sb.tanh(x @ W), y))
+        >>> float(d.check()) < 1e-30
+        True
+        """
+        return check(self.forward, self.backward, self.gradients, self.names, given, seed)
 
     @property
     def names(self) -> dict[Tensor, str]:

@@ -22,7 +22,8 @@ from symbackprop.operations import Number, bounded, evaluated
 from symbackprop.printing.numbers import clean
 from symbackprop.tape import Cell
 
-__all__ = ["Given", "exact_number", "names_of", "plain_symbols", "read_given"]
+__all__ = ["Given", "exact_number", "names_of", "plain_symbols", "read_given",
+           "size_symbols"]
 
 Given = dict[Any, Any]  # a tensor or plain symbol: an object array of Numbers
 
@@ -153,7 +154,7 @@ def _sizes(program: Program, given: Given, names: Mapping[Any, str], remaining: 
            ) -> dict[sp.Symbol, Number]:
     """The sizes from the shapes of what was given, or by name; checks every shape."""
     sizes: dict[sp.Symbol, Number] = {}
-    for symbol in _size_symbols(program):
+    for symbol in size_symbols(program):
         for key in (symbol, str(symbol)):
             if key in remaining:
                 sizes[symbol] = exact_number(remaining.pop(key), str(symbol))
@@ -172,7 +173,7 @@ def _sizes(program: Program, given: Given, names: Mapping[Any, str], remaining: 
             if axis.free_symbols <= sizes.keys() and evaluated(axis, sizes) != length:
                 raise InputError(f"{_described(tensor, names)}: expected an axis of length {axis}"
                                  f"{_known(axis, sizes)}, found shape {shape}")
-    for symbol in _size_symbols(program):
+    for symbol in size_symbols(program):
         if symbol not in sizes:
             raise InputError(f"the size {symbol} follows from no shape; "
                              f"give it, e.g. {{{str(symbol)!r}: 1}}")
@@ -187,7 +188,8 @@ def _known(axis: sp.Expr, sizes: Mapping[sp.Symbol, Number]) -> str:
     return f" = {evaluated(axis, sizes)}" if axis.free_symbols else ""
 
 
-def _size_symbols(program: Program) -> list[sp.Symbol]:
+def size_symbols(program: Program) -> list[sp.Symbol]:
+    """The sizes of a program: of axes, of indices, and those that stand in a body as numbers."""
     found: dict[sp.Symbol, None] = {}
     for tensor in (*program.inputs, *(d.target for d in program)):
         for axis in tensor.axes:

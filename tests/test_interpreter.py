@@ -143,6 +143,12 @@ def test_stable_functions_stay_finite_and_exact_far_out(precision):
                                [[1e4, math.log(2), 0]], atol=1e-300)
 
 
+def test_a_log_sum_of_exponentials_over_all_indices_is_one_number_at_any_precision():
+    for precision in (None, 40):
+        found = value((), LogSumExp(A[i, j], i, j), precision, A=M)
+        assert float(found) == pytest.approx(np.log(np.exp(M).sum()))
+
+
 def test_a_definition_in_normal_form_has_the_value_of_its_sum():
     s = sb.define("s", (n, j), x[n, i]*A[i, j])
     for op, fold in {"sum": np.sum, "max": np.max, "min": np.min,

@@ -14,8 +14,8 @@ from symbackprop.indexing import bound_indices
 from symbackprop.normal import postorder, temporary
 from symbackprop.printing.index import right_hand_side
 from symbackprop.printing.presentation import with_scales_outside
-from symbackprop.rewriting import Step, rewrite
-from symbackprop.rules.forms import quotients_cancelled, shortest, weight
+from symbackprop.rewriting import Step, Steps, rewrite
+from symbackprop.rules.forms import SHORTENING, shortest, weight
 from symbackprop.rules.indices import summed
 from symbackprop.simplification import RULES
 
@@ -47,45 +47,50 @@ def _by_rules(body: Expr) -> list[Frame]:
     return _changed(_names(steps), body, after)
 
 
-def _cancelled(body: Expr) -> list[Frame]:
-    """Quotients are cancelled where that makes the line shorter in the end."""
-    open_ = quotients_cancelled(body)
-    after = shortest(open_)
-    if weight(after) >= weight(body):
-        return []
-    return [*_changed("quotients cancel", body, open_), *_changed("collected", open_, after)]
+def _by_sums(body: Expr) -> list[Frame]:
+    steps: list[Step] = []
+    after = over_sums(body, steps)
+    return _changed(_names(steps), body, after)
+
+
+def _shortened(body: Expr) -> list[Frame]:
+    """What is tried on the whole line is a frame of its own, and what it lets one collect."""
+    steps: list[Step] = []
+    after = shortest(body, steps)
+    made: list[Frame] = []
+    for step in steps:
+        if step.rule in _WHOLE:
+            made.append((step.rule, step.after))
+            steps = steps[steps.index(step) + 1:]
+    return [*made, *_changed(_names(steps), made[-1][1] if made else body, after)]
 
 
 def _names(steps: list[Step]) -> str:
     return ", ".join(dict.fromkeys(step.rule for step in steps))
 
 
-def _over_sums(body: Expr) -> list[Frame]:
-    return _changed("sums", body, over_sums(body))
-
-
-def over_sums(body: Expr) -> Expr:
+def over_sums(body: Expr, steps: Steps = None) -> Expr:
     """The rows on indices, at every sum within the body."""
     new: dict[Expr, Expr] = {}
     for node in postorder(body):
         args = tuple(new.get(arg, arg) for arg in node.args)
         current = node if args == node.args else node.func(*args)
-        new[node] = _summed(current) if isinstance(current, Sum) else current
+        new[node] = _summed(current, steps) if isinstance(current, Sum) else current
     return new[body]
 
 
-def _summed(total: Sum) -> Expr:
+def _summed(total: Sum, steps: Steps) -> Expr:
     if any(limit[1:] != (limit[0].lower, limit[0].upper) for limit in total.limits):
         return total
     definition = temporary(total.function, (), bound_indices(total), "sum")
-    after = summed(definition)
+    after = summed(definition, steps)
     return total if after is definition else right_hand_side(after)
 
 
+_WHOLE = frozenset(row.name for row in SHORTENING)
 _ROWS: tuple[Callable[[Expr], list[Frame]], ...] = (
     lambda body: _changed("constant factors before the sum", body, with_scales_outside(body)),
-    _over_sums,
+    _by_sums,
     _by_rules,
-    _cancelled,
-    lambda body: _changed("collected", body, shortest(body)),
+    _shortened,
 )

@@ -8,6 +8,7 @@ import numpy as np
 import sympy as sp
 
 import symbackprop as sb
+from symbackprop.drawing import drawn as drawn
 from symbackprop.functions import leaky_relu, relu
 from symbackprop.indexing import free_indices
 from symbackprop.interpreter import Machine
@@ -15,28 +16,6 @@ from symbackprop.notation import Program, Tensor
 
 MARGIN = 2e-3
 LARGEST = 30.0
-
-
-def drawn(tensor: Tensor, sizes: dict[str, int], rng: np.random.Generator) -> np.ndarray:
-    """Values that keep the facts, exactly, and are float32 numbers."""
-    shape = tuple(int(axis.subs({s: sizes[s.name] for s in axis.free_symbols}))
-                  for axis in tensor.axes)
-    if tensor.role == "hyper":
-        return np.asarray(tensor.default)
-    values = rng.normal(size=shape)*0.8
-    for fact in tensor.facts:
-        match fact.kind:
-            case "label":
-                return rng.integers(0, int(fact.extent), shape)
-            case "one_hot":
-                return np.eye(shape[-1])[rng.integers(0, shape[-1], shape[:-1])]
-            case "simplex":
-                return rng.multinomial(16, np.ones(shape[-1])/shape[-1], shape[:-1])/16
-            case "positive":
-                values = 0.5 + np.abs(values)
-            case "symmetric":
-                values = values + values.T
-    return np.asarray(values.astype(np.float32), dtype=float)
 
 
 class Watchful(Machine):
