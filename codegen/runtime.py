@@ -22,6 +22,7 @@ from symbackprop.codegen.blas import single_threaded
 from symbackprop.codegen.gate import Sizes, check_array, check_hyper, evaluated
 from symbackprop.codegen.ir import Gemm, Kernel, walk
 from symbackprop.codegen.layout import Argument, Module
+from symbackprop.codegen.sourcemap import source_lines
 from symbackprop.codegen.store import Function
 from symbackprop.errors import CompilationError, InputError
 from symbackprop.notation import Program, Tensor, extent
@@ -52,6 +53,11 @@ class Executable:
     def source(self) -> str:
         """The generated Numba module."""
         return self._module.source
+
+    @property
+    def lines(self) -> dict[Tensor, int]:
+        """Of each tensor that the kernel computes, the line of the source with its formula."""
+        return source_lines(self._module, self.kernel)
 
     @property
     def path(self) -> Path:

@@ -17,6 +17,7 @@ from symbackprop.declare import data, parameter, tensor_of
 from symbackprop.errors import DerivationError
 from symbackprop.normal import normalise
 from symbackprop.notation import Program, Tensor, elements_in
+from symbackprop.printing.document import Source, fragment, page
 from symbackprop.printing.forms import View, form_lines
 from symbackprop.printing.latex import lines_latex
 from symbackprop.printing.lines import Line, lines_text
@@ -80,12 +81,19 @@ class Derivation:
         """The same lines as a LaTeX body, an align* environment of amsmath."""
         return lines_latex(self._lines(form, view))
 
+    def html(self, kernel: Source | None = None, check: bool = True, **view: Any) -> str:
+        """A complete page: network, shapes, gradients in every form, rules, check and source.
+
+        kernel: a compiled function; each formula is then linked to the line of its source;
+        check: whether `d.check()` is run and shown; further options as for `text`.
+        """
+        return page(self, _view({"fold": True} | view), kernel, check)
+
+    def _repr_html_(self) -> str:
+        return fragment(self)
+
     def _lines(self, form: str, options: Mapping[str, Any]) -> list[Line]:
-        unknown = sorted(options.keys() - {f.name for f in fields(View)})
-        if unknown:
-            raise DerivationError(f"there is no option {unknown[0]!r}; the options are "
-                                  f"{', '.join(f.name for f in fields(View))}")
-        return form_lines(self, form, View(**options))
+        return form_lines(self, form, _view(options))
 
     def check(self, given: Mapping[Any, Any] | None = None, *, seed: int = 0) -> Check:
         """float(d.check()) is the worst relative error of the gradients, here about 1e-40.
@@ -119,6 +127,15 @@ class Derivation:
         return self.text("matrix")
 
     __repr__ = __str__
+
+
+def _view(options: Mapping[str, Any]) -> View:
+    known = [field.name for field in fields(View)]
+    unknown = sorted(options.keys() - known)
+    if unknown:
+        raise DerivationError(f"there is no option {unknown[0]!r}; the options are "
+                              f"{', '.join(known)}")
+    return View(**options)
 
 
 def derive(loss: Any, wrt: Sequence[Any] | None = None) -> Derivation:

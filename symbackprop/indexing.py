@@ -67,7 +67,8 @@ def _replaced(expr: Expr, mapping: dict[Idx, Expr]) -> Expr:
 def unshadowed(expr: Expr, taken: Iterable[Idx]) -> Expr:
     """The expression with bound indices renamed whose letters are taken outside."""
     outside = set(taken)
-    if not expr.has(Sum, Reduction):
+    if not outside or not any(index in outside for node in _reductions(expr)
+                              for index in bound_indices(node)):
         return expr
     if not isinstance(expr, (Sum, Reduction)):
         return expr.func(*(unshadowed(arg, outside) for arg in expr.args)) if expr.args else expr
@@ -84,6 +85,22 @@ def unshadowed(expr: Expr, taken: Iterable[Idx]) -> Expr:
         return expr.func(body, *(Tuple(renaming.get(limit[0], limit[0]), *limit[1:])
                                  for limit in expr.limits))
     return expr.func(body, *(renaming.get(i, i) for i in own))
+
+
+def _reductions(expr: Basic) -> list[Expr]:
+    """The sums and other reductions within an expression."""
+    found, stack, seen = [], [expr], set()
+    while stack:
+        node = stack.pop()
+        if node in seen or isinstance(node, (TensorSymbol, Idx)):
+            continue
+        seen.add(node)
+        if isinstance(node, (Sum, Reduction)):
+            found.append(node)
+            stack.append(node.args[0])
+        else:
+            stack.extend(node.args)
+    return found
 
 
 def fresh(index: Idx, taken: Iterable[Idx]) -> Idx:

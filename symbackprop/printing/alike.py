@@ -12,7 +12,7 @@ import re
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
-from symbackprop.printing.formula import Formula, leaves, mapped, name
+from symbackprop.printing.formula import Formula, mapped, name
 from symbackprop.printing.lines import Line, blocks
 from symbackprop.printing.naming import layers, relative
 
@@ -47,21 +47,20 @@ def folded(lines: Sequence[Line]) -> list[Line]:
 def _unit(block: list[Line]) -> Unit:
     numbers: list[int] = []
     seen: dict[str, int] = {}
-    parts = []
-    for line in block:
-        for side in (line.left, line.right):
-            for leaf in leaves(side) if side is not None else ():
-                if leaf.kind == "letter":
-                    parts.append(f"⟨{seen.setdefault(leaf.text, len(seen))}⟩")
-                elif leaf.kind == "name":
-                    found = layers(leaf.text)
-                    numbers += found
-                    parts.append(re.sub(r"\d+", "#", leaf.text) if found else leaf.text)
-                else:
-                    parts.append(leaf.text)
-            parts.append("=")
-        parts.append(re.sub(r"\d+", "#", line.note))
-    return Unit(block, "\0".join(parts), tuple(numbers))
+
+    def plain(leaf: Formula) -> Formula:
+        if leaf.kind == "letter":
+            return name(f"⟨{seen.setdefault(leaf.text, len(seen))}⟩")
+        if leaf.kind != "name":
+            return leaf
+        found = layers(leaf.text)
+        numbers.extend(found)
+        return name(relative(leaf.text, found[-1]) if found else leaf.text)
+
+    sides = [side for line in block for side in (line.left, line.right) if side is not None]
+    parts = [mapped(side, plain).text for side in sides]
+    parts += [re.sub(r"\d+", "#", line.note) for line in block]
+    return Unit(block, "\n".join(parts), tuple(numbers))
 
 
 def _run(units: Sequence[Unit], place: int) -> tuple[int, int]:
@@ -88,16 +87,15 @@ def _step(before: Sequence[Unit], after: Sequence[Unit]) -> int:
     return steps.pop() if len(steps) == 1 else 0
 
 
-def _range(units: Sequence[Unit], place: int, period: int, count: int) -> tuple[int, int]:
-    """The layer of the first block and that of the last, by the first number in them."""
-    numbers = [next(n for u in units[at:at + period] for n in u.numbers)
-               for at in (place, place + (count - 1) * period)]
-    return numbers[0], numbers[1]
+def _range(units: Sequence[Unit], place: int, period: int, count: int) -> tuple[int, ...]:
+    """The layer of the first block, of the next and of the last, by the first number in them."""
+    return tuple(next(n for u in units[at:at + period] for n in u.numbers)
+                 for at in (place, place + period, place + (count - 1) * period))
 
 
-def _written(block: Sequence[Unit], reach: tuple[int, int]) -> Iterator[Line]:
-    base, last = reach
-    note = f"ℓ = {base}, …, {last}"
+def _written(block: Sequence[Unit], reach: tuple[int, ...]) -> Iterator[Line]:
+    base, following, last = reach
+    note = f"ℓ = {base}, {following}, …, {last}"
     for unit in block:
         for place, line in enumerate(unit.lines):
             left = None if line.left is None else _relative(line.left, base)

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Literal
 
 from sympy import Expr, Integer
@@ -76,13 +77,13 @@ def _steps(derivation: Derivation, view: View) -> list[Line]:
 def _neuron(derivation: Derivation, view: View) -> list[Line]:
     chain, names = _chained(derivation)
     final = _final(derivation)
-    whole = {t: derivation.expression(t) for t in derivation.gradients}
     places = {derivation.asked(t): _places(derivation.asked(t), at)
               for t, at in view.entries.items()}
     asked = tuple(places) or tuple(derivation.gradients)
-    return Neuron(chain, derivation.loss, names, final, whole, places).lines(asked)
+    return Neuron(chain, derivation.loss, names, final, places).lines(asked)
 
 
+@lru_cache(maxsize=1)
 def _chained(derivation: Derivation) -> tuple[Chain, dict[Tensor, str]]:
     """The chain rule on the blackboard's program, and names for all that it and δ's read."""
     declared = [d.target for d in derivation.forward]

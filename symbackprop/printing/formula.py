@@ -165,17 +165,6 @@ def bare(formula: Formula) -> Formula:
     return formula.parts[0] if round_ else formula
 
 
-def leaves(formula: Formula) -> Iterator[Formula]:
-    """The leaves of a formula from left to right."""
-    stack = [formula]
-    while stack:
-        node = stack.pop()
-        if node.parts:
-            stack.extend(reversed(node.parts))
-        else:
-            yield node
-
-
 def mapped(formula: Formula, change: Callable[[Formula], Formula]) -> Formula:
     """The formula with every leaf changed, its text made anew."""
     new: dict[int, Formula] = {}

@@ -7,6 +7,7 @@ W^{(1)}_{i,j}; a whole tensor has it below, W_{1}.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 
 from symbackprop.printing.formula import Formula, Kind, Template, rendered
 from symbackprop.printing.lines import Line
@@ -17,7 +18,7 @@ _WORDS = frozenset("exp log tanh sinh cosh tan sin cos max min arg det sup inf l
 _SIGNS = {"·": r" \, ", " ": r" \, ", " ⊙ ": r" \odot ", " ⊘ ": r" \oslash ", " + ": " + ",
           " − ": " - ", "−": "-", " = ": " = ", " ≠ ": r" \ne ", " ≤ ": r" \le ",
           " ≥ ": r" \ge ", " < ": " < ", " > ": " > ", ", ": ", ", "∘": r"\circ ",
-          "Σ": r"\sum", "..": r" \ldots ", "=": "=", ",": ","}
+          "Σ": r"\sum", "∂": r"\partial ", "..": r" \ldots ", "=": "=", ",": ","}
 _FENCES = {"(": (r"\left(", r"\right)"), "[": (r"\left[", r"\right]"),
            "|": (r"\left|", r"\right|")}
 _SPECIAL = {"_": r"\_", "′": r"{\prime}", "'": r"{\prime}", " ": r"\ "}
@@ -52,6 +53,7 @@ def _in_prose(char: str) -> str:
     return char if plain else rf"\ensuremath{{{_character(char)}}}"
 
 
+@lru_cache(maxsize=4096)
 def name(shown: str) -> str:
     r"""A name outside of any formula: W_{1}, \hat{y}, \frac{\partial L}{\partial W_{1}}."""
     found = partial(shown)

@@ -7,6 +7,7 @@ Every text is escaped; no element and no attribute is made of anything that a us
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from html import escape
 
 from symbackprop.printing.formula import Formula, Kind, Template, rendered
@@ -23,6 +24,7 @@ def mathml(formula: Formula, block: bool = False) -> str:
     return f"<math{display}>{rendered(formula, MATHML)}</math>"
 
 
+@lru_cache(maxsize=4096)
 def name(shown: str) -> str:
     """A name outside of any formula."""
     found = partial(shown)

@@ -73,20 +73,24 @@ def characters(stem: str) -> list[tuple[str, list[str]]]:
     return found
 
 
-_LAYER = re.compile(r"(?<=[^\W\d])\d+(?=['′]*(?:/|$))")
+_LAYER = re.compile(r"(?<=[^\W\d_])\d+(?=['′]*\Z)")
 
 
 def layers(name: str) -> list[int]:
-    """The numbers that a name, or each name of a partial derivative, ends in.
+    """The number that a name ends in; of a partial derivative, that of what it is taken by.
 
-    >>> layers("∂L/∂W12"), layers("h_2b")
+    >>> layers("∂L2/∂W12"), layers("h_2")
     ([12], [])
     """
     return [int(found) for found in _LAYER.findall(name)]
 
 
 def relative(name: str, base: int) -> str:
-    """The name with such numbers counted from a layer ℓ: W3 is W⟨ℓ+1⟩ for base 2."""
+    """The name with such a number counted from a layer ℓ.
+
+    >>> relative("W3", 2), relative("∂L/∂b2", 2)
+    ('W⟨ℓ+1⟩', '∂L/∂b⟨ℓ⟩')
+    """
     def shown(found: re.Match[str]) -> str:
         return f"⟨ℓ{int(found[0]) - base:+d}⟩".replace("+0", "").replace("-", "−")
 

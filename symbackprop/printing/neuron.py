@@ -15,19 +15,20 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from sympy import Add, Eq, Expr, Idx, Integer, Mul, Sum, Tuple
+from sympy import Eq, Expr, Idx, Integer, Mul
 
-from symbackprop.chain import Chain, Link
+from symbackprop.chain import Chain, Link, put_in
 from symbackprop.functions import Iverson
 from symbackprop.indexing import free_indices, fresh, replace_indices, unshadowed
 from symbackprop.notation import Definition, Element, Tensor, elements_in
 from symbackprop.printing.film import over_sums
 from symbackprop.printing.formula import Formula, Piece, beside, big, joined, quotient
 from symbackprop.printing.lines import Line
+from symbackprop.printing.presentation import with_scales_outside
 from symbackprop.printing.text import ATOM, PRODUCT, SUM, formula, piece
 from symbackprop.rules.forms import shortest, weight
 
-LONGEST = 8  # factors; a longer chain begins at a sensitivity with a name
+LONGEST = 5  # factors; a longer chain begins at a sensitivity with a name
 WRITTEN = 60  # the weight of a last line that is still written out
 
 Places = tuple[Expr, ...]
@@ -46,17 +47,15 @@ class Factor(NamedTuple):
 class Neuron:
     """Writes a block for each weight; names, final and asked as in `Steps`.
 
-    whole: a weight's derivative in full; places: the entry of each weight that is wanted.
+    places: the entry of each weight that is wanted, else every weight is written with its letters.
     """
 
     chain: Chain
     loss: Tensor
     names: Mapping[Tensor, str]
     final: Mapping[Tensor, Definition]
-    whole: Mapping[Tensor, Expr]
     places: Mapping[Tensor, Places]
     waiting: dict[Tensor, Places] = field(default_factory=dict)
-    adjoints: dict[Tensor, Tensor] = field(default_factory=dict)  # T: what stands for T̄ in values
 
     def lines(self, asked: Sequence[Tensor]) -> list[Line]:
         """A block for each weight, and for each tensor at which chains meet."""
@@ -78,12 +77,11 @@ class Neuron:
         values = [self._valued(path, places) for path in paths]
         named = [value if self._direct(path) else self._named(path, places)
                  for path, value in zip(paths, values, strict=True)]
-        value = Add(*(self._value(path, places) for path in paths))
         chained = not all(map(self._direct, paths))
-        lines = [Line(left, _total(named), "chain rule", tensor, value)] if chained else []
+        lines = [Line(left, _total(named), "chain rule", tensor)] if chained else []
         lines.append(Line(None if lines else left, _total(values),
                           "each factor" if lines else f"derivative of {self.names[self.loss]}",
-                          tensor, value))
+                          tensor))
         last = self._last(tensor, places)
         if last is not None:
             shown = formula(last, self.names)
@@ -134,23 +132,17 @@ class Neuron:
         return [] if target is self.loss else [
             Piece(self._partial(self.loss, (), target, last.above), ATOM)]
 
-    def _value(self, path: Sequence[Factor], places: Places) -> Expr:
-        """What a chain amounts to; ∂L/∂T where it begins is an entry of the adjoint of T."""
-        last = path[-1]
-        target = last.link.consumer.target
-        first = Integer(1) if target is self.loss else (
-            self.adjoints.setdefault(target, last.link.seed).at(*last.above))
-        product = Mul(first, *(f.value for f in path))
-        limits = [Tuple(i, i.lower, i.upper) for i in _over(path, places)]
-        return Sum(product, *limits) if limits else product
-
     def _last(self, tensor: Tensor, places: Places) -> Expr | None:
-        """The derivative as it ends up, in full where that is short."""
-        body = self.whole.get(tensor)
-        if body is None or weight(body) > WRITTEN:
-            body = self.final[tensor].body if tensor in self.final else None
-        if body is None:
+        """The derivative as it ends up, sensitivities written out as far as that is short."""
+        if tensor not in self.final:
             return None
+        contents = {line.target: line for line in self.final.values()}
+        body = self.final[tensor].body
+        while replaced := put_in(body, contents, tensor.letters):
+            longer = body.xreplace(replaced)
+            if weight(longer) > WRITTEN:
+                break
+            body = with_scales_outside(longer)
         mapping = dict(zip(tensor.letters, places, strict=True))
         return unshadowed(replace_indices(body, mapping), _letters(places))
 

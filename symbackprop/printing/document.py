@@ -1,0 +1,142 @@
+"""A derivation as a page: network, shapes, gradients in every form, rules, check, source.
+
+The page is complete: the browser itself shows its MathML, and nothing is fetched from elsewhere.
+Where a kernel is given, each formula is linked to the line of generated source that computes it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from html import escape
+from typing import TYPE_CHECKING, NamedTuple, Protocol
+
+from symbackprop.notation import Tensor
+from symbackprop.printing.forms import View, form_lines
+from symbackprop.printing.html import folded_away, lines_html, source_html, table_html
+from symbackprop.printing.index import index_line
+from symbackprop.printing.lines import Line
+from symbackprop.printing.mathml import mathml
+from symbackprop.printing.style import STYLE
+from symbackprop.printing.text import formula
+from symbackprop.rewriting import Step
+from symbackprop.shapes import shapes
+
+if TYPE_CHECKING:
+    from symbackprop.derivation import Derivation
+
+LONGEST = 160  # characters of a rule's example
+
+
+class Source(Protocol):
+    """A generated module, and of each tensor that it computes the line of its formula."""
+
+    @property
+    def source(self) -> str: ...
+
+    @property
+    def lines(self) -> Mapping[Tensor, int]: ...
+
+
+class Section(NamedTuple):
+    """A part of the page: its anchor, its title and what stands in it."""
+
+    anchor: str
+    title: str
+    inside: str
+
+
+def page(derivation: Derivation, view: View, kernel: Source | None, check: bool) -> str:
+    """The whole page."""
+    loss = derivation.names[derivation.loss]
+    sections = _sections(derivation, view, kernel, check)
+    links = "".join(f'<a href="#{s.anchor}">{escape(s.title)}</a>' for s in sections)
+    body = "".join(f'<section id="{s.anchor}"><h2>{escape(s.title)}</h2>{s.inside}</section>'
+                   for s in sections)
+    title = f"Derivation of {escape(loss)}"
+    return (f'<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8">'
+            f'<meta name="viewport" content="width=device-width"><title>{title}</title>'
+            f"<style>{STYLE}</style></head>\n<body><h1>{title}</h1>"
+            f"<p>{escape(_summary(derivation))}</p><nav>{links}</nav>{body}</body></html>\n")
+
+
+def fragment(derivation: Derivation) -> str:
+    """The matrix form for a notebook."""
+    lines = form_lines(derivation, "matrix", View(fold=True))
+    return f"<div><style>{_scoped()}</style>{lines_html(lines)}</div>"
+
+
+def _scoped() -> str:
+    return ("table.lines td { text-align: left; border: none; background: none; } "
+            "table.lines td:first-child { text-align: right; }")
+
+
+def _summary(derivation: Derivation) -> str:
+    names = derivation.forward.names
+    by = ", ".join(names[t] for t in derivation.gradients)
+    return (f"The loss {names[derivation.loss]} differentiated by {by}. "
+            "A gradient has the shape of what it is the gradient of.")
+
+
+def _sections(derivation: Derivation, view: View, kernel: Source | None, check: bool
+              ) -> list[Section]:
+    places = dict(kernel.lines) if kernel is not None else {}
+    matrix = form_lines(derivation, "matrix", view)
+    names = derivation.names
+    network = [index_line(definition, names) for definition in derivation.forward]
+    made = [
+        Section("network", "Network", lines_html(network, places)),
+        Section("shapes", "Shapes", table_html(shapes(derivation.forward).table)),
+        Section("gradients", "Gradients", _matrix(derivation, view, matrix, places)),
+        Section("index", "With every index", _form(derivation, "index", view, places)),
+        Section("chain", "One weight's chain", _folded_form(derivation, "neuron", view)),
+        Section("steps", "Step by step", _folded_form(derivation, "steps", view)),
+        Section("rules", "Rules used", _rules(derivation)),
+    ]
+    if check:
+        made.append(Section("check", "Numerical check",
+                            f"<pre>{escape(str(derivation.check()))}</pre>"))
+    if kernel is not None:
+        made.append(Section("source", "Generated source", source_html(kernel.source)))
+    return made
+
+
+def _matrix(derivation: Derivation, view: View, lines: Sequence[Line],
+            places: Mapping[Tensor, int]) -> str:
+    about = (f"<p>Samples are {view.samples}; ⊙ multiplies entry by entry, ⊘ divides, "
+             "and 1 is a column of ones.</p>")
+    shown = about + lines_html(lines, places)
+    whole = form_lines(derivation, "matrix", replace(view, fold=False))
+    if len(whole) > len(lines):
+        shown += folded_away("every layer", lines_html(whole, places))
+    return shown
+
+
+def _form(derivation: Derivation, form: str, view: View, places: Mapping[Tensor, int]) -> str:
+    return lines_html(form_lines(derivation, form, view), places)
+
+
+def _folded_form(derivation: Derivation, form: str, view: View) -> str:
+    lines = form_lines(derivation, form, view)
+    return folded_away(f"{len(lines)} lines", lines_html(lines))
+
+
+def _rules(derivation: Derivation) -> str:
+    """Each rule that was used, how often, and an example from this derivation."""
+    names = derivation.names
+    used: dict[str, list[Step]] = {}
+    for step in derivation.rules:
+        used.setdefault(step.rule, []).append(step)
+    rows = []
+    for rule, steps in used.items():
+        example = min(steps, key=lambda step: len(str(step.before)) if len(steps) < 50 else 0)
+        sides = [formula(side, names) for side in (example.before, example.after)]
+        shown = " → ".join(mathml(side) for side in sides)
+        if sum(len(side.text) for side in sides) > LONGEST:
+            shown = ""
+        rows.append(f"<tr><td>{escape(rule)}</td><td>{len(steps)}</td><td>{shown}</td></tr>")
+    if not rows:
+        return "<p>None: the chain rule alone.</p>"
+    head = "<tr><th>rule</th><th>times</th><th>for example</th></tr>"
+    return (f'<div class="scroll"><table class="cells"><thead>{head}</thead>'
+            f'<tbody>{"".join(rows)}</tbody></table></div>')
