@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 
 from sympy import Add, Expr, Mul, Piecewise, Pow, Rational, exp, expand_mul, log, tanh
 
-from symbackprop.functions import root, sigmoid
+from symbackprop.functions import Iverson, root, sigmoid
 from symbackprop.indexing import free_indices
 from symbackprop.normal import postorder, temporary
 from symbackprop.notation import Definition, Element, Tensor, TensorSymbol, elements_in
@@ -21,6 +21,7 @@ from symbackprop.rewriting import Rule, Steps, noted, rewrite
 from symbackprop.rules.exponentials import logarithm, turned
 from symbackprop.rules.facts import is_sum_of_squares
 from symbackprop.rules.forms import weight
+from symbackprop.rules.masks import into_exponent, is_weight, kind_of, unbranched
 
 LARGEST = 60
 TRIED = 120
@@ -44,6 +45,7 @@ class LookThrough:
     norms: set[Tensor] = field(default_factory=set)
     lses: set[Tensor] = field(default_factory=set)
     made: dict[Tensor, Expr] = field(default_factory=dict)
+    masks: dict[Tensor, frozenset[object]] = field(default_factory=dict)
 
     def record(self, definition: Definition) -> None:
         """Remembers what kind of exponential, shift or norm a definition is."""
@@ -57,12 +59,14 @@ class LookThrough:
         if target in self.keep or definition.op not in ("map", "sum") or not (
                 shiftable or self.maps or self.sums or self.logs or body.has(exp, sigmoid, tanh)):
             return
+        if body.has(Piecewise):
+            body = unbranched(body, self.keep)
         if weight(body) <= LARGEST and self._bare(body):
             content = body.xreplace({e: self._at(e, *self.maps[e.tensor])
                                      for e in _factors(body) if _tensor(e) in self.maps})
             if weight(content) <= LARGEST:
                 (self.maps if definition.op == "map" else self.sums)[target] = definition, content
-        elif definition.op == "map" and self._is_logarithmic(body):
+        elif definition.op == "map" and _tensor(body) is None and self._is_logarithmic(body):
             self.logs[target] = definition, body
         elif shiftable and any(
                 len(free_indices(term)) < len(definition.indices) for term in body.args):
@@ -70,9 +74,8 @@ class LookThrough:
 
     def _is_logarithmic(self, body: Expr) -> bool:
         """Whether exponentials or their quotients are factors: then log may lead through it."""
-        return _tensor(body) is None and any(
-            isinstance(node, (exp, sigmoid, tanh)) or _tensor(node) in self.logs
-            for node in _factors(body))
+        return any(isinstance(node, (exp, sigmoid, tanh)) or _tensor(node) in self.logs
+                   for node in _factors(body))
 
     def _record_partial(self, definition: Definition) -> None:
         """What is not finite everywhere, or reads such: no branch may leave it to another line."""
@@ -142,7 +145,7 @@ class LookThrough:
                 own: Steps = None if self.steps is None else []
                 read = body.xreplace({e: noted(own, "exponentials written out", e,
                                                self._content(e)) for e in chosen})
-                trial = rewrite(read, self.rules, own)
+                trial = rewrite(self._masked(read, chosen, own), self.rules, own)
                 trial = self._all_turned(trial, own)
                 if not any(self._is_open(node) for node in postorder(trial)):
                     self._keep(own)
@@ -150,10 +153,21 @@ class LookThrough:
         return body.func(*(self._through(arg) if isinstance(arg, Expr) else arg
                            for arg in body.args))
 
+    def _masked(self, body: Expr, chosen: Sequence[Expr], steps: Steps) -> Expr:
+        """The weights of the chosen sums as part of the exponents, in numerators too."""
+        kinds = {kind for e in chosen for kind in self.masks.get(e.tensor, ())}
+        if not kinds:
+            return body
+        if Iverson in kinds:
+            body = noted(steps, "branch or zero", body, unbranched(body, self.keep))
+        return body.replace(lambda node: isinstance(node, Mul), lambda node: noted(
+            steps, "mask in the exponent", node, into_exponent(
+                node, lambda f: is_weight(f, self.keep) and kind_of(f) in kinds)))
+
     def _all_turned(self, body: Expr, steps: Steps) -> Expr:
         """e^z/(ε + e^lse) is e^(z − lse)/(1 + ε·e^−lse)."""
-        return body.replace(lambda node: isinstance(node, Mul), lambda *factors: noted(
-            steps, "quotient by a sum of exponentials", Mul(*factors), self._turned(Mul(*factors))))
+        return body.replace(lambda node: isinstance(node, Mul), lambda node: noted(
+            steps, "quotient by a sum of exponentials", node, self._turned(node)))
 
     def _keep(self, steps: Steps) -> None:
         """The steps of a trial that is kept."""
@@ -187,6 +201,13 @@ class LookThrough:
             return self.made[definition.target]
         self.made[definition.target] = definition.element
         body = rewrite(body, self.rules)
+
+        def fits(factor: Expr) -> bool:
+            return is_weight(factor, self.keep) and factor.has(*definition.over)
+
+        masks = frozenset(kind_of(f) for f in Mul.make_args(body) if fits(f))
+        if masks:
+            body, self.masks[definition.target] = into_exponent(body, fits), masks
         whole = logarithm(body)
         raised = [f for f in Mul.make_args(body) if isinstance(f, exp)]
         if whole is None and len(raised) != 1:
@@ -217,7 +238,8 @@ class LookThrough:
                 own: Steps = None if self.steps is None else []
                 read = noted(own, "log of an exponential", node, node.xreplace(inner))
                 candidate = rewrite(read, self.rules, own) if inner else node
-                if all(left.is_number for left in candidate.atoms(log)):
+                if not any(self._is_logarithmic(left.args[0]) or left.args[0].has(
+                        exp, sigmoid, tanh) for left in candidate.atoms(log)):
                     replaced[node] = candidate
                     self._keep(own)
         return body.xreplace(replaced) if replaced else body
