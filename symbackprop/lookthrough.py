@@ -27,6 +27,7 @@ LARGEST = 60
 TRIED = 120
 LEVELS = 3
 Contents = dict[Tensor, tuple[Definition, Expr]]
+Kinds = frozenset[object]
 
 
 @dataclass(slots=True)
@@ -44,8 +45,7 @@ class LookThrough:
     partials: Contents = field(default_factory=dict)
     norms: set[Tensor] = field(default_factory=set)
     lses: set[Tensor] = field(default_factory=set)
-    made: dict[Tensor, Expr] = field(default_factory=dict)
-    masks: dict[Tensor, frozenset[object]] = field(default_factory=dict)
+    made: dict[tuple[Tensor, bool], tuple[Expr, Kinds]] = field(default_factory=dict)
 
     def record(self, definition: Definition) -> None:
         """Remembers what kind of exponential, shift or norm a definition is."""
@@ -143,9 +143,10 @@ class LookThrough:
         if bound and weight(body) <= TRIED:
             for chosen in (found, [*found, *more]) if more else (found,):
                 own: Steps = None if self.steps is None else []
-                read = body.xreplace({e: noted(own, "exponentials written out", e,
-                                               self._content(e)) for e in chosen})
-                trial = rewrite(self._masked(read, chosen, own), self.rules, own)
+                below, masks = _below(body), set[object]()
+                read = body.xreplace({e: noted(own, "exponentials written out", e, self._content(
+                    e, e in below, masks)) for e in chosen})
+                trial = rewrite(self._masked(read, masks, own), self.rules, own)
                 trial = self._all_turned(trial, own)
                 if not any(self._is_open(node) for node in postorder(trial)):
                     self._keep(own)
@@ -153,9 +154,8 @@ class LookThrough:
         return body.func(*(self._through(arg) if isinstance(arg, Expr) else arg
                            for arg in body.args))
 
-    def _masked(self, body: Expr, chosen: Sequence[Expr], steps: Steps) -> Expr:
-        """The weights of the chosen sums as part of the exponents, in numerators too."""
-        kinds = {kind for e in chosen for kind in self.masks.get(e.tensor, ())}
+    def _masked(self, body: Expr, kinds: set[object], steps: Steps) -> Expr:
+        """The weights of the sums below as part of the exponents, in numerators too."""
         if not kinds:
             return body
         if Iverson in kinds:
@@ -186,28 +186,34 @@ class LookThrough:
             return body
         return body.xreplace(dict(zip(definition.indices, element.indices, strict=True)))
 
-    def _content(self, element: Expr) -> Expr:
+    def _content(self, element: Expr, below: bool, masks: set[object]) -> Expr:
         """What an element of an exponential stands for, sums written exp(lse)."""
         if element.tensor in self.sums:
             definition, body = self.sums[element.tensor]
-            return self._at(element, definition, self._summed(definition, body))
+            key = definition.target, below
+            if key not in self.made:
+                self.made[key] = definition.element, frozenset()
+                self.made[key] = self._summed(definition, body, below)
+            found, kinds = self.made[key]
+            masks |= kinds
+            return self._at(element, definition, found)
         definition, body = {**self.logs, **self.maps}[element.tensor]
-        inner = {e: self._content(e) for e in elements_in(body) if e.tensor in self.sums}
+        divided = _below(body)
+        inner = {e: self._content(e, below or e in divided, masks) for e in elements_in(body)
+                 if e.tensor in self.sums}
         return self._at(element, definition, body.xreplace(inner))
 
-    def _summed(self, definition: Definition, body: Expr) -> Expr:
-        """Σ e^f is exp(lse f), and Σ e^f·g is exp(lse f)·Σ exp(f − lse f)·g."""
-        if definition.target in self.made:
-            return self.made[definition.target]
-        self.made[definition.target] = definition.element
+    def _summed(self, definition: Definition, body: Expr, below: bool) -> tuple[Expr, Kinds]:
+        """Σ e^f is exp(lse f), and Σ e^f·g is exp(lse f)·Σ exp(f − lse f)·g; also masks below."""
         body = rewrite(body, self.rules)
 
         def fits(factor: Expr) -> bool:
-            return is_weight(factor, self.keep) and factor.has(*definition.over)
+            return below and is_weight(factor, self.keep) and factor.has(*definition.over)
 
         masks = frozenset(kind_of(f) for f in Mul.make_args(body) if fits(f))
-        if masks:
-            body, self.masks[definition.target] = into_exponent(body, fits), masks
+        return self._through_lse(definition, into_exponent(body, fits)), masks
+
+    def _through_lse(self, definition: Definition, body: Expr) -> Expr:
         whole = logarithm(body)
         raised = [f for f in Mul.make_args(body) if isinstance(f, exp)]
         if whole is None and len(raised) != 1:
@@ -225,7 +231,6 @@ class LookThrough:
             weighted = exp(exponent - lse) * (rest if whole is None else 1)
             found *= self.new(temporary(weighted, definition.indices, definition.over, "sum", "s",
                                         definition.where))
-        self.made[definition.target] = found
         return found
 
     def _through_logs(self, body: Expr) -> Expr:
@@ -233,8 +238,8 @@ class LookThrough:
         replaced = {}
         for node in postorder(body):
             if isinstance(node, log):
-                inner = {e: self._logged(e, LEVELS) for e in elements_in(node)
-                         if e.tensor in self.logs}
+                inner = {e: self._logged(e, LEVELS) for e in _factors(node.args[0])
+                         if _tensor(e) in self.logs}
                 own: Steps = None if self.steps is None else []
                 read = noted(own, "log of an exponential", node, node.xreplace(inner))
                 candidate = rewrite(read, self.rules, own) if inner else node
@@ -292,6 +297,12 @@ class LookThrough:
 def _atoms(term: Expr) -> list[Expr]:
     """The elements that are factors of a term."""
     return [f for f in Mul.make_args(term) if isinstance(f, (Element, TensorSymbol))]
+
+
+def _below(body: Expr) -> set[Expr]:
+    """The elements that a body divides by, or takes the logarithm of."""
+    return {e for node in postorder(body) if isinstance(node, log) or _is_below(node)
+            for e in elements_in(node)}
 
 
 def _is_below(node: Expr) -> bool:
