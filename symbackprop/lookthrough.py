@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 
 from sympy import Add, Expr, Mul, Piecewise, Pow, Rational, exp, expand_mul, log, tanh
 
-from symbackprop.functions import root, sigmoid
+from symbackprop.functions import Iverson, root, sigmoid
 from symbackprop.indexing import free_indices
 from symbackprop.normal import postorder, temporary
 from symbackprop.notation import Definition, Element, Tensor, TensorSymbol, elements_in
@@ -21,11 +21,13 @@ from symbackprop.rewriting import Rule, Steps, noted, rewrite
 from symbackprop.rules.exponentials import logarithm, turned
 from symbackprop.rules.facts import is_sum_of_squares
 from symbackprop.rules.forms import weight
+from symbackprop.rules.masks import into_exponent, is_weight, kind_of, unbranched
 
 LARGEST = 60
 TRIED = 120
 LEVELS = 3
 Contents = dict[Tensor, tuple[Definition, Expr]]
+Kinds = frozenset[object]
 
 
 @dataclass(slots=True)
@@ -43,7 +45,7 @@ class LookThrough:
     partials: Contents = field(default_factory=dict)
     norms: set[Tensor] = field(default_factory=set)
     lses: set[Tensor] = field(default_factory=set)
-    made: dict[Tensor, Expr] = field(default_factory=dict)
+    made: dict[tuple[Tensor, bool], tuple[Expr, Kinds]] = field(default_factory=dict)
 
     def record(self, definition: Definition) -> None:
         """Remembers what kind of exponential, shift or norm a definition is."""
@@ -57,12 +59,14 @@ class LookThrough:
         if target in self.keep or definition.op not in ("map", "sum") or not (
                 shiftable or self.maps or self.sums or self.logs or body.has(exp, sigmoid, tanh)):
             return
+        if body.has(Piecewise):
+            body = unbranched(body, self.keep)
         if weight(body) <= LARGEST and self._bare(body):
             content = body.xreplace({e: self._at(e, *self.maps[e.tensor])
                                      for e in _factors(body) if _tensor(e) in self.maps})
             if weight(content) <= LARGEST:
                 (self.maps if definition.op == "map" else self.sums)[target] = definition, content
-        elif definition.op == "map" and self._is_logarithmic(body):
+        elif definition.op == "map" and _tensor(body) is None and self._is_logarithmic(body):
             self.logs[target] = definition, body
         elif shiftable and any(
                 len(free_indices(term)) < len(definition.indices) for term in body.args):
@@ -70,9 +74,8 @@ class LookThrough:
 
     def _is_logarithmic(self, body: Expr) -> bool:
         """Whether exponentials or their quotients are factors: then log may lead through it."""
-        return _tensor(body) is None and any(
-            isinstance(node, (exp, sigmoid, tanh)) or _tensor(node) in self.logs
-            for node in _factors(body))
+        return any(isinstance(node, (exp, sigmoid, tanh)) or _tensor(node) in self.logs
+                   for node in _factors(body))
 
     def _record_partial(self, definition: Definition) -> None:
         """What is not finite everywhere, or reads such: no branch may leave it to another line."""
@@ -140,9 +143,10 @@ class LookThrough:
         if bound and weight(body) <= TRIED:
             for chosen in (found, [*found, *more]) if more else (found,):
                 own: Steps = None if self.steps is None else []
-                read = body.xreplace({e: noted(own, "exponentials written out", e,
-                                               self._content(e)) for e in chosen})
-                trial = rewrite(read, self.rules, own)
+                below, masks = _below(body), set[object]()
+                read = body.xreplace({e: noted(own, "exponentials written out", e, self._content(
+                    e, e in below, masks)) for e in chosen})
+                trial = rewrite(self._masked(read, masks, own), self.rules, own)
                 trial = self._all_turned(trial, own)
                 if not any(self._is_open(node) for node in postorder(trial)):
                     self._keep(own)
@@ -150,10 +154,20 @@ class LookThrough:
         return body.func(*(self._through(arg) if isinstance(arg, Expr) else arg
                            for arg in body.args))
 
+    def _masked(self, body: Expr, kinds: set[object], steps: Steps) -> Expr:
+        """The weights of the sums below as part of the exponents, in numerators too."""
+        if not kinds:
+            return body
+        if Iverson in kinds:
+            body = noted(steps, "branch or zero", body, unbranched(body, self.keep))
+        return body.replace(lambda node: isinstance(node, Mul), lambda node: noted(
+            steps, "mask in the exponent", node, into_exponent(
+                node, lambda f: is_weight(f, self.keep) and kind_of(f) in kinds)))
+
     def _all_turned(self, body: Expr, steps: Steps) -> Expr:
         """e^z/(ε + e^lse) is e^(z − lse)/(1 + ε·e^−lse)."""
-        return body.replace(lambda node: isinstance(node, Mul), lambda *factors: noted(
-            steps, "quotient by a sum of exponentials", Mul(*factors), self._turned(Mul(*factors))))
+        return body.replace(lambda node: isinstance(node, Mul), lambda node: noted(
+            steps, "quotient by a sum of exponentials", node, self._turned(node)))
 
     def _keep(self, steps: Steps) -> None:
         """The steps of a trial that is kept."""
@@ -172,21 +186,34 @@ class LookThrough:
             return body
         return body.xreplace(dict(zip(definition.indices, element.indices, strict=True)))
 
-    def _content(self, element: Expr) -> Expr:
+    def _content(self, element: Expr, below: bool, masks: set[object]) -> Expr:
         """What an element of an exponential stands for, sums written exp(lse)."""
         if element.tensor in self.sums:
             definition, body = self.sums[element.tensor]
-            return self._at(element, definition, self._summed(definition, body))
+            key = definition.target, below
+            if key not in self.made:
+                self.made[key] = definition.element, frozenset()
+                self.made[key] = self._summed(definition, body, below)
+            found, kinds = self.made[key]
+            masks |= kinds
+            return self._at(element, definition, found)
         definition, body = {**self.logs, **self.maps}[element.tensor]
-        inner = {e: self._content(e) for e in elements_in(body) if e.tensor in self.sums}
+        divided = _below(body)
+        inner = {e: self._content(e, below or e in divided, masks) for e in elements_in(body)
+                 if e.tensor in self.sums}
         return self._at(element, definition, body.xreplace(inner))
 
-    def _summed(self, definition: Definition, body: Expr) -> Expr:
-        """Σ e^f is exp(lse f), and Σ e^f·g is exp(lse f)·Σ exp(f − lse f)·g."""
-        if definition.target in self.made:
-            return self.made[definition.target]
-        self.made[definition.target] = definition.element
+    def _summed(self, definition: Definition, body: Expr, below: bool) -> tuple[Expr, Kinds]:
+        """Σ e^f is exp(lse f), and Σ e^f·g is exp(lse f)·Σ exp(f − lse f)·g; also masks below."""
         body = rewrite(body, self.rules)
+
+        def fits(factor: Expr) -> bool:
+            return below and is_weight(factor, self.keep) and factor.has(*definition.over)
+
+        masks = frozenset(kind_of(f) for f in Mul.make_args(body) if fits(f))
+        return self._through_lse(definition, into_exponent(body, fits)), masks
+
+    def _through_lse(self, definition: Definition, body: Expr) -> Expr:
         whole = logarithm(body)
         raised = [f for f in Mul.make_args(body) if isinstance(f, exp)]
         if whole is None and len(raised) != 1:
@@ -204,7 +231,6 @@ class LookThrough:
             weighted = exp(exponent - lse) * (rest if whole is None else 1)
             found *= self.new(temporary(weighted, definition.indices, definition.over, "sum", "s",
                                         definition.where))
-        self.made[definition.target] = found
         return found
 
     def _through_logs(self, body: Expr) -> Expr:
@@ -212,12 +238,13 @@ class LookThrough:
         replaced = {}
         for node in postorder(body):
             if isinstance(node, log):
-                inner = {e: self._logged(e, LEVELS) for e in elements_in(node)
-                         if e.tensor in self.logs}
+                inner = {e: self._logged(e, LEVELS) for e in _factors(node.args[0])
+                         if _tensor(e) in self.logs}
                 own: Steps = None if self.steps is None else []
                 read = noted(own, "log of an exponential", node, node.xreplace(inner))
                 candidate = rewrite(read, self.rules, own) if inner else node
-                if all(left.is_number for left in candidate.atoms(log)):
+                if not any(self._is_logarithmic(left.args[0]) or left.args[0].has(
+                        exp, sigmoid, tanh) for left in candidate.atoms(log)):
                     replaced[node] = candidate
                     self._keep(own)
         return body.xreplace(replaced) if replaced else body
@@ -270,6 +297,12 @@ class LookThrough:
 def _atoms(term: Expr) -> list[Expr]:
     """The elements that are factors of a term."""
     return [f for f in Mul.make_args(term) if isinstance(f, (Element, TensorSymbol))]
+
+
+def _below(body: Expr) -> set[Expr]:
+    """The elements that a body divides by, or takes the logarithm of."""
+    return {e for node in postorder(body) if isinstance(node, log) or _is_below(node)
+            for e in elements_in(node)}
 
 
 def _is_below(node: Expr) -> bool:

@@ -152,6 +152,7 @@ class _Pass:
         body = improved.body
         if improved.op in ("map", "sum"):
             body = shortest(body, self.steps)
+            body = rewrite(body, RULES, self.steps) if body != improved.body else body
         body = self._folded(body)
         self.finished.add((improved.op, improved.over, body))
         return replace(improved, body=body)

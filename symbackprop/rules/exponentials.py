@@ -61,7 +61,17 @@ def _log(node: Expr) -> Expr | None:
     if len(node.args) > 1 or not (grows(inside) or any(
             isinstance(f.as_base_exp()[0], sigmoid) for f in Mul.make_args(inside))):
         return None
-    return logarithm(inside)
+    return logarithm(inside) or _log_of_factors(inside)
+
+
+def _log_of_factors(product: Expr) -> Expr | None:
+    """log(a·e^t) = log a + t for an a of any sign: either side exists only where a > 0."""
+    known = {f: part for f in Mul.make_args(product) if (part := logarithm(f)) is not None}
+    rest = Mul(*(f for f in Mul.make_args(product) if f not in known))
+    if not known or rest == product:
+        return None
+    whole = -log(rest.args[0]) if isinstance(rest, Pow) and rest.args[1] == -1 else log(rest)
+    return whole + Add(*known.values())
 
 
 def _log1p(node: Expr) -> Expr | None:
@@ -114,9 +124,10 @@ def turned(node: Expr, fits: Callable[[Expr, Expr, Expr], bool]) -> Expr | None:
 
 def _quotient(node: Expr) -> Expr | None:
     def cancels(d: Expr, u: Expr, power: Expr) -> bool:
-        terms = set(Add.make_args(d))
-        return (terms <= {*Add.make_args(u)} or len(Add.make_args(d - u)) < len(terms)
-                or d == power * u)
+        terms, left = set(Add.make_args(d)), set(Add.make_args(d - u))
+        shorter = len(left) < len(terms) and not all(  # z − lse is safe, and stays
+            term.could_extract_minus_sign() for term in terms - left)
+        return terms <= {*Add.make_args(u)} or shorter or d == power * u
 
     return turned(node, cancels)
 

@@ -11,7 +11,7 @@ from symbackprop.functions import Iverson, log1p, root, xlogy
 from symbackprop.notation import Element
 from symbackprop.rewriting import Hole, Rule
 
-t, a = Hole("t"), Hole("a")
+t, a, b = Hole("t"), Hole("a"), Hole("b")
 
 
 def _root(node: Expr) -> Expr | None:
@@ -30,6 +30,19 @@ def _is_square(term: Expr) -> bool:
     factors = Mul.make_args(rest)
     return bool(number > 0) and rest != 1 and all(
         isinstance(f, Pow) and f.args[1].is_even and f.args[1] > 0 for f in factors)
+
+
+def _log_in_bracket(product: Expr) -> Expr | None:
+    """t·(log(a·t) + b) = xlogy(t, a·t) + t·b, and so for −log(a·t)."""
+    for total in product.args:
+        for term in total.args if isinstance(total, Add) else ():
+            logs = [f for f in Mul.make_args(term) if isinstance(f, log) and len(f.args) == 1]
+            inside = Mul.make_args(logs[0].args[0]) if len(logs) == 1 else ()
+            shared = [f for f in product.args if f in inside and not f.is_number]
+            if shared:
+                outside, safe = product / total, xlogy(shared[0], logs[0].args[0])
+                return outside * (total - term) + outside / shared[0] * (term / logs[0]) * safe
+    return None
 
 
 def _idempotent(node: Expr) -> Expr | None:
@@ -64,6 +77,9 @@ FACTS: tuple[Rule, ...] = (
     Rule("x log of a multiple of x", t * log(t * a), xlogy(t, t * a),
          "lim t·log(a·t) = 0 at 0, where left is 0·(−∞)",
          when=lambda found: not found[t].is_number, domain=(0.1, 3.0)),
+    Rule("x log x in a bracket", t * (log(t * a) + b), xlogy(t, t * a) + t * b,
+         "t·(log u + b) = t·log u + t·b; lim t·log(a·t) = 0 at 0, where left is 0·(−∞)",
+         domain=(0.1, 3.0), by=_log_in_bracket),
     Rule("complement's x log x", (1 + t) * log1p(t), xlogy(1 + t, 1 + t),
          "lim (1 + t)·log(1 + t) = 0 at −1, where left is 0·(−∞)",
          domain=(-0.9, 3.0)),

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from math import gcd
 
-from sympy import Add, Expr, Idx, Integer, Mul, Number, Pow, Rational, expand_mul, sign
+from sympy import Add, Expr, Idx, Integer, Mul, Number, Pow, Rational, exp, expand_mul, sign
 
 from symbackprop.normal import postorder
 from symbackprop.notation import Element, TensorSymbol
@@ -84,6 +84,43 @@ def _quotients_cancelled(body: Expr) -> Expr | None:
                     break
         new[node] = current
     return new[body]
+
+
+def _common_denominator(body: Expr) -> Expr | None:
+    """a/s + b/s² → (a·s + b)/s² for a sum s, multiplied out: there a·s may meet b."""
+    return body.replace(lambda node: isinstance(node, Add), _over_one) if any(
+        isinstance(node, Add) and _denominators(node) for node in postorder(body)) else None
+
+
+def _denominators(total: Expr) -> list[Expr]:
+    """The sums that some terms are divided by more often than others."""
+    powers = [{f.args[0]: f.args[1] for f in Mul.make_args(term) if isinstance(f, Pow)
+               and isinstance(f.args[0], Add) and f.args[1].is_negative
+               and not f.args[0].has(exp)} for term in total.args]
+    bases = dict.fromkeys(base for found in powers for base in found)
+    return [base for base in bases if len({found.get(base) for found in powers}) > 1]
+
+
+def _over_one(total: Expr) -> Expr:
+    for base in _denominators(total):
+        below = min(f.args[1] for term in total.args for f in Mul.make_args(term)
+                    if isinstance(f, Pow) and f.args[0] == base and f.args[1].is_Number)
+        over = Add(*(_multiplied(term, base, -below) for term in total.args))
+        return base**below * expand_mul(over)
+    return total
+
+
+def _multiplied(term: Expr, base: Expr, power: Expr) -> Expr:
+    """term·base^power, a positive whole power that is left multiplied out."""
+    number, other = 0 * power, []
+    for factor in Mul.make_args(term):
+        if isinstance(factor, Pow) and factor.args[0] == base:
+            number += factor.args[1]
+        elif factor == base:
+            number += 1
+        else:
+            other.append(factor)
+    return Mul(*other, base ** (number + power))
 
 
 def weight(expr: Expr) -> int:
@@ -209,7 +246,10 @@ COLLECTED: tuple[Rule, ...] = (
 SHORTENING: tuple[Rule, ...] = (
     Rule("quotients cancelled", (a / t + b) * t, a + b * t, "t·(1/t) = 1 where the left exists",
          domain=(0.5, 3.0), by=_quotients_cancelled),
+    Rule("common denominator", a / (a + b) - b**2 / (a + b)**2 - a**2 / (a + b)**2,
+         (a * b - b**2) / (a + b)**2, "a/s = a·s/s²", domain=(0.5, 3.0), by=_common_denominator),
     Rule("multiplied out", (a + b) * t - a * t, b * t, "the distributive law",
          by=_multiplied_out),
 )
-TRIED: tuple[tuple[Sequence[Rule], Rule], ...] = (((), SHORTENING[0]), (COMPLEMENT, SHORTENING[1]))
+TRIED: tuple[tuple[Sequence[Rule], Rule], ...] = (
+    ((), SHORTENING[0]), ((), SHORTENING[1]), (COMPLEMENT, SHORTENING[2]))
