@@ -74,6 +74,23 @@ def _reads(definition: Definition, name: str) -> bool:
     return any(part.has(sb.size(name)) for part in parts)
 
 
+def check_values(*seed: int) -> None:
+    """The values of a declared program are those of JAX, and those in 50 digits."""
+    case = random_case(*seed, layers=None)
+    inputs, tensors = list(case.values), [d.target for d in case.program]
+    run = jax_oracle.forward(case.program, case.sizes)
+
+    def theirs(arrays: list[np.ndarray]) -> list[np.ndarray]:
+        found = run(dict(zip(inputs, arrays, strict=True)))
+        return [found[tensor] for tensor in tensors]
+
+    arrays = list(case.values.values())
+    ours, truth = evaluated(case.program, tensors, case), of_jax(theirs, arrays)
+    exact = evaluated(case.program, tensors, case, DIGITS)
+    for expected in (list(map(np.asarray, theirs(arrays))), exact):
+        agree(ours, expected, 1e-12, truth, lambda: exact, f"{case}\nrelative error")
+
+
 def check_gradients(*seed: int) -> float:
     """The error of the derived gradients, by the interpreter; asserts that it is small."""
     case = random_case(*seed, layers=None)
