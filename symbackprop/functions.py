@@ -138,7 +138,7 @@ class Iverson(RealFunction):
 def _power(node: Expr, k: int) -> Expr:
     base, exponent = node.args
     if k == 1:
-        return node * log(base)
+        return node * log(base) if base.is_positive else xlogy(node, base)  # 0 where 0^e is 0
     return exponent * base ** (exponent - 1)
 
 

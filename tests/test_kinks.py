@@ -153,3 +153,30 @@ def test_array_notation_has_the_same_kinks():
         np.testing.assert_allclose(value(d[x], x=X), expected)
     d = sb.derive(x.max())
     np.testing.assert_allclose(value(d[x], x=[1, 1, 0]), [0.5, 0.5, 0])
+
+
+def power_of_zero():
+    """w^b, and values of w and b with a zero among the bases."""
+    w, b = sb.parameter("w", i), sb.parameter("b", i)
+    return w[i]**b[i], b, {"w": np.array([0.0, 1, 2]), "b": np.array([2.0, 2, 0.5])}
+
+
+@pytest.mark.parametrize("named", [False, True])
+def test_a_power_of_zero_has_the_derivative_zero_by_its_exponent(named):
+    power, b, given = power_of_zero()
+    if named:
+        power = sb.define("h", (i,), power)[i]
+    slope = sb.derive(sb.define("L", (), Sum(power**2/2, i))).gradient(b)
+    expected = [0, 0, 2*np.log(2)]
+    np.testing.assert_allclose(value(slope, **given), expected, rtol=1e-14)
+    np.testing.assert_allclose(sb.compile([slope], dtype="float64")(**given), [expected], 1e-12)
+
+
+def test_a_power_of_zero_has_the_second_derivative_zero_by_its_exponent():
+    power, b, given = power_of_zero()
+    slope = sb.derive(sb.define("L", (), Sum(power, i))).gradient(b)
+    total = sb.define("S", (), Sum(slope.at(i), i))
+    curvature = sb.derive(total, [b]).gradient(b)
+    expected = [0, 0, 2**0.5*np.log(2)**2]
+    np.testing.assert_allclose(value(curvature, **given), expected, rtol=1e-14)
+    np.testing.assert_allclose(sb.compile([curvature], dtype="float64")(**given), [expected], 1e-12)

@@ -128,6 +128,8 @@ DISGUISES = [
     (a * sqrt(s**2 + 3 * t**4), a * root(s**2 + 3 * t**4)),
     (2 * a * log(a), 2 * xlogy(a, a)),
     (log(b / s) * b, xlogy(b, b / s)),
+    (2 * t**2 * log(t), 2 * xlogy(t**2, t)), (log(t)**2 * t**s, xlogy(xlogy(t**s, t), t)),
+    (log(t) * xlogy(s, t), xlogy(xlogy(s, t), t)),
     ((1 - s) * log(1 - s), xlogy(1 - s, 1 - s)),
     (a * Iverson(s > 0) ** 3, a * Iverson(s > 0)),
 ]
@@ -162,7 +164,8 @@ NEAR_MISSES = [
     exp(softplus(t)), exp(softplus(t) / 2), exp(t) * (exp(t) + a), exp(t) * (exp(-s) + a),
     exp(t) * (1 + a + b), exp(t) * sigmoid(logaddexp(t, s)), logaddexp(t, s) - a,
     logaddexp(t, s) + t, logaddexp(t, s) - 2 * t, sqrt(t**2 + 1), sqrt(t**2 + s), sqrt(t**2 - s**2),
-    (t**2 + s**2) ** 2, 1 / sqrt(t**2 + s**2), t * log(s), t**2 * log(t), t * log(2 + s),
+    (t**2 + s**2) ** 2, 1 / sqrt(t**2 + s**2), t * log(s), t**2 * log(s), t * log(2 + s),
+    log(t) / t, (1 + t**2)**s * log1p(t**2), 2**t * log(t),
     (1 + s) * log1p(t), t**2, Iverson(t > 0) * t**2, 1 / Iverson(t > 0),
 ]
 

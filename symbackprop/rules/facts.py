@@ -52,6 +52,30 @@ def _idempotent(node: Expr) -> Expr | None:
     return base if bit and power.is_number and power.is_positive else None
 
 
+def _vanishing(node: Expr) -> Expr | None:
+    """f·log(t)^n = xlogy(… xlogy(f, t) …, t) for a factor f that is 0 where t is 0."""
+    for factor in node.args:
+        base, times = factor.as_base_exp()
+        if not (isinstance(base, log) and times.is_Integer and times > 0):
+            continue
+        inside = base.args[0]
+        for f in node.args if not (inside.is_number or inside.is_positive) else ():
+            if _vanishes_with(f, inside):
+                made = f
+                for _ in range(int(times)):
+                    made = xlogy(made, inside)
+                return Mul(made, *(other for other in node.args if other not in (f, factor)))
+    return None
+
+
+def _vanishes_with(factor: Expr, t: Expr) -> bool:
+    """Whether a factor is t^a, where a may be positive, or has been found to vanish with t."""
+    if isinstance(factor, xlogy):
+        return bool(factor.args[1] == t)
+    base, power = factor.as_base_exp()
+    return bool(base == t) and not power.is_nonpositive
+
+
 def ordered(element: Expr, letters: Sequence[Idx]) -> Expr:
     """A[i, j] and A[j, i] of a symmetric tensor as one access, in the order of these letters."""
 
@@ -80,6 +104,9 @@ FACTS: tuple[Rule, ...] = (
     Rule("x log x in a bracket", t * (log(t * a) + b), xlogy(t, t * a) + t * b,
          "t·(log u + b) = t·log u + t·b; lim t·log(a·t) = 0 at 0, where left is 0·(−∞)",
          domain=(0.1, 3.0), by=_log_in_bracket),
+    Rule("x to a power log x", t**a * log(t), xlogy(t**a, t),
+         "lim t^a·log t = 0 at 0 for a > 0, where left is 0·(−∞)", domain=(0.1, 3.0),
+         by=_vanishing, needs=frozenset([log])),
     Rule("complement's x log x", (1 + t) * log1p(t), xlogy(1 + t, 1 + t),
          "lim (1 + t)·log(1 + t) = 0 at −1, where left is 0·(−∞)",
          domain=(-0.9, 3.0)),

@@ -54,22 +54,41 @@ def forward(program: Program, sizes: dict[str, int], dtype=jnp.float64):
 def gradients(program: Program, loss: Tensor, wrt: list[Tensor], values: dict[Tensor, np.ndarray],
               sizes: dict[str, int], dtype=jnp.float64) -> list[np.ndarray]:
     """[loss, gradient by each tensor] as NumPy arrays."""
+    function, chosen = value_and_gradients(program, loss, wrt, values, sizes, dtype)
+    return [np.asarray(found) for found in jax.jit(function)(chosen)]
+
+
+def value_and_gradients(program: Program, loss: Tensor, wrt: list[Tensor],
+                        values: dict[Tensor, np.ndarray], sizes: dict[str, int],
+                        dtype=jnp.float64):
+    """A function of the tensors differentiated by -> [loss, gradients], and their values."""
     run = forward(program, sizes, dtype)
 
     def scalar(chosen):
         return run({**values, **dict(zip(wrt, chosen, strict=True))})[loss]
 
-    chosen = [jnp.asarray(values[tensor], dtype) for tensor in wrt]
-    value, found = jax.jit(jax.value_and_grad(scalar))(chosen)
-    return [np.asarray(value), *map(np.asarray, found)]
+    def function(chosen):
+        value, found = jax.value_and_grad(scalar)(chosen)
+        return [value, *found]
+
+    return function, [jnp.asarray(values[tensor], dtype) for tensor in wrt]
 
 
-def hessian(program: Program, loss: Tensor, by: Tensor, values: dict[Tensor, np.ndarray],
-            sizes: dict[str, int]) -> np.ndarray:
-    """The second derivatives of a loss by one tensor, of shape (*shape, *shape)."""
+def norm_of_gradient(program: Program, loss: Tensor, by: Tensor, values: dict[Tensor, np.ndarray],
+                     sizes: dict[str, int]):
+    """A function of w -> [the derivative 2·H·∂L/∂w of |∂L/∂w|², the Hessian H], and the value of w.
+
+    H has the shape (*shape, *shape).
+    """
     run = forward(program, sizes)
-    return np.asarray(jax.jit(jax.hessian(lambda value: run({**values, by: value})[loss]))(
-        jnp.asarray(values[by], jnp.float64)))
+    slope = jax.grad(lambda value: run({**values, by: value})[loss])
+    curvature = jax.hessian(lambda value: run({**values, by: value})[loss])
+
+    def function(value):
+        second = curvature(value)
+        return [2*jnp.tensordot(second, slope(value), axes=value.ndim), second]
+
+    return function, jnp.asarray(values[by], jnp.float64)
 
 
 def _defined(definition: Definition, arrays, sizes, dtype):

@@ -183,6 +183,8 @@ class Expressions:
         if self.chance(0.2) and len(others) > 1 and len(scope) < 3:
             over += [self.pick(i for i in others if i != over[0])]
         body = self.expression((*scope, *over), depth - 1)
+        if body.free_symbols <= {*over}:  # SymPy's Max refuses a double sum that is a number
+            over = over[:1]
         limits: list = list(over)
         index, length = over[0], extent(over[0])
         if length.is_Integer and self.chance(0.15):
