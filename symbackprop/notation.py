@@ -278,7 +278,7 @@ def elements_in(expr: Basic) -> list[Expr]:
             stack.extend(reversed(node.args[1:]))
         elif isinstance(node, TensorSymbol):
             found[node] = None
-        else:
+        elif not isinstance(node, Idx):
             stack.extend(reversed(node.args))
     return list(found)
 
