@@ -88,8 +88,15 @@ def _real(tensor: Tensor, value: Any, name: str) -> np.ndarray:
     if array.dtype.kind not in "biuf":
         found = _KINDS.get(array.dtype.kind, str(array.dtype))
         raise InputError(f"{_described(tensor, name)}: expected real numbers, found {found} "
-                         f"(dtype {array.dtype}); convert them first, e.g. X.astype(float)")
+                         f"(dtype {array.dtype}); convert them first, e.g. {_remedy(value)}")
     return array
+
+
+def _remedy(value: Any) -> str:
+    """What makes an array of real numbers of this value."""
+    if hasattr(value, "toarray"):  # a sparse matrix of SciPy
+        return "X.toarray()"
+    return "np.array(list(X))" if hasattr(value, "__next__") else "X.astype(float)"
 
 
 def _check_shape(tensor: Tensor, array: np.ndarray, name: str, sizes: Sizes) -> None:

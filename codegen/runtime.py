@@ -64,7 +64,10 @@ class Executable:
         """Where the generated module lies."""
         return self._function.path
 
-    def __call__(self, /, **values: Any) -> Any:
+    def __call__(self, /, *unnamed: Any, **values: Any) -> Any:
+        if unnamed:
+            named = ", ".join(f"{name}=…" for name in self._inputs)
+            raise InputError(f"arrays are given by name: f({named})")
         sizes, arrays = self._checked(values)
         results = {a.subject: self._result(a.subject, sizes) for a in self._module.arguments
                    if a.kind == "output" and isinstance(a.subject, Tensor)}
@@ -117,7 +120,7 @@ class Executable:
             case "size", Symbol() as size:
                 return sizes[size]
             case "scalar", Tensor() as tensor:
-                return arrays[tensor]
+                return arrays[tensor][()]
             case "array", Tensor() as tensor:
                 return arrays[tensor]
             case "output", Tensor() as tensor:

@@ -174,11 +174,12 @@ class Array(Tensor):
             f"{self._indexed} inside sb.define, or the function of sb, e.g. sb.exp for sympy.exp"
         )
 
-    def _compared(self, _: Any) -> NoReturn:
-        raise DeclarationError(f"{self._spoken} cannot be compared as a whole; compare entries, "
-                               f"e.g. sb.Iverson({self._indexed} > 0)")
+    def _entries_only(self, *_: Any) -> NoReturn:
+        raise DeclarationError(f"{self._spoken} cannot be compared as a whole, nor rounded; take "
+                               f"its entries, e.g. sb.Iverson({self._indexed} > 0) in sb.define")
 
-    __lt__ = __le__ = __gt__ = __ge__ = _compared
+    __lt__ = __le__ = __gt__ = __ge__ = __mod__ = __floordiv__ = __divmod__ = _entries_only
+    __rmod__ = __rfloordiv__ = __rdivmod__ = __round__ = __floor__ = __ceil__ = _entries_only
 
     def __bool__(self) -> bool:
         raise DeclarationError(f"{self._spoken} is a tensor of symbols, neither true nor false")

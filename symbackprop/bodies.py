@@ -38,7 +38,7 @@ from sympy.matrices.expressions.matexpr import MatrixElement
 
 from symbackprop.bounds import Interval, at_least_zero, bounds
 from symbackprop.errors import ProgramError
-from symbackprop.indexing import bound_indices
+from symbackprop.indexing import bound_indices, free_indices
 from symbackprop.notation import Definition, Element, Reduction, Tensor, TensorSymbol, extent
 from symbackprop.penalties import Pending
 
@@ -104,6 +104,7 @@ def _visit(
             _check_element(node, dict(ranges), definition, findings)
             yield from ((index, ranges) for index in node.indices)
         case Sum() | Reduction():
+            _check_lifted(node, definition)
             yield node.args[0], _bound_here(node, ranges, definition, findings)
         case Piecewise():
             if node.args[-1].args[1] != S.true:
@@ -179,6 +180,20 @@ def _bound_here(
             del inner[other]
         inner[index] = _limits(index, limit, definition, findings)
     return tuple(inner.items())
+
+
+def _check_lifted(node: Expr, definition: Definition) -> None:
+    """SymPy moves a Piecewise out of inner sums, past the very index that its condition reads."""
+    pieces = node.args[0]
+    if not isinstance(pieces, Piecewise):
+        return
+    inner = {i for value, _ in pieces.args for part in value.atoms(Sum, Reduction)
+             for i in bound_indices(part)} - set(bound_indices(node))
+    for index in (i for _, condition in pieces.args for i in free_indices(condition)):
+        if index in inner:
+            fail(definition, "SymPy has moved a Piecewise out of the inner sum over "
+                 f"{index}, which its condition reads", "give the inner sum a name: s = "
+                 f"sb.define('s', (…), Sum(Piecewise(…), {index})), and write s[…] in its place")
 
 
 def _limits(

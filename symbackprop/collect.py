@@ -39,7 +39,7 @@ def output_tensor(output: Any) -> Tensor:
     """The tensor of an output; an expression of rank-0 tensors becomes one, called L."""
     if isinstance(output, (Tensor, TensorSymbol)):
         return tensor_of(output)
-    expr = scalar(output, "program(…)")
+    expr = scalar(output, "program(…)", ", nor a tensor; write tensors, e.g. [L, d[W1]]")
     for index in free_indices(expr):
         raise DeclarationError(
             f"program(…): {expr} has the free index {index}: it is an entry of a tensor, not a "

@@ -167,13 +167,14 @@ def tensor_of(given: Any, what: str = "this") -> Tensor:
                            "sb.define")
 
 
-def scalar(body: Any, what: str) -> Expr:
+def scalar(body: Any, what: str, remedy: str = "") -> Expr:
     """The body as a SymPy expression, or an error that says what to write."""
     if isinstance(body, Tensor):
         raise DeclarationError(f"{what}: the tensor {body.name or body.hint} stands without "
                                f"indices; write {body.name or body.hint}{list(body.letters)}")
     if not is_scalar(body):
-        raise DeclarationError(f"{what}: {body!r} is not a scalar SymPy expression")
+        shown = repr(body) if len(repr(body)) < 80 else f"a {type(body).__name__}"
+        raise DeclarationError(f"{what}: {shown} is not a scalar SymPy expression{remedy}")
     return scalar_operand(body)
 
 

@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
-from sympy import Basic, Idx, Sum
+from sympy import Basic, Idx, Piecewise, Sum
 
 from symbackprop.indexing import bound_indices, replace_indices
 from symbackprop.notation import Definition, Element, Reduction, Tensor, TensorSymbol
@@ -43,7 +43,7 @@ def fold(definitions: Sequence[Definition], keep: Iterable[Tensor] = ()) -> tupl
                 continue
             extra = _nodes(made.body)
             most = _MOST_NODES if definition.indices else _MOST_NODES_OF_SCALARS
-            if size + extra > most or _binds(made.body, element):
+            if size + extra > most or _binds(made.body, element) or _lifts(made.body, body):
                 continue
             indices = element.indices if isinstance(element, Element) else ()
             mapping = dict(zip(made.indices, indices, strict=True))
@@ -106,6 +106,22 @@ def _binds(body: Basic, element: Element | TensorSymbol) -> bool:
     letters = {str(index) for index in element.args[1:]}
     sums = body.atoms(Sum) | body.atoms(Reduction)
     return any(str(index) in letters for node in sums for index in bound_indices(node))
+
+
+def _lifts(inner: Basic, outer: Basic) -> bool:
+    """Whether SymPy would move a Piecewise out of a sum within a sum, which changes its meaning."""
+    return inner.has(Piecewise) and _depth(inner) + _depth(outer) > 1
+
+
+def _depth(body: Basic) -> int:
+    """How many sums and maxima stand within each other."""
+    deepest, stack = 0, [(body, 0)]
+    while stack:
+        node, depth = stack.pop()
+        depth += isinstance(node, (Sum, Reduction))
+        deepest = max(deepest, depth)
+        stack.extend((arg, depth) for arg in node.args)
+    return deepest
 
 
 def _nodes(body: Basic) -> int:

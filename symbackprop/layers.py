@@ -61,7 +61,8 @@ def _affine(x: Array, width: Expr, bias: bool) -> Array:
     weight = Array(None, (x.axes[-1], width), (i, j), "parameter", hint="W", where=place)
     body = Sum(read(x, letters) * weight[i, j], i)
     if bias:
-        body += Array(None, (width,), (j,), "parameter", hint="b", where=place)[j]
+        body += Array(None, (width,), (j,), "parameter", hint="b", where=place,
+                      beside=weight)[j]
     affine: Array = made((*batch, j), body, "z")
     return affine
 

@@ -141,7 +141,7 @@ class Tensor:
 
     Compared by identity.  `definition` is None for data, parameters, hypers, states, and is set
     once for an intermediate.  A tensor without a name is named per program, from its `hint`:
-    numbered h1, h2, … or, if not `numbered`, L, L_2, L_3, …
+    numbered h1, h2, … or, if not `numbered`, L, L_2, L_3, …; b2 if it stands `beside` W2.
     """
 
     name: str | None
@@ -155,6 +155,7 @@ class Tensor:
     default: float | None = None
     definition: Definition | None = None
     trainable: bool = True
+    beside: Tensor | None = None
     serial: int = field(default_factory=lambda: next(_serials))
     symbol: TensorSymbol = field(init=False)
 
@@ -243,7 +244,9 @@ class Program:
                 counter = counters.setdefault(tensor.hint, itertools.count(first))
                 bare = iter(() if tensor.numbered else (tensor.hint,))
                 stem = tensor.hint if tensor.numbered else f"{tensor.hint}_"
-                tried = itertools.chain(bare, (f"{stem}{i}" for i in counter))
+                pair = tensor.beside if tensor.beside in names else None
+                own = iter(() if pair is None else (names[pair].replace(pair.hint, stem, 1),))
+                tried = itertools.chain(own, bare, (f"{stem}{i}" for i in counter))
                 names[tensor] = next(name for name in tried if name not in taken)
                 taken.add(names[tensor])
         return names
@@ -275,7 +278,7 @@ def elements_in(expr: Basic) -> list[Expr]:
             stack.extend(reversed(node.args[1:]))
         elif isinstance(node, TensorSymbol):
             found[node] = None
-        else:
+        elif not isinstance(node, Idx):
             stack.extend(reversed(node.args))
     return list(found)
 
@@ -287,4 +290,7 @@ def tensors_in(expr: Basic) -> list[Tensor]:
 
 def extent(index: Idx) -> Expr:
     """The number of values of an index, e.g. 64 for Idx("i", 64)."""
+    if index.upper is None or index.lower is None:
+        raise DeclarationError(f"the index {index} has no extent; make it with "
+                               f"sb.indices({str(index)!r}, extent)")
     return index.upper - index.lower + 1

@@ -41,6 +41,12 @@ class Pending(Symbol):  # type: ignore[misc]
     def _hashable_content(self) -> tuple[Any, ...]:
         return (*Symbol._hashable_content(self), self.serial)
 
+    def __copy__(self) -> Pending:
+        return self  # an atom: no other one means the same penalty
+
+    def __deepcopy__(self, memo: object) -> Pending:
+        return self
+
     def sort_key(self, order: Any = None) -> Any:
         """By serial: two penalties never stand in the order of a hash."""
         kind, (count, names), coefficient, exponent = super().sort_key(order)

@@ -249,6 +249,8 @@ REFUSED: list[tuple[Callable[[], Any], str]] = [
     (lambda: sympy.Function("f")(W), "W is a whole tensor"),
     (lambda: a < W, r"sb.Iverson\(W\[i, j\] > 0\)"),
     (lambda: W >= 1, "cannot be compared as a whole"),
+    (lambda: 2 % W, r"nor rounded; take its entries, e.g. sb.Iverson\(W\[i, j\] > 0\)"),
+    (lambda: round(W // 2), "nor rounded"),
     (lambda: bool(W), "neither true nor false"),
     (lambda: len(X), "N entries, known in a call only"),
     (lambda: list(W), "cannot be looped over"),

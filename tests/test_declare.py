@@ -159,6 +159,9 @@ REFUSED: list[tuple[Any, str]] = [
     (lambda: sb.Maximum(x[n, i], Symbol("i")), "runs over indices made by sb.indices"),
     (lambda: sb.Minimum(x[n, i]), "runs over indices made by sb.indices"),
     (lambda: sb.program(x[n, i]), r"x\[n, i\] has the free index n"),
+    (lambda: sb.data("x", sympy.Idx("q")), r"q has no extent; make it with sb.indices\('q', "),
+    (lambda: sb.define("h", sympy.Idx("q"), x[n, 0]), "q has no extent"),
+    (lambda: sb.program(sb.program((x + 1).sum())), "a Program is not a scalar .* write tensors"),
     (lambda: sb.program("L"), "is not a scalar SymPy expression"),
     (lambda: sb.program((x + 1).sum())["h"], "this program has no tensor 'h'; it has x, L"),
 ]

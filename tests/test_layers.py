@@ -8,6 +8,7 @@ import sympy
 from scipy import special
 
 import symbackprop as sb
+from symbackprop.arrays import mapped
 from symbackprop.errors import DeclarationError
 from symbackprop.interpreter import evaluate
 
@@ -71,6 +72,14 @@ def test_a_layer_without_bias_makes_weights_only() -> None:
     assert [program.names[t] for t in program.inputs] == ["x", "W1"]
 
 
+def test_a_bias_has_the_number_of_its_weights_also_after_a_layer_without_one() -> None:
+    h = sb.layers.dense(sb.data("x", N, 4), 3, "tanh", bias=False)
+    program = sb.program(sb.layers.dense(sb.layers.dense(h, 3), 2))
+    assert [program.names[t] for t in program.inputs] == ["x", "W1", "W2", "b2", "W3", "b3"]
+    taken = sb.program((sb.layers.dense(h, 2) + sb.parameter("b2", 2)).sum())
+    assert [taken.names[t] for t in taken.inputs] == ["x", "W1", "W2", "b1", "b2"]
+
+
 def test_twenty_layers_never_run_out_of_letters() -> None:
     h = sb.data("x", N, 4)
     for _ in range(20):
@@ -84,6 +93,18 @@ def test_leading_axes_are_kept_and_widths_may_be_sizes() -> None:
     assert sb.layers.dense(x, 3, "relu").shape == (N, 7, 3)
     assert sb.layers.dense(x, width, "relu").shape == (N, 7, width)
     assert sb.layers.dense(sb.data("v", 4), np.int64(3)).shape == (3,)
+
+
+def test_an_activation_in_cases_keeps_its_cases_inside_of_sums_of_sums() -> None:
+    x, W = sb.data("x", N, 4), sb.parameter("W", 4, 3)
+    cases = mapped(lambda t: sympy.Piecewise((t, t > 0), (sympy.exp(t) - 1, True)), x @ W)
+    rng = np.random.default_rng(0)
+    given = {"x": rng.normal(size=(5, 4)), "W": rng.normal(size=(4, 3))}
+    z = given["x"] @ given["W"]
+    expected = (np.where(z > 0, z, np.expm1(z)).sum(axis=1)**2).sum()
+    program = sb.program((cases.sum(axis=1)**2).sum())
+    sb.verify(program)
+    np.testing.assert_allclose(sb.evaluate(program, given)[program.outputs[0]], expected)
 
 
 def test_a_learned_slope_is_one_more_parameter() -> None:

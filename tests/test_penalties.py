@@ -1,5 +1,6 @@
 """A penalty is λ Σ f(w) over the tensors it names, or over all weights and no biases."""
 
+import copy
 from typing import Any
 
 import numpy as np
@@ -69,6 +70,12 @@ def test_hypers_of_several_penalties_have_names_of_their_own() -> None:
     names = [program.names[t] for t in program.inputs if t.role == "hyper"]
     assert len(set(names)) == 3
     assert all(name.startswith("lam") for name in names)
+
+
+def test_a_loss_with_a_penalty_has_deep_copies() -> None:
+    loss = network() + sb.penalties.l2(0.5)
+    assert copy.deepcopy(loss) == loss
+    assert str(sb.program(copy.copy(loss))) == str(sb.program(loss))
 
 
 def test_a_hyper_of_the_user_is_kept() -> None:

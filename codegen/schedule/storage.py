@@ -1,6 +1,6 @@
 """allocate(kernel): where every tensor lives; memory is used again as soon as it is free.
 
-    inputs       the caller's arrays; hypers are scalars
+    inputs       the caller's arrays; hypers, and numbers that no step updates, are scalars
     outputs      fresh arrays of the caller
     rank 0       local variables
     next values  in the array of the tensor that they replace, if the definition reads that tensor
@@ -32,7 +32,8 @@ def allocate(kernel: Kernel) -> Kernel:
     copies = tuple(_copy(old, new) for old, new in program.updates
                    if overwritten.get(new) is not old)
     kernel = replace(kernel, stages=(*kernel.stages, *copies))
-    buffers = [Buffer(t, "scalar" if t.role == "hyper" else "argument") for t in inputs(program)]
+    buffers = [Buffer(t, "scalar" if is_number(t, program) else "argument")
+               for t in inputs(program)]
     buffers += [Buffer(new, "next", home=old) for new, old in overwritten.items()]
     known = {buffer.tensor for buffer in buffers}
     slots = _Slots(last_reads(kernel))
@@ -56,6 +57,12 @@ def inputs(program: Program) -> tuple[Tensor, ...]:
     """What the caller gives: what is read and not defined, and what is updated."""
     found = dict.fromkeys((*program.inputs, *(old for old, _ in program.updates)))
     return tuple(sorted(found, key=lambda tensor: tensor.serial))
+
+
+def is_number(tensor: Tensor, program: Program) -> bool:
+    """Whether an input is passed by value: reading w[()] costs Numba's compiler more than w."""
+    return tensor.role == "hyper" or (
+        not tensor.rank and not program.updates and not tensor.has_fact("label"))
 
 
 def last_reads(kernel: Kernel) -> dict[Tensor, int]:

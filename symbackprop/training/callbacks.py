@@ -19,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from symbackprop.errors import TrainingError
+from symbackprop.training.signatures import accepts
 
 __all__ = ["Callback", "EarlyStopping", "Epoch"]
 
@@ -146,6 +147,10 @@ def as_callbacks(given: object) -> tuple[Callback, ...]:
                                 f"write {callback.__name__}()")
         if all(hasattr(callback, moment) for moment in ("start", "after", "finish")):
             found.append(cast(Callback, callback))
+        elif callable(callback) and not accepts(callback, 1):
+            name = getattr(callback, "__name__", type(callback).__name__)
+            raise TrainingError(f"callbacks: {name} does not take one argument; a callback is a "
+                                "function of an Epoch: its number, values and parameters")
         elif callable(callback):
             found.append(Call(callback))
         else:

@@ -2,7 +2,7 @@
 
     Model      ::= {format, version, dtype, hypers, table, tensors, definitions,
                     inputs, targets, outputs, loss}                       JSON, in the metadata
-    Tensor     ::= {name, hint, numbered, role, axes, letters, facts, default, trainable}
+    Tensor     ::= {name, hint, numbered, role, axes, letters, facts, default, trainable, beside}
     Definition ::= [target, [index ...], body, [index ...] over, op]
 
 Tensors are numbers of entries in `tensors`, expressions numbers of nodes in `table`, whose grammar
@@ -33,7 +33,7 @@ from symbackprop.notation import Definition, Fact, Op, Role, Tensor
 from symbackprop.training.expressions import Reader, Writer
 from symbackprop.training.network import Network, described
 
-__all__ = ["Saved", "load", "save"]
+__all__ = ["NotWrittenError", "Saved", "load", "save"]
 
 FORMAT = "symbackprop-model"
 VERSION = 1
@@ -50,28 +50,43 @@ class Saved:
     hypers: dict[str, float]
 
 
+class NotWrittenError(InputError, OSError):
+    """A path that no file can be written to; an OSError too, as one expects of files."""
+
+
 def save(path: str | PathLike[str], network: Network, dtype: str,
          parameters: Mapping[str, NDArray[Any]], hypers: Mapping[str, float | None]) -> None:
-    """Write the file in one go: whoever reads it meets the old one or the new one."""
+    """Write the file in one go: whoever reads it meets the old one or the new one.
+
+    Raises InputError, which is then an OSError too, where the file cannot be written.
+    """
+    target = _path(path)
     record = {**_record(network), "dtype": dtype,
               "hypers": {name: value for name, value in hypers.items() if value is not None}}
     arrays = {name: np.require(array, requirements="C") for name, array in parameters.items()}
     content = packed(arrays, metadata={"format": FORMAT, "version": str(VERSION),
                                        "model": json.dumps(record, ensure_ascii=False)})
-    target = Path(path)
     part = target.with_name(f"{target.name}.part")
     try:
         part.write_bytes(content)
         os.replace(part, target)
-    except OSError:
+    except OSError as problem:
         part.unlink(missing_ok=True)
-        raise
+        missing = "" if target.parent.is_dir() else f"; make the folder {target.parent} first"
+        raise NotWrittenError(f"{path} cannot be written: {problem.strerror}{missing}"
+                              ) from problem
+
+
+def _path(given: Any) -> Path:
+    if not isinstance(given, (str, PathLike)):
+        raise InputError(f"a path is text or a Path, such as 'model.safetensors', not {given!r}")
+    return Path(given)
 
 
 def load(path: str | PathLike[str]) -> Saved:
     """The saved network and numbers; raises InputError for anything but a file written by save."""
     try:
-        with safe_open(path, framework="numpy") as file:
+        with safe_open(_path(path), framework="numpy") as file:
             metadata = file.metadata() or {}
             arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
     except (OSError, SafetensorError) as problem:
@@ -117,7 +132,8 @@ def _record(network: Network) -> dict[str, Any]:
     return {
         "tensors": [{"name": t.name, "hint": t.hint, "numbered": t.numbered, "role": t.role,
                      "axes": written(t.axes), "letters": written(t.letters), "facts": facts(t),
-                     "default": t.default, "trainable": t.trainable} for t in tensors],
+                     "default": t.default, "trainable": t.trainable,
+                     "beside": numbers.get(t.beside) if t.beside else None} for t in tensors],
         "definitions": [[numbers[d.target], written(d.indices), writer.write(d.body),
                          written(d.over), d.op] for d in program],
         **{what: [numbers[t] for t in getattr(network, what)]
@@ -148,13 +164,15 @@ def _tensor(entry: dict[str, Any], reader: Reader, where: str) -> Tensor:
         raise InputError(f"{role!r} is no role of a tensor")
     if default is not None and not isinstance(default, float):
         raise InputError(f"{default!r} is no default of a hyper")
+    beside = entry.get("beside")
     facts = tuple(Fact(_fact(kind), tuple(map(int, axes)), None if extent is None
                        else reader.read(extent)) for kind, axes, extent in entry["facts"])
     return Array(None if name is None else size(name).name,
                  tuple(reader.read(axis) for axis in entry["axes"]),
                  _indices(reader, entry["letters"]), role, facts, size(entry["hint"]).name,
                  numbered=bool(entry["numbered"]), where=where, default=default,
-                 trainable=bool(entry["trainable"]))
+                 trainable=bool(entry["trainable"]),
+                 beside=None if beside is None else reader.tensor(beside))
 
 
 def _indices(reader: Reader, numbers: list[int]) -> tuple[Idx, ...]:

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -19,6 +18,7 @@ from numpy.typing import NDArray
 
 from symbackprop.errors import TrainingError
 from symbackprop.notation import Tensor
+from symbackprop.training.signatures import accepts
 
 __all__ = ["METRICS", "Metric", "as_metrics"]
 
@@ -108,6 +108,9 @@ def _metric(given: object, target: Tensor) -> tuple[str, Score]:
         return given, METRICS[given](target)
     if callable(given) and not isinstance(given, type):
         name = getattr(given, "__name__", type(given).__name__)
+        if not accepts(given, 2):
+            raise TrainingError(f"metrics: {name} does not take two arguments; a metric is a "
+                                "function of (targets, predictions)")
         return name, _checked(name, given)
     raise TrainingError(f"unknown metric {given!r}; write one of {', '.join(METRICS)}, or a "
                         "function of (targets, predictions) that returns a number")
@@ -116,8 +119,9 @@ def _metric(given: object, target: Tensor) -> tuple[str, Score]:
 def _checked(name: str, function: Callable[[Array, Array], Any]) -> Score:
     def score(truth: Array, prediction: Array) -> float:
         value = function(truth, prediction)
-        if not isinstance(value, Real) and np.ndim(value) != 0:
-            raise TrainingError(f"the metric {name} must return one number, found {value!r}")
+        if np.ndim(value) or np.asarray(value).dtype.kind not in "biuf":
+            raise TrainingError(f"the metric {name} must return one number, found {value!r}; the "
+                                "parameters are again what they were before fit")
         return float(value)
 
     return score

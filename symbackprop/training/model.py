@@ -258,7 +258,8 @@ class Model:
         return self._made(self._network, self.dtype, self._parameters, self._hypers)
 
     def __reduce__(self) -> NoReturn:
-        raise TrainingError("a model is not pickled (that runs code); write model.save(path)")
+        raise TrainingError("a model is not pickled (that runs code); write "
+                            "model.save(path), or copy.deepcopy(model) for a second one")
 
     def __repr__(self) -> str:
         inside = ", ".join(f"{name}{list(map(int, t.axes))}" for t, name in

@@ -57,12 +57,13 @@ class Network:
 def network(inputs: Any, targets: Any, output: Any, loss: Any) -> Network:
     """The network of these tensors; raises ProgramError where they do not belong together.
 
-    Each argument is a tensor or a list of them; targets and output may be None.  The loss may be
-    an expression of rank-0 tensors.
+    Each argument is a tensor or a list of them, or their names in the program of the loss; targets
+    and output may be None.  The loss may be an expression of rank-0 tensors.
     """
-    data, wanted = _data(inputs, "inputs"), _data(targets, "targets")
-    outputs = tuple(tensor_of(given, "output") for given in _several(output))
     minimised = output_tensor(loss)
+    inputs, targets, output = (_named(g, minimised) for g in (inputs, targets, output))
+    data, wanted = _data(inputs, "inputs"), _data(targets, "targets")
+    outputs = tuple(tensor_of(given, "output") for given in output)
     if minimised.rank:
         raise ProgramError(
             f"loss: {minimised!r} has {minimised.rank} axes, but a loss is one number; sum over "
@@ -101,14 +102,17 @@ def read_by(whole: Program, targets: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
     return tuple(t for t in dict.fromkeys((*read, *targets)) if t not in made)
 
 
-def _several(given: Any) -> tuple[Any, ...]:
-    if given is None:
-        return ()
-    return tuple(given) if isinstance(given, (list, tuple)) else (given,)
+def _named(given: Any, loss: Tensor) -> tuple[Any, ...]:
+    """One or several as a tuple, each name replaced by the tensor of the loss that it names."""
+    several = tuple(given) if isinstance(given, (list, tuple)) else (given,) * (given is not None)
+    if not any(isinstance(one, str) for one in several):
+        return several
+    whole = program(loss)
+    return tuple(whole[one] if isinstance(one, str) else one for one in several)
 
 
-def _data(given: Any, what: str) -> tuple[Tensor, ...]:
-    found = tuple(tensor_of(one, what) for one in _several(given))
+def _data(given: tuple[Any, ...], what: str) -> tuple[Tensor, ...]:
+    found = tuple(tensor_of(one, what) for one in given)
     for tensor in found:
         if tensor.role != "data":
             name = tensor.name or tensor.hint

@@ -248,6 +248,18 @@ def test_places_may_be_computed() -> None:
         np.testing.assert_array_equal(array, values)
 
 
+def test_arrays_without_a_name_are_refused() -> None:
+    with pytest.raises(InputError, match="by name: f.x=…, W=…, scale=…"):
+        layer()(random(2, 4), random(4, 3))
+
+
+def test_numbers_are_passed_by_value_and_labels_and_results_are_not_disturbed() -> None:
+    s, w, x = sb.parameter("s"), sb.data("w", facts=[sb.label(4)]), sb.data("x", i)
+    f = sb.compile([sb.define("y", (), s*x[w]), s], dtype="float64")
+    assert "s[()]" not in f.source
+    np.testing.assert_array_equal(f(s=3, w=2, x=[1, 2, 5, 7]), [15, 3])
+
+
 def test_a_hyper_of_a_step_beyond_float32_is_refused() -> None:
     net = classifier()
     with pytest.raises(InputError, match="beyond float32"):

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from sympy import Idx, Rational, Sum, Symbol, cos
+from sympy import Idx, Piecewise, Rational, Sum, Symbol, cos
 
 import symbackprop as sb
 from symbackprop.notation import Element
@@ -44,6 +44,20 @@ def a_maximum_around_a_sum_over_the_same_index() -> Any:
 def a_sum_over_a_plain_symbol() -> Any:
     x, m = data(n, i), Symbol("m", integer=True)
     return sb.define("y", (n,), Sum(x[n, m], (m, 0, 9)))  # HERE
+
+
+@bad("SymPy has moved a Piecewise out of the inner sum over i", "give the inner sum a name")
+def a_condition_that_sympy_takes_out_of_its_sum() -> Any:
+    x, W = data(n, i), sb.parameter("W", i, j)
+    inner = Sum(Piecewise((W[i, j], x[n, i] > 0), (0, True)), i)
+    return sb.define("y", (n,), Sum(inner**2, j))  # HERE
+
+
+@bad("SymPy has moved a Piecewise out of the inner sum over i", "write s[…] in its place")
+def a_condition_that_meets_another_index_of_the_same_letter() -> Any:
+    x, W = data(n, i), sb.parameter("W", i, j)
+    inner = Sum(Piecewise((W[i, j], x[n, i] > 0), (0, True)), i)
+    return sb.define("y", (n, i), Sum(inner**2, j))  # HERE
 
 
 @bad("the index q has no extent", "make it with sb.indices('q', extent)")

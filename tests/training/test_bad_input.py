@@ -4,6 +4,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from scipy.sparse import csr_matrix
 from sympy import Sum
 
 import symbackprop as sb
@@ -42,6 +43,8 @@ def refused(model: Model, error: type[SymbackpropError], words: list[str], **giv
     ({"X": X.astype(object)}, ["x", "object"]),
     ({"X": X.astype(str)}, ["x"]),
     ({"X": "data.csv"}, ["x"]),
+    ({"X": csr_matrix(X)}, ["x", "objects", "X.toarray()"]),
+    ({"X": iter(X)}, ["x", "objects", "np.array(list(X))"]),
     ({"X": None}, ["inputs are missing: x"]),
     ({"X": [[1, 2, 3], [4, 5]]}, ["x"]),
     ({"X": spoiled(np.nan)}, ["x", "nan"]),
@@ -86,6 +89,8 @@ def test_bad_data_is_refused(given: dict[str, Any], words: list[str]) -> None:
     ({"optimizer": 0.1}, ["optimizer must be a value such as"]),
     ({"metrics": ["acc"]}, ["unknown metric 'acc'", "accuracy, mean_squared_error"]),
     ({"metrics": [None]}, ["unknown metric None"]),
+    ({"metrics": [lambda Y: 0.0]}, ["<lambda> does not take two arguments"]),
+    ({"callbacks": [lambda: None]}, ["<lambda> does not take one argument", "an Epoch"]),
     ({"callbacks": ["early"]}, ["'early' is neither a callback"]),
     ({"callbacks": [EarlyStopping(monitor="val_loss")]}, ["monitors 'val_loss'", "loss"]),
     ({"seed": -1}, ["seed must be a whole number, at least 0, or None; found -1"]),
@@ -163,6 +168,13 @@ def test_a_model_that_makes_no_sense_is_refused(given: dict[str, Any], error: An
     with pytest.raises(error) as caught:
         Model(**{"inputs": x, "targets": y, "output": o, "loss": L, **given})
     assert all(word in str(caught.value) for word in words), caught.value
+
+
+def test_tensors_may_be_given_by_their_names_in_the_loss() -> None:
+    model = Model(inputs=["x"], targets="y", output=o, loss=L)
+    assert model.predict(X).shape == (23, 1)
+    with pytest.raises(SymbackpropError, match="has no tensor 'z'; it has x, y, W"):
+        Model(inputs="z", targets=y, loss=L)
 
 
 def test_a_model_without_output_says_so() -> None:

@@ -62,7 +62,16 @@ def test_a_file_that_cannot_be_written_leaves_nothing_behind(tmp_path: Path) -> 
     (tmp_path / "taken").mkdir()
     with pytest.raises(OSError, match="taken"):
         classifier().save(tmp_path / "taken")
+    with pytest.raises(InputError, match=r"cannot be written: .*; make the folder .*none first"):
+        classifier().save(tmp_path / "none" / FILE)
     assert [path.name for path in tmp_path.iterdir()] == ["taken"]
+
+
+@pytest.mark.parametrize("path", [None, 3, b"model"])
+def test_what_is_no_path_is_refused(path: Any) -> None:
+    for act in (classifier().save, Model.load):
+        with pytest.raises(InputError, match="a path is text or a Path"):
+            act(path)
 
 
 def test_a_deep_copy_has_numbers_of_its_own_and_no_model_is_pickled() -> None:
@@ -75,8 +84,9 @@ def test_a_deep_copy_has_numbers_of_its_own_and_no_model_is_pickled() -> None:
     other.hypers["lam"] = 0.5
     assert all(np.array_equal(model.parameters[name], a) for name, a in before.items())
     assert model.hypers["lam"] == 0.125
-    with pytest.raises(TrainingError, match="write model.save"):
-        pickle.dumps(model)
+    for act in (pickle.dumps, copy.copy):
+        with pytest.raises(TrainingError, match=r"write model.save.*, or copy.deepcopy\(model\)"):
+            act(model)
 
 
 def test_layer_notation_keeps_its_automatic_names(tmp_path: Path) -> None:
@@ -90,6 +100,13 @@ def test_layer_notation_keeps_its_automatic_names(tmp_path: Path) -> None:
     assert list(other.hypers) == list(model.hypers)
     assert str(other._network.program) == str(model._network.program)
     assert other.predict(X).tobytes() == model.predict(X).tobytes()
+
+
+def test_a_bias_keeps_the_number_of_its_weights(tmp_path: Path) -> None:
+    x = sb.data("x", sb.size("N"), 3)
+    h = sb.layers.dense(sb.layers.dense(x, 4, "tanh", bias=False), 2)
+    other = returned(Model(inputs=x, output=h, loss=(h**2).sum()), tmp_path)
+    assert list(other.parameters) == ["W1", "W2", "b2"]
 
 
 def test_a_gather_and_facts_come_back(tmp_path: Path) -> None:

@@ -90,5 +90,6 @@ def test_metrics_need_a_target_for_each_output() -> None:
 
 
 def test_a_metric_that_gives_no_number_is_refused() -> None:
-    with pytest.raises(TrainingError, match="must return one number"):
-        score(lambda truth, prediction: truth, sb.data("y", N), [1.0, 2.0], [1.0, 2.0])
+    for value in ([1.0, 2.0], "good", None, 1j):
+        with pytest.raises(TrainingError, match="must return one number"):
+            score(lambda truth, prediction, v=value: v, sb.data("y", N), [1.0, 2.0], [1.0, 2.0])
