@@ -6,6 +6,8 @@
     b[k] beside z[n,k]           1 bᵀ            a factor that lacks one index is broadcast
     a[i]·b[j]                    a bᵀ            factors that share no index
     Σ_n x[n,i]·c[n]·x[n,j]       Xᵀ diag(c) X    a factor of the index that is summed over
+    Σ_{i,k} a[i,k]·b[k,i]        tr(A B)         both indices of two factors summed over
+    v[i]·[i = j]                 diag(v)         [i = j] are the entries of I
 
 Denominator layout: a gradient has the shape of what it is the gradient of (lecture 002).  A
 definition that does not fit stays in index form: never a guess.  How a line is read:
@@ -15,8 +17,9 @@ definition that does not fit stays in index form: never a guess.  How a line is 
     term    ::= product (("⊙" | "⊘") product)*        entry by entry, from left to right
     product ::= factor (factor | "/" factor)*         the matrix product; by and over scalars
     factor  ::= atom ("ᵀ" | "^∘" exponent | "²" …)*   ^∘ raises every entry, ² a scalar
-    atom    ::= number | name | "1" | "(" sum ")" | "[" condition "]" | "|" sum "|"
-              | function "(" sum, … ")"               of every entry; diag(v) is a matrix
+    atom    ::= number | name | "1" | "I" | "(" sum ")" | "[" condition "]" | "|" sum "|"
+              | function "(" sum, … ")"               of every entry
+              | "diag(" sum ")" | "tr(" sum ")"       of a vector a matrix, of a matrix a vector
 
 A bracket is 1 where its condition holds and else 0, whatever it meets in ⊙.
 A tensor of rank 1 is a column.  1 is a column of ones wherever it is transposed or stands beside
@@ -32,10 +35,22 @@ from symbackprop.functions import spelled
 from symbackprop.indexing import free_indices
 from symbackprop.notation import Definition, Element, Program, Tensor, elements_in, extent
 from symbackprop.printing.contractions import Axis, NoMatrixForm
-from symbackprop.printing.formula import Formula, Piece, bracket, equation, name, ones, transpose
+from symbackprop.printing.formula import (
+    Formula,
+    Piece,
+    bracket,
+    equation,
+    name,
+    number,
+    ones,
+    transpose,
+)
 from symbackprop.printing.index import index_line, right_hand_side
-from symbackprop.printing.matrix_brackets import MATMUL, product, shortness
+from symbackprop.printing.matrix_brackets import MATMUL, WHOLE, product, shortness
 from symbackprop.printing.matrix_terms import Writer
+from symbackprop.printing.temporaries import spelled_out
+
+WIDEST = 100  # characters of a line in which temporaries are written out
 
 
 def matrix_text(program: Program, plain: Mapping[Tensor, str]) -> str:
@@ -63,11 +78,15 @@ def matrix_line(definition: Definition, names: Mapping[Tensor, str],
     read = elements_in(definition.body)
     if not definition.indices and not any(isinstance(e, Element) for e in read):
         return index_line(definition, plain)  # scalars alone: there is no matrix
-    try:
-        right = _right(definition, names)
-    except NoMatrixForm:
-        return index_line(definition, plain)
-    return equation(name(names[definition.target]), right.formula)
+    called = name(names[definition.target])
+    for written in dict.fromkeys((spelled_out(definition, names), definition)):
+        try:
+            line = equation(called, _right(written, names).formula)
+        except NoMatrixForm:
+            continue
+        if written is definition or len(line.text) <= WIDEST:
+            return line
+    return index_line(definition, plain)
 
 
 def _right(definition: Definition, names: Mapping[Tensor, str]) -> Piece:
@@ -80,6 +99,8 @@ def _right(definition: Definition, names: Mapping[Tensor, str]) -> Piece:
     if len(axes) == 2:
         axes = tuple(None if extent(i) == 1 and i not in found else i for i in definition.indices)
     row, column = (*axes, None, None)[:2]
+    if axes and body == 0:
+        return Piece(number("0"), WHOLE)
     if axes and not found:
         filled = [ones(), transpose(ones())] if None not in (row, column) else [ones()]
         scalar = [] if body == 1 else [bracket(writer.form(body, None, None).formula)]

@@ -40,13 +40,18 @@ class Row:
         """The loss and the tensor that it is differentiated by."""
         made = {name: (sb.parameter if name == self.by else sb.data)(
             name, *shape, facts=self.facts.get(name, ())) for name, shape in self.shapes.items()}
-        return self.ours(SimpleNamespace(**made)), made[self.by]
+        return sb.define("L", (), self.ours(SimpleNamespace(**made))), made[self.by]
 
 
 def trace(M: Any) -> Any:
     """Σ_i M[i,i]."""
     (i,) = [sb.indices("i", M.axes[0])]
     return sb.define(None, (), Sum(M[i, i], i))
+
+
+def square_trace(M: Any) -> Any:
+    """The trace of M Mᵀ."""
+    return trace(M @ M.T)
 
 
 def kronecker_trace(A: Any, X: Any) -> Any:
@@ -142,7 +147,7 @@ ROWS: tuple[Row, ...] = (
         lambda t: jnp.einsum("ij,jk,kl,ml,mi", t.A, t.X, t.B, t.X, t.C),
         A=(5, 3), X=(3, 4), B=(4, 4), C=(3, 5)),
     row("119", "∂tr((A X B + C)(A X B + C)ᵀ)/∂X = 2 Aᵀ (A X B + C) Bᵀ", "X",
-        lambda t: trace((t.A @ t.X @ t.B + t.C) @ (t.A @ t.X @ t.B + t.C).T),
+        lambda t: square_trace(t.A @ t.X @ t.B + t.C),
         lambda t: jnp.sum((t.A @ t.X @ t.B + t.C)**2), A=(5, 3), X=(3, 4), B=(4, 2), C=(5, 2)),
     row("120", "∂tr(X ⊗ X)/∂X = 2 tr(X) I", "X", lambda t: kronecker_trace(t.X, t.X),
         lambda t: jnp.trace(jnp.kron(t.X, t.X)), X=(4, 4)),
