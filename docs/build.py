@@ -39,16 +39,18 @@ def page() -> str:
             shown = about
         parts.append("| rule | left | right | where | why |\n|---|---|---|---|---|")
         parts.extend(
-            f"| {row.name} | {code(row.left)} | {code(row.right)} | {where(row.left)} "
+            f"| {row.name} | {code(row.left)} | {code(row.right)} | {where(row)} "
             f"| {cell(row.why)} |" for row in rows
         )
         parts.append("")
     return "\n".join(parts)
 
 
-def where(left: object) -> str:
-    """The signs that the variables of a pattern must have, e.g. `c > 0`."""
-    holes = sorted(getattr(left, "free_symbols", ()), key=str)
+def where(row: object) -> str:
+    """When a row applies: in words, or the signs that its variables must have, e.g. `c > 0`."""
+    if text := getattr(row, "where", ""):
+        return cell(text)
+    holes = sorted(getattr(row.left, "free_symbols", ()), key=str)
     signs = [f"{hole} > 0" for hole in holes if hole.is_positive]
     signs += [f"{hole} < 0" for hole in holes if hole.is_negative]
     return ", ".join(signs)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
 from sympy import Expr, Symbol
@@ -17,10 +17,12 @@ from symbackprop.declare import data, parameter, tensor_of
 from symbackprop.errors import DerivationError
 from symbackprop.normal import normalise
 from symbackprop.notation import Program, Tensor, elements_in
-from symbackprop.printing.index import program_text
-from symbackprop.printing.matrix import matrix_text
+from symbackprop.printing.forms import View, form_lines
+from symbackprop.printing.latex import lines_latex
+from symbackprop.printing.lines import Line, lines_text
 from symbackprop.printing.presentation import presented
 from symbackprop.readers import is_sensitivity, pruned
+from symbackprop.rewriting import Step
 from symbackprop.simplification import simplify
 
 
@@ -28,14 +30,17 @@ from symbackprop.simplification import simplify
 class Derivation:
     """The gradient of `loss`; `d[W]` is a tensor with a definition, `print(d)` the matrix form.
 
-    loss: the rank-0 tensor; forward: its program as declared; backward: δ and gradient
-    definitions, in order; gradients: the adjoint of each tensor that was asked for.
+    loss: the rank-0 tensor; forward: its program as declared; normal: the same in normal form;
+    backward: δ and gradient definitions, in order; gradients: the adjoint of each tensor that
+    was asked for; rules: what the engine did, step by step.
     """
 
     loss: Tensor
     forward: Program
+    normal: Program
     backward: Program
     gradients: dict[Tensor, Tensor]
+    rules: tuple[Step, ...]
 
     def __getitem__(self, tensor: Any) -> Any:
         gradient = self.gradient(tensor)
@@ -43,11 +48,15 @@ class Derivation:
 
     def gradient(self, tensor: Any) -> Tensor:
         """The tensor ∂L/∂W of a tensor or of its name; DerivationError if it was not asked for."""
+        return self.gradients[self.asked(tensor)]
+
+    def asked(self, tensor: Any) -> Tensor:
+        """One of the tensors that was asked for, by itself or by its name; else DerivationError."""
         names = self.forward.names
-        for known, gradient in self.gradients.items():
+        for known in self.gradients:
             plain = isinstance(tensor, str) or type(tensor) is Symbol
             if tensor is known or tensor is known.symbol or (plain and str(tensor) == names[known]):
-                return gradient
+                return known
         raise DerivationError(
             f"there is no derivative by {tensor!r} here; this derivation has "
             f"{', '.join(names[t] for t in self.gradients)}; ask with sb.derive(L, [...])"
@@ -56,17 +65,27 @@ class Derivation:
     def expression(self, tensor: Any) -> Expr:
         """∂L/∂W as one SymPy expression in data, parameters and named intermediates."""
         target = self.gradient(tensor)
-        return self._presented(target).definitions[-1].body
+        return self.presented(target).definitions[-1].body
 
-    def text(self, form: str = "matrix") -> str:
-        """The lines of δ's and gradients, in "index" or in "matrix" form."""
-        match form:
-            case "index":
-                return program_text(self._presented(), self.names)
-            case "matrix":
-                return matrix_text(self._presented(), self.names)
-        raise DerivationError(f"there is no form {form!r}; write "
-                              'd.text("index") or d.text("matrix")')
+    def text(self, form: str = "matrix", **view: Any) -> str:
+        """The lines of δ's and gradients in a form: "index", "matrix", "neuron" or "steps".
+
+        samples="columns": a sample is a column of a matrix, as in lecture 002, and not a row;
+        fold=False: alike layers are written one by one; entries={"W1": (2, 0)}: the weights
+        whose chains the neuron form shows.  Raises DerivationError for any other form or option.
+        """
+        return lines_text(self._lines(form, view))
+
+    def latex(self, form: str = "matrix", **view: Any) -> str:
+        """The same lines as a LaTeX body, an align* environment of amsmath."""
+        return lines_latex(self._lines(form, view))
+
+    def _lines(self, form: str, options: Mapping[str, Any]) -> list[Line]:
+        unknown = sorted(options.keys() - {f.name for f in fields(View)})
+        if unknown:
+            raise DerivationError(f"there is no option {unknown[0]!r}; the options are "
+                                  f"{', '.join(f.name for f in fields(View))}")
+        return form_lines(self, form, View(**options))
 
     def check(self, given: Mapping[Any, Any] | None = None, *, seed: int = 0) -> Check:
         """float(d.check()) is the worst relative error of the gradients, here about 1e-40.
@@ -92,7 +111,8 @@ class Derivation:
         own = (d for d in self.backward if d.target not in declared)
         return Program((*self.forward, *own), ()).names
 
-    def _presented(self, whole: Tensor | None = None) -> Program:
+    def presented(self, whole: Tensor | None = None) -> Program:
+        """The backward definitions as a reader sees them: what is read once is inlined."""
         return presented(self.backward, frozenset(d.target for d in self.forward), whole)
 
     def __str__(self) -> str:
@@ -132,14 +152,16 @@ def derive(loss: Any, wrt: Sequence[Any] | None = None) -> Derivation:
     everything = replace(declared, outputs=tuple(d.target for d in declared))
     normal = normalise(everything)
     extrema = tuple(d.target for d in normal if d.op in ("max", "min"))  # compared with, later
-    forward = simplify(replace(normal, outputs=(*normal.outputs, *extrema)), keep=asked)
+    steps: list[Step] = []
+    forward = simplify(replace(normal, outputs=(*normal.outputs, *extrema)), keep=asked,
+                       steps=steps)
     made, found = adjoints(forward, target, asked)
     whole = replace(forward, definitions=(*forward.definitions, *made),
                     outputs=(*forward.outputs, *found.values()))
-    best = simplify(whole, keep=asked, settled=len(forward.definitions))
+    best = simplify(whole, keep=asked, settled=len(forward.definitions), steps=steps)
     backward = pruned(replace(best, outputs=tuple(found.values())))
     _export(backward, found, forward, declared)
-    return Derivation(target, declared, backward, found)
+    return Derivation(target, declared, normal, backward, found, tuple(steps))
 
 
 def _with_symbols_adopted(loss: Any, wrt: list[Any] | None) -> tuple[Any, list[Any] | None]:

@@ -17,7 +17,7 @@ from symbackprop.functions import root, sigmoid
 from symbackprop.indexing import free_indices
 from symbackprop.normal import postorder, temporary
 from symbackprop.notation import Definition, Element, Tensor, TensorSymbol, elements_in
-from symbackprop.rewriting import Rule, rewrite
+from symbackprop.rewriting import Rule, Steps, noted, rewrite
 from symbackprop.rules.exponentials import logarithm, turned
 from symbackprop.rules.facts import is_sum_of_squares
 from symbackprop.rules.forms import weight
@@ -35,6 +35,7 @@ class LookThrough:
     keep: Collection[Tensor]
     rules: Sequence[Rule]
     new: Callable[[Definition], Expr]
+    steps: Steps = None
     maps: Contents = field(default_factory=dict)
     sums: Contents = field(default_factory=dict)
     logs: Contents = field(default_factory=dict)
@@ -92,8 +93,8 @@ class LookThrough:
         for node in body.atoms(Piecewise):
             inner = {e: self._at(e, *self.partials[e.tensor]) for value, _ in node.args
                      for e in elements_in(value) if e.tensor in self.partials}
-            replaced[node] = node.func(*((value.xreplace(inner), condition)
-                                         for value, condition in node.args))
+            replaced[node] = noted(self.steps, "masked branch", node, node.func(
+                *((value.xreplace(inner), condition) for value, condition in node.args)))
         return body.xreplace(replaced)
 
     def stable(self, body: Expr) -> Expr:
@@ -105,7 +106,8 @@ class LookThrough:
         if self.maps or self.sums:
             body = self._through(body)
         if self.norms and body.has(Pow):
-            body = body.replace(self._is_norm, lambda node: root(node.args[0]))
+            body = body.replace(self._is_norm, lambda node: noted(
+                self.steps, "norm of a named sum", node, root(node.args[0])))
         return self._cancelled(body) if self.shifts else body
 
     def _is_norm(self, node: Expr) -> bool:
@@ -137,17 +139,29 @@ class LookThrough:
                                       for node in postorder(body))
         if bound and weight(body) <= TRIED:
             for chosen in (found, [*found, *more]) if more else (found,):
-                trial = rewrite(body.xreplace({e: self._content(e) for e in chosen}), self.rules)
-                trial = trial.replace(lambda node: isinstance(node, Mul), self._turned)
+                own: Steps = None if self.steps is None else []
+                read = body.xreplace({e: noted(own, "exponentials written out", e,
+                                               self._content(e)) for e in chosen})
+                trial = rewrite(read, self.rules, own)
+                trial = self._all_turned(trial, own)
                 if not any(self._is_open(node) for node in postorder(trial)):
+                    self._keep(own)
                     return trial
         return body.func(*(self._through(arg) if isinstance(arg, Expr) else arg
                            for arg in body.args))
 
-    def _turned(self, *factors: Expr) -> Expr:
+    def _all_turned(self, body: Expr, steps: Steps) -> Expr:
         """e^z/(ε + e^lse) is e^(z − lse)/(1 + ε·e^−lse)."""
-        node = Mul(*factors)
-        if not any(isinstance(f, exp) and not self._is_safe(f) for f in factors):
+        return body.replace(lambda node: isinstance(node, Mul), lambda *factors: noted(
+            steps, "quotient by a sum of exponentials", Mul(*factors), self._turned(Mul(*factors))))
+
+    def _keep(self, steps: Steps) -> None:
+        """The steps of a trial that is kept."""
+        if self.steps is not None and steps:
+            self.steps.extend(steps)
+
+    def _turned(self, node: Expr) -> Expr:
+        if not any(isinstance(f, exp) and not self._is_safe(f) for f in node.args):
             return node
         return turned(node, lambda _, leaf, power: power == 1 and any(
             e.tensor in self.lses for e in elements_in(leaf))) or node
@@ -200,9 +214,12 @@ class LookThrough:
             if isinstance(node, log):
                 inner = {e: self._logged(e, LEVELS) for e in elements_in(node)
                          if e.tensor in self.logs}
-                candidate = rewrite(node.xreplace(inner), self.rules) if inner else node
+                own: Steps = None if self.steps is None else []
+                read = noted(own, "log of an exponential", node, node.xreplace(inner))
+                candidate = rewrite(read, self.rules, own) if inner else node
                 if all(left.is_number for left in candidate.atoms(log)):
                     replaced[node] = candidate
+                    self._keep(own)
         return body.xreplace(replaced) if replaced else body
 
     def _logged(self, element: Expr, levels: int) -> Expr:
@@ -222,7 +239,8 @@ class LookThrough:
             if isinstance(current, Add) and any(e.tensor in self.lses for term in current.args
                                                 for e in _atoms(term)):
                 for term in current.args:
-                    current = self._without_shift(current, term)
+                    current = noted(self.steps, "shift cancelled", current,
+                                    self._without_shift(current, term))
             new[node] = current
         return new[body]
 

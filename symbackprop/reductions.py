@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, Literal
 
-from sympy import Dummy, Expr, Idx, Symbol, Tuple, sympify
+from sympy import Dummy, Expr, Idx, Sum, Symbol, Tuple, sympify
 
 from symbackprop.errors import DeclarationError
 
@@ -71,3 +72,18 @@ class LogSumExp(Reduction):
     """log Σ exp over the indices, the stable primitive behind softmax (see docs of the rules)."""
 
     op: Op = "lse"
+
+
+def reduced(op: Op, body: Expr, over: Sequence[Idx]) -> Expr:
+    """A body under its reduction as one expression: Σ_q f, max_q f, min_q f, lse_q f, or f."""
+    match op:
+        case "sum":
+            return Sum(body, *over) if over else body
+        case "max":
+            return Maximum(body, *over)
+        case "min":
+            return Minimum(body, *over)
+        case "lse":
+            return LogSumExp(body, *over)
+        case "map":
+            return body

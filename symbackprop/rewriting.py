@@ -16,6 +16,7 @@ from sympy import Add, Expr, Function, Mul, Symbol
 from symbackprop.normal import postorder
 
 Bindings = Mapping[Expr, Expr]
+LIMIT = 20
 
 
 class Hole(Symbol):  # type: ignore[misc]
@@ -64,16 +65,30 @@ class Rule:
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One application of a rule: what stood there before, and after."""
+    """One application of a rule: what stood there before, and after; in whose definition, if any.
+
+    A reduction stands there as Sum, Maximum, Minimum or LogSumExp over its indices.
+    """
 
     rule: str
     before: Expr
     after: Expr
+    target: Expr | None = None
 
 
-def rewrite(expr: Expr, rules: Sequence[Rule], steps: list[Step] | None = None) -> Expr:
+Steps = list[Step] | None
+
+
+def noted(steps: Steps, rule: str, before: Expr, after: Expr) -> Expr:
+    """What stands there after a rule; recorded, where steps are wanted and something changed."""
+    if steps is not None and after != before:
+        steps.append(Step(rule, before, after))
+    return after
+
+
+def rewrite(expr: Expr, rules: Sequence[Rule], steps: Steps = None, passes: int = LIMIT) -> Expr:
     """The expression with the rules applied bottom up until none fires; steps are recorded."""
-    for _ in range(_LIMIT):
+    for _ in range(passes):
         new: dict[Expr, Expr] = {}
         nodes = list(postorder(expr))
         kinds = set(map(type, nodes))
@@ -99,23 +114,18 @@ def _functions(expr: Expr) -> set[type]:
     return set(map(type, expr.atoms(Function)))
 
 
-def _settled(node: Expr, rules: Sequence[Rule], steps: list[Step] | None) -> Expr:
-    for _ in range(_LIMIT):
+def _settled(node: Expr, rules: Sequence[Rule], steps: Steps) -> Expr:
+    for _ in range(LIMIT):
         for rule in rules:
             if not isinstance(node, rule.left.func):
                 continue
             after = rule.apply(node)
             if after is not None and after != node:
-                if steps is not None:
-                    steps.append(Step(rule.name, node, after))
-                node = after
+                node = noted(steps, rule.name, node, after)
                 break
         else:
             break
     return node
-
-
-_LIMIT = 20
 
 
 def filled(pattern: Expr, bindings: Bindings) -> Expr:

@@ -34,7 +34,8 @@ from symbackprop.notation import (
     tensors_in,
 )
 from symbackprop.readers import consumers, is_sensitivity, pruned, trivial
-from symbackprop.rewriting import Step, rewrite
+from symbackprop.reductions import reduced
+from symbackprop.rewriting import Steps, noted, rewrite
 from symbackprop.rules.algebra import ALGEBRA
 from symbackprop.rules.facts import FACTS, ordered
 from symbackprop.rules.forms import shortest, weight
@@ -49,11 +50,12 @@ SHIFT_WEIGHT = 18
 
 
 def simplify(program: Program, keep: Collection[Tensor] = (), settled: int = 0,
-             steps: list[Step] | None = None) -> Program:
+             steps: Steps = None) -> Program:
     """The program in its shortest stable form found by the rules; every output keeps its value.
 
     keep: tensors that formulas must go on reading (never looked through);
-    settled: how many leading definitions are in final form already.
+    settled: how many leading definitions are in final form already;
+    steps: takes each application of a rule, with the element in whose definition it was.
     """
     finished: set[Spelling] = set()
     for _ in range(ROUNDS):
@@ -70,7 +72,7 @@ def _common_length(before: Program, after: Program) -> int:
     return next((i for i, (a, b) in enumerate(pairs) if a != b), len(after.definitions))
 
 
-def _passed(program: Program, keep: frozenset[Tensor], settled: int, steps: list[Step] | None,
+def _passed(program: Program, keep: frozenset[Tensor], settled: int, steps: Steps,
             finished: set[Spelling]) -> Program:
     wanted = {*program.outputs, *(t for pair in program.updates for t in pair)}
     state = _Pass(keep, frozenset(wanted), consumers(program), steps, finished)
@@ -86,7 +88,7 @@ class _Pass:
     keep: frozenset[Tensor]
     wanted: frozenset[Tensor]
     consumers: dict[Tensor, list[tuple[Definition, Expr]]]
-    steps: list[Step] | None
+    steps: Steps
     finished: set[Spelling]
     made: list[Definition] = field(default_factory=list)
     known: dict[Tensor, Definition] = field(default_factory=dict)
@@ -96,21 +98,32 @@ class _Pass:
     exponentials: LookThrough = field(init=False)
 
     def __post_init__(self) -> None:
-        self.exponentials = LookThrough(self.keep, RULES, self._new)
+        self.exponentials = LookThrough(self.keep, RULES, self._new, self.steps)
 
     def visit(self, definition: Definition, final: bool) -> None:
-        if not final:
-            definition = self._improved(definition)
+        if final:
+            self._record(definition, canonical(definition))
+            return
+        start = len(self.steps or ())
+        definition = self._improved(definition)
         shape = canonical(definition)
         same = self.shapes.get(shape)
-        if same is not None and not final:
+        if same is not None:
             mapping = dict(zip(same.indices, definition.indices, strict=True))
             copy = same.target.at(*(mapping[i] for i in same.indices))
+            noted(self.steps, "same definition", _right_side(definition), copy)
             definition = replace(definition, body=copy, over=(), op="map")
-        if not final and self._inlinable(definition):
+        self._attribute(start, definition.element)
+        if self._inlinable(definition):
             self.inlined[definition.target] = definition
         else:
             self._record(definition, shape)
+
+    def _attribute(self, start: int, element: Expr) -> None:
+        """Steps that have no place yet are of the definition of this element."""
+        if self.steps is not None:
+            self.steps[start:] = [step if step.target is not None else replace(step, target=element)
+                                  for step in self.steps[start:]]
 
     def _record(self, definition: Definition, shape: Spelling) -> None:
         self.made.append(definition)
@@ -133,10 +146,12 @@ class _Pass:
         body = rewrite(body, RULES, self.steps)
         improved = replace(definition, body=body)
         if improved.op == "sum":
-            improved = summed(improved)
+            improved = summed(improved, self.steps)
         elif improved.op == "lse":
             improved = self._unshifted(improved)
-        body = shortest(improved.body) if improved.op in ("map", "sum") else improved.body
+        body = improved.body
+        if improved.op in ("map", "sum"):
+            body = shortest(body, self.steps)
         body = self._folded(body)
         self.finished.add((improved.op, improved.over, body))
         return replace(improved, body=body)
@@ -157,8 +172,10 @@ class _Pass:
         for index in source.over:
             mapping[index] = fresh(index, taken) if index in places else index
             taken.append(mapping[index])
-        return replace(definition, body=source.body.xreplace(mapping), op=source.op,
-                       over=tuple(mapping[i] for i in source.over))
+        taken_over = replace(definition, body=source.body.xreplace(mapping), op=source.op,
+                             over=tuple(mapping[i] for i in source.over))
+        noted(self.steps, "copy taken over", definition.body, _right_side(taken_over))
+        return taken_over
 
     def _inlinable(self, definition: Definition) -> bool:
         target, body = definition.target, definition.body
@@ -199,7 +216,10 @@ class _Pass:
         found = [e for e in elements_in(body) if e.tensor in self.inlined]
         if not found:
             return body
-        return body.xreplace({e: self._content(e, self.inlined[e.tensor]) for e in found})
+        contents = {e: self._content(e, self.inlined[e.tensor]) for e in found}
+        for element, content in contents.items():
+            noted(self.steps, "read once", element, content)
+        return body.xreplace(contents)
 
     def _content(self, element: Expr, definition: Definition) -> Expr:
         """The body of a definition at the indices of an element of it."""
@@ -210,17 +230,25 @@ class _Pass:
     def _ordered(self, body: Expr, definition: Definition) -> Expr:
         """A[i, j] for A[j, i] of a symmetric tensor that is not differentiated by."""
         letters = (*definition.indices, *definition.over)
-        return body.xreplace({e: ordered(e, letters) for e in elements_in(body)
-                              if e.tensor.has_fact("symmetric") and e.tensor not in self.keep})
+        return body.xreplace({
+            e: noted(self.steps, "symmetric access", e, ordered(e, letters))
+            for e in elements_in(body)
+            if e.tensor.has_fact("symmetric") and e.tensor not in self.keep})
 
     def _unshifted(self, definition: Definition) -> Definition:
+        before = definition
         definition = self.exponentials.unshifted(definition)
+        if definition is not before:
+            noted(self.steps, "shift of a log-sum-exp", _right_side(before),
+                  _right_side(definition))
         constant, rest = unshifted(definition)
         kept = tuple(i for i in definition.indices if i in free_indices(rest))
         if constant == 0 and kept == definition.indices:
             return definition
         element = self._new(temporary(rest, kept, definition.over, "lse", "lse", definition.where))
-        return replace(definition, body=constant + element, over=(), op="map")
+        body = constant + element
+        noted(self.steps, "shifted exponents", _right_side(definition), body)
+        return replace(definition, body=body, over=(), op="map")
 
     def _new(self, definition: Definition) -> Expr:
         self.visit(definition, final=False)
@@ -235,6 +263,10 @@ class _Pass:
                 if found is not None:
                     definition, places = found
                     mapping = dict(zip(places, order, strict=True))
-                    replaced[node] = definition.target.at(
-                        *(mapping[i] for i in definition.indices))
+                    replaced[node] = noted(self.steps, "folded", node, definition.target.at(
+                        *(mapping[i] for i in definition.indices)))
         return body.xreplace(replaced) if replaced else body
+
+
+def _right_side(definition: Definition) -> Expr:
+    return reduced(definition.op, definition.body, definition.over)

@@ -24,7 +24,7 @@ def compared(derivation: sb.Derivation, seed: int) -> int:
     declared = {d.target for d in derivation.forward}
     derived = Program((*derivation.forward, *(d for d in derivation.backward
                                               if d.target not in declared)), ())
-    shown = derivation._presented().definitions
+    shown = derivation.presented().definitions
     values = drawn(derived, seed)
     true = evaluate(derived, values)
     read = Program((*derivation.forward, *shown), tuple(derived.inputs))

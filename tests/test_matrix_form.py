@@ -79,6 +79,7 @@ A, B, C = sb.data("A", r, c), sb.data("B", r, c), sb.data("C", c, s)
 u, v, w, a = sb.data("u", r), sb.data("v", c), sb.data("w", s), sb.hyper("a", 1.0)
 q, p, s4 = sb.indices("q p s4", 4, 4, 4)
 D, E = sb.data("D", r, q), sb.data("E", q, r)
+col, one = sb.data("col", r, 1), sb.data("one", 1, 1)
 delta = sb.Iverson(sympy.Eq(r, q))
 PHRASES: list[tuple[str, tuple[sympy.Idx, ...], sympy.Expr]] = [
     ("A C", (r, s), Sum(A[r, c]*C[c, s], c)),
@@ -119,6 +120,9 @@ PHRASES: list[tuple[str, tuple[sympy.Idx, ...], sympy.Expr]] = [
     ("tr(D E)", (), Sum(D[r, q]*E[q, r], r, q)),
     ("tr(D)", (), Sum(D[r, r], r)),
     ("diag(D)", (r,), D[r, r]),
+    ("1ᵀ Col", (), Sum(col[r, 0], r)),
+    ("uᵀ Col", (), Sum(col[r, 0]*u[r], r)),
+    ("One u", (r,), one[0, 0]*u[r]),
     ("uᵀ diag(D)", (), Sum(D[r, r]*u[r], r)),
     ("I", (r, q), delta),
     ("tr(D) I", (r, q), delta*Sum(D[r, r], r)),

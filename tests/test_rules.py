@@ -226,6 +226,8 @@ SUMS = {
     "constant summand": (Sum(x[n, i], k), Sum(x[n, i] * u[n, k], k)),
     "bracket contracted": (Sum(Iverson(sympy.Eq(k, label[n])) * u[n, k] * x[n, i], k),
                            Sum(Iverson(sympy.Eq(k, wide[n])) * x[n, i], k)),
+    "sum split": (Sum((2 + x[n, i]) * y[n, k] - x[n, i] * Iverson(sympy.Eq(k, label[n])), k),
+                  Sum(x[n, i] * y[n, k] + u[n, k], k)),
     "fact": (Sum(2 * x[n, i] * y[n, k], k), Sum(2 * x[n, i] * y[n, k] * u[n, k], k)),
 }
 

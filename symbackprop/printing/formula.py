@@ -19,7 +19,7 @@ formulas are compared and weighed by it, and the text of a line costs nothing mo
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, NamedTuple, Protocol
 
@@ -159,15 +159,45 @@ def cases(pairs: Sequence[tuple[Formula, Formula | None]]) -> Formula:
         part for value, condition in pairs for part in (value, condition or word("otherwise"))))
 
 
-def equation(left: Formula, right: Formula) -> Formula:
-    """left = right."""
-    return beside(left, " = ", right)
-
-
 def bare(formula: Formula) -> Formula:
     """What stands in round brackets, where a target needs none: above and below a bar."""
     round_ = formula.kind == "bracket" and formula.text.startswith("(")
     return formula.parts[0] if round_ else formula
+
+
+def leaves(formula: Formula) -> Iterator[Formula]:
+    """The leaves of a formula from left to right."""
+    stack = [formula]
+    while stack:
+        node = stack.pop()
+        if node.parts:
+            stack.extend(reversed(node.parts))
+        else:
+            yield node
+
+
+def mapped(formula: Formula, change: Callable[[Formula], Formula]) -> Formula:
+    """The formula with every leaf changed, its text made anew."""
+    new: dict[int, Formula] = {}
+    for node in _postorder(formula, lambda node: node.parts):
+        made = tuple(new[id(part)] for part in node.parts)
+        new[id(node)] = MAKERS[node.kind](node, made) if node.parts else change(node)
+    return new[id(formula)]
+
+
+MAKERS: Mapping[Kind, Callable[[Formula, tuple[Formula, ...]], Formula]] = {
+    "row": lambda node, parts: beside(*parts),
+    "bracket": lambda node, parts: bracket(parts[0], node.text[0] + node.text[-1]),
+    "entry": lambda node, parts: entry(parts[0], parts[1:]),
+    "quotient": lambda node, parts: quotient(*parts),
+    "power": lambda node, parts: power(*parts),
+    "transpose": lambda node, parts: transpose(*parts),
+    "root": lambda node, parts: root(*parts),
+    "big": lambda node, parts: big(parts[0], parts[1:]),
+    "cases": lambda node, parts: cases([
+        (value, None if condition.kind == "word" else condition)
+        for value, condition in zip(parts[::2], parts[1::2], strict=True)]),
+}
 
 
 class Template(Protocol):
@@ -179,7 +209,7 @@ class Template(Protocol):
 def rendered(formula: Formula, templates: Mapping[Kind, Template]) -> str:
     """The formula in a target, bottom up without recursion; equal parts are written once."""
     written: dict[int, str] = {}
-    for node in _postorder(formula):
+    for node in _postorder(formula, _shown_parts):
         parts = [written[id(part)] for part in _shown_parts(node)]
         written[id(node)] = templates[node.kind](node, parts)
     return written[id(formula)]
@@ -195,7 +225,8 @@ def _shown_parts(node: Formula) -> Sequence[Formula]:
     return node.parts
 
 
-def _postorder(formula: Formula) -> Iterator[Formula]:
+def _postorder(formula: Formula, below: Callable[[Formula], Sequence[Formula]]
+               ) -> Iterator[Formula]:
     stack, seen = [(formula, False)], set()
     while stack:
         node, finished = stack.pop()
@@ -204,4 +235,4 @@ def _postorder(formula: Formula) -> Iterator[Formula]:
         elif id(node) not in seen:
             seen.add(id(node))
             stack.append((node, True))
-            stack.extend((part, False) for part in reversed(_shown_parts(node)))
+            stack.extend((part, False) for part in reversed(below(node)))

@@ -15,7 +15,7 @@ from symbackprop.notation import (
     Program,
     Tensor,
 )
-from symbackprop.printing.formula import Formula, equation
+from symbackprop.printing.lines import Line
 from symbackprop.printing.text import formula
 
 _REDUCTIONS = {"max": Maximum, "min": Minimum, "lse": LogSumExp}
@@ -29,13 +29,15 @@ def program_text(program: Program, names: Mapping[Tensor, str] | None = None) ->
 
 def definition_text(definition: Definition, names: Mapping[Tensor, str]) -> str:
     """target[indices] = body, the reduction of a normal form written in front."""
-    return index_line(definition, names).text
+    line = index_line(definition, names)
+    return f"{line.left} = {line.right}"
 
 
-def index_line(definition: Definition, names: Mapping[Tensor, str]) -> Formula:
-    """The same as a formula."""
-    return equation(formula(definition.element, names),
-                    formula(right_hand_side(definition), names))
+def index_line(definition: Definition, names: Mapping[Tensor, str]) -> Line:
+    """The same as a line of formulas."""
+    body = right_hand_side(definition)
+    return Line(formula(definition.element, names), formula(body, names),
+                target=definition.target, value=body)
 
 
 def right_hand_side(definition: Definition) -> Expr:

@@ -89,7 +89,8 @@ def _trace(writer: Writing, first: Expr, second: Expr, one: Idx, other: Idx) -> 
 
 def _inner(writer: Writing, factors: list[Expr], index: Idx) -> Piece:
     """uᵀ v of two vectors or more, rᵀ r of a square, else 1ᵀ v."""
-    if len(factors) == 1 and isinstance(factors[0], Element) and factors[0].tensor.rank == 2:
+    if len(factors) == 1 and isinstance(factors[0], Element) and (
+            factors[0].indices == (index, index)):
         return Piece(call("tr", name(writer.names[factors[0].tensor])), WHOLE)
     plain = sorted(factors, key=lambda f: not isinstance(f, (Element, Add)))
     first, rest = plain[0], plain[1:]

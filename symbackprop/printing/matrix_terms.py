@@ -83,9 +83,13 @@ from symbackprop.printing.text import RELATIONS, either, formula, function_name
 
 @dataclass(slots=True)
 class Writer:
-    """Writes bodies with these names; what is written is remembered by body and orientation."""
+    """Writes bodies with these names; what is written is remembered by body and orientation.
+
+    lying: tensors that are written transposed wherever they stand.
+    """
 
     names: Mapping[Tensor, str]
+    lying: frozenset[Tensor] = frozenset()
     known: dict[tuple[Expr, Axis, Axis], Piece] = field(default_factory=dict)
 
     def form(self, expr: Expr, row: Axis, column: Axis) -> Piece:
@@ -163,8 +167,10 @@ class Writer:
         """A, Aᵀ, v or vᵀ; an axis of one entry is as good as none."""
         called = name(self.names[element.tensor])
         upright, shape = (row, column), (*whole_axes(element), None)[:2]
+        if element.tensor in self.lying:
+            shape = shape[::-1]
         whole = Piece(called, POSTFIX if "/" in called.text else WHOLE)
-        if element.tensor.rank == 2 and shape[0] == shape[1] in upright and None in upright:
+        if shape[0] is not None and shape[0] == shape[1]:
             diagonal = Piece(call("diag", called), WHOLE)
             return diagonal if column is None else Piece(transpose(diagonal.formula), POSTFIX)
         if shape == upright:

@@ -98,11 +98,11 @@ def _with_contents(definition: Definition, inlined: dict[Tensor, Definition]) ->
             contents[element] = unshadowed(replace_indices(helper.body, mapping), taken)
     if not contents:
         return body
-    body = _with_scales_outside(body.xreplace(contents))
+    body = with_scales_outside(body.xreplace(contents))
     return factored(body) if isinstance(body, Add) else body
 
 
-def _with_scales_outside(body: Expr) -> Expr:
+def with_scales_outside(body: Expr) -> Expr:
     """Σ_n 2·lam·a[n] → 2·lam·Σ_n a[n], in every sum of the body."""
     new: dict[Expr, Expr] = {}
     for node in postorder(body):

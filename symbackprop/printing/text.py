@@ -74,7 +74,13 @@ def text(expr: Basic, names: Mapping[Tensor, str]) -> str:
 
 def formula(expr: Basic, names: Mapping[Tensor, str]) -> Formula:
     """The expression as a formula; names are those of the program it belongs to."""
-    written: dict[Basic, Piece] = {}
+    return piece(expr, names).formula
+
+
+def piece(expr: Basic, names: Mapping[Tensor, str], shown: Mapping[Basic, Piece] | None = None
+          ) -> Piece:
+    """The same, with the strength of its outermost operation; shown: what stands for some nodes."""
+    written: dict[Basic, Piece] = dict(shown or {})
     expr = spelled(expr)
     stack: list[tuple[Basic, bool]] = [(expr, False)]
     while stack:
@@ -86,7 +92,7 @@ def formula(expr: Basic, names: Mapping[Tensor, str]) -> Formula:
         else:
             stack.append((node, True))
             stack.extend((part, False) for part in _parts(node))
-    return written[expr].formula
+    return written[expr]
 
 
 def _parts(node: Basic) -> Sequence[Basic]:
@@ -229,8 +235,9 @@ def _reduction(node: Expr, written: Mapping[Basic, Piece]) -> Piece:
     for limit in node.limits if isinstance(node, Sum) else bound_indices(node):
         whole = not isinstance(limit, Tuple) or limit[1:] == (limit[0].lower, limit[0].upper)
         index = limit[0] if isinstance(limit, Tuple) else limit
-        part = "" if whole else f"={limit[1]}..{limit[2]}"
-        letters.append(letter(f"{index.label}{part}"))
+        own = letter(str(index.label))
+        letters.append(own if whole else beside(
+            own, "=", formula(limit[1], {}), "..", formula(limit[2], {})))
     return reduction(node, letters, written[node.args[0]])
 
 

@@ -1,36 +1,49 @@
-"""The shortest of a few forms of a body: common factors taken out, or multiplied out and collected.
+"""Rows that shorten a body: common factors taken out, or multiplied out and collected.
 
-`a·c + b·c → (a + b)·c` is applied wherever it matches; multiplying out is tried on a copy, and
-kept only where the whole body gets shorter: −y·σ(−t) + (1 − y)·σ(t) becomes σ(t) − y.
+What is collected is collected wherever it matches; what is tried is tried on a copy, and kept
+only where the whole body gets shorter: −y·σ(−t) + (1 − y)·σ(t) becomes σ(t) − y.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from math import gcd
 
 from sympy import Add, Expr, Idx, Integer, Mul, Number, Pow, Rational, expand_mul, sign
 
-from symbackprop.functions import sigmoid
 from symbackprop.normal import postorder
 from symbackprop.notation import Element, TensorSymbol
-from symbackprop.rewriting import rewrite
+from symbackprop.rewriting import Hole, Rule, Steps, noted, rewrite
 from symbackprop.rules.algebra import COMPLEMENT
 
 LARGEST = 140
 READ = 3
 
 
-def shortest(body: Expr) -> Expr:
+def shortest(body: Expr, steps: Steps = None) -> Expr:
     """The form of the body with the fewest nodes among those tried; equal in value."""
     if not body.has(Add):
         return body
-    best = factored(body)
-    for fits, attempt in ((_has_quotient_in_sum, _quotients_cancelled),
-                          (_has_sum_in_product_in_sum, _multiplied_out)):
-        if fits(best) and weight(best) <= LARGEST:
-            other = factored(attempt(best))
-            best = other if weight(other) < weight(best) else best
+    best = factored(body, steps)
+    for first, row in TRIED:
+        if weight(best) > LARGEST:
+            break
+        trial: Steps = None if steps is None else []
+        before = rewrite(best, first, trial)
+        after = row.apply(before)
+        if after is None:
+            continue
+        other = factored(noted(trial, row.name, before, after), trial)
+        if weight(other) < weight(best):
+            best = other
+            if steps is not None and trial:
+                steps.extend(trial)
     return best
+
+
+def factored(body: Expr, steps: Steps = None) -> Expr:
+    """Common factors of every sum taken out, also its numbers where the sum stands in a product."""
+    return rewrite(body, COLLECTED, steps, passes=1)
 
 
 def _has_quotient_in_sum(body: Expr) -> bool:
@@ -52,13 +65,14 @@ def _has_sum_in_product_in_sum(body: Expr) -> bool:
         for term in node.args) for node in postorder(body))
 
 
-def _multiplied_out(body: Expr) -> Expr:
-    """(a + b)·c → a·c + b·c everywhere, sigmoid(−t) written 1 − sigmoid(t)."""
-    return expand_mul(rewrite(body, COMPLEMENT) if body.has(sigmoid) else body)
+def _multiplied_out(body: Expr) -> Expr | None:
+    return expand_mul(body) if _has_sum_in_product_in_sum(body) else None
 
 
-def _quotients_cancelled(body: Expr) -> Expr:
+def _quotients_cancelled(body: Expr) -> Expr | None:
     """(a/p + b/q)·p·q → a·q + b·p: a product goes into a sum that has quotients."""
+    if not _has_quotient_in_sum(body):
+        return None
     new: dict[Expr, Expr] = {}
     for node in postorder(body):
         args = tuple(new.get(arg, arg) for arg in node.args)
@@ -87,21 +101,7 @@ def weight(expr: Expr) -> int:
     return total
 
 
-def factored(body: Expr) -> Expr:
-    """Common factors of every sum taken out, also its numbers where the sum stands in a product."""
-    new: dict[Expr, Expr] = {}
-    for node in postorder(body):
-        args = tuple(new.get(arg, arg) for arg in node.args)
-        current = node if args == node.args else node.func(*args)
-        if isinstance(current, Add):
-            current = _common(current)
-        elif isinstance(current, Mul):
-            current = _numbers_out(current)
-        new[node] = current
-    return new[body]
-
-
-def _common(total: Expr) -> Expr:
+def _common(total: Expr) -> Expr | None:
     """a·c + b·c → (a + b)·c for all symbolic common factors c (and their powers)."""
     terms = [_powers(term) for term in total.args]
     shared = dict(terms[0])
@@ -110,11 +110,9 @@ def _common(total: Expr) -> Expr:
                   if base in powers}
         shared = {base: exponent for base, exponent in shared.items() if exponent != 0}
     if not shared:
-        return total
-    factor = Mul(*(Pow(base, exponent) for base, exponent in shared.items()))
+        return None
     rest = Add(*(_without(term, shared) for term in total.args))
-    product = Mul(factor, rest, evaluate=False)
-    return _numbers_out(product) if isinstance(rest, Add) else factor * rest
+    return Mul(*(Pow(base, exponent) for base, exponent in shared.items()), rest)
 
 
 def _powers(term: Expr) -> dict[Expr, Expr]:
@@ -144,17 +142,21 @@ def _least(first: Expr, second: Expr) -> Expr:
     return min(first, second) if first > 0 else max(first, second)
 
 
-def _numbers_out(product: Expr) -> Expr:
-    """(2a − 2b)·x → 2·(a − b)·x and −(a − b)·x → (b − a)·x, −sign(a − b) → sign(b − a)."""
+def _number_out(product: Expr) -> Expr:
+    """(2a − 2b)·x → 2·(a − b)·x, for the greatest number that divides all terms."""
     factors, content = [], Integer(1)
     for factor in product.args:
         number = _content(factor) if isinstance(factor, Add) else Integer(1)
         content *= number
         factors.append(factor if number == 1 else Add(*(term / number for term in factor.args)))
-    made = Mul(content, *factors)
-    if not (isinstance(made, Mul) and made.args[0].is_Rational and made.args[0] < 0):
-        return made
-    rest = list(made.args[1:])
+    return Mul(content, *factors)
+
+
+def _minus_turned(product: Expr) -> Expr | None:
+    """−(a − b)·x → (b − a)·x, and −sign(a − b)·x → sign(b − a)·x."""
+    number, *rest = product.args
+    if not (number.is_Rational and number < 0):
+        return None
     for place, factor in enumerate(rest):
         if isinstance(factor, Add) and _mostly_negative(factor):
             rest[place] = _negated(factor)
@@ -162,8 +164,8 @@ def _numbers_out(product: Expr) -> Expr:
             rest[place] = sign(_negated(factor.args[0]))
         else:
             continue
-        return Mul(-made.args[0], *rest)
-    return made
+        return Mul(-number, *rest)
+    return None
 
 
 def _negated(total: Expr) -> Expr:
@@ -190,3 +192,24 @@ def _lcm(numbers: list[int]) -> int:
     for number in numbers:
         result = result * number // gcd(result, number)
     return result
+
+
+t, a, b = Hole("t"), Hole("a"), Hole("b")
+
+#: Applied to every sum and product, bottom up, once.
+COLLECTED: tuple[Rule, ...] = (
+    Rule("common factor", a * t + b * t, (a + b) * t, "the distributive law", by=_common),
+    Rule("common number", (2 * a - 2 * b) * t, 2 * (a - b) * t, "the distributive law",
+         by=_number_out),
+    Rule("minus sign turned", -(a - b) * t, (b - a) * t, "−(a − b) = b − a, −sign(t) = sign(−t)",
+         by=_minus_turned),
+)
+
+#: Tried on a whole body, and kept where it gets shorter.
+SHORTENING: tuple[Rule, ...] = (
+    Rule("quotients cancelled", (a / t + b) * t, a + b * t, "t·(1/t) = 1 where the left exists",
+         domain=(0.5, 3.0), by=_quotients_cancelled),
+    Rule("multiplied out", (a + b) * t - a * t, b * t, "the distributive law",
+         by=_multiplied_out),
+)
+TRIED: tuple[tuple[Sequence[Rule], Rule], ...] = (((), SHORTENING[0]), (COMPLEMENT, SHORTENING[1]))

@@ -1,11 +1,7 @@
-"""Rows about sums over indices; each takes a definition in normal form and returns a better one.
+"""Rows about sums over indices; each takes the body under them, and gives a better one.
 
-    name                 left                          right
-    constant summand     Σ_q f                         Q·f                 q not in f, Q its extent
-    bracket contracted   Σ_q [q = e]·f(q)              f(e)                0 ≤ e < Q for certain
-    fact                 Σ_k y[n,k]·f                  f                   Σ_k y = 1 was declared
-    split                Σ_q (f + g)                   Σ_q f + Σ_q g       where that decides a sum
-    shifted exponents    lse_q (f + c)                 c + lse_q f         q not in c
+What a row cannot decide stays under the reduction: `apply(f, (q, r))` gives the new body and the
+indices that are left of it, or None where the row does not match.
 """
 
 from __future__ import annotations
@@ -13,24 +9,40 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-from sympy import Add, Eq, Expr, Idx, Integer, Mul, expand_mul
+from sympy import Add, Eq, Expr, Idx, Integer, Mul, Sum, expand_mul
 
 from symbackprop.functions import Iverson
 from symbackprop.indexing import free_indices
 from symbackprop.notation import Definition, Element, extent
+from symbackprop.rewriting import Steps, noted
 
-SumRow = Callable[[Expr, Idx], Expr | None]
+Indices = tuple[Idx, ...]
+SumRow = Callable[[Expr, Indices], tuple[Expr, Indices] | None]
 
 
 @dataclass(frozen=True, slots=True)
 class IndexRule:
-    """Σ_q f = g, where `apply(f, q)` gives g, free of q, or None where the row does not match."""
+    """left → right wherever `where` holds; `why` is a one-line proof or a source."""
 
     name: str
     left: str
     right: str
+    where: str
     why: str
     apply: SumRow
+
+
+def _for_one(row: Callable[[Expr, Idx], Expr | None]) -> SumRow:
+    """A row about the sum over one index, tried on each index in turn."""
+
+    def apply(body: Expr, over: Indices) -> tuple[Expr, Indices] | None:
+        for place, index in enumerate(over):
+            after = row(body, index)
+            if after is not None:
+                return after, (*over[:place], *over[place + 1 :])
+        return None
+
+    return apply
 
 
 def _constant(body: Expr, index: Idx) -> Expr | None:
@@ -84,24 +96,13 @@ def _fact(body: Expr, index: Idx) -> Expr | None:
     return Mul(*(f for f in factors if f is not element))
 
 
-INDICES: tuple[IndexRule, ...] = (
-    IndexRule("constant summand", "Σ_q f", "Q·f", "Q equal terms", _constant),
-    IndexRule("bracket contracted", "Σ_q [q = e]·f(q)", "f(e)",
-              "all terms but q = e vanish, and that one exists", _bracket),
-    IndexRule("fact", "Σ_k y[n,k]·f", "f", "Σ_k y[n,k] = 1 was declared", _fact),
-)
-
-
-def summed(definition: Definition) -> Definition:
-    """The definition with every index of its sum that a row can decide taken out."""
-    body, left = _decided(definition.body, definition.over)
-    if left and body.has(Add) and _decidable(body):
-        terms = [_decided(term, left) for term in Add.make_args(expand_mul(body))]
-        if all(not remaining for _, remaining in terms):
-            body, left = Add(*(term for term, _ in terms)), ()
-    if body == definition.body and left == definition.over:
-        return definition
-    return replace(definition, body=body, over=left, op="sum" if left else "map")
+def _split(body: Expr, over: Indices) -> tuple[Expr, Indices] | None:
+    """Σ (f + g) = Σ f + Σ g, where other rows decide the sum of every term."""
+    if not (body.has(Add) and _decidable(body)):
+        return None
+    terms = [_decided(term, over, None) for term in Add.make_args(expand_mul(body))]
+    whole = all(not left for _, left in terms)
+    return (Add(*(term for term, _ in terms)), ()) if whole else None
 
 
 def _decidable(body: Expr) -> bool:
@@ -111,19 +112,47 @@ def _decidable(body: Expr) -> bool:
                                     for k in kinds)
 
 
-def _decided(body: Expr, over: tuple[Idx, ...]) -> tuple[Expr, tuple[Idx, ...]]:
-    left = list(over)
+DECIDED: tuple[IndexRule, ...] = (
+    IndexRule("constant summand", "Σ_q f", "Q·f", "q not in f; Q is the extent of q",
+              "Q equal terms", _for_one(_constant)),
+    IndexRule("bracket contracted", "Σ_q [q = e]·f(q)", "f(e)",
+              "q not in e, and 0 ≤ e < Q for certain",
+              "all terms but q = e vanish, and that one exists", _for_one(_bracket)),
+    IndexRule("fact", "Σ_k y[n,k]·f", "f", "k not in f; y was declared one-hot or simplex along k",
+              "Σ_k y[n,k] = 1 was declared", _for_one(_fact)),
+)
+
+#: Rows about sums, in the order in which they are tried.
+INDICES: tuple[IndexRule, ...] = (
+    *DECIDED,
+    IndexRule("sum split", "Σ_q (f + g)", "Σ_q f + Σ_q g",
+              "other rows decide the sums of all terms", "addition commutes", _split),
+)
+
+
+def summed(definition: Definition, steps: Steps = None) -> Definition:
+    """The definition with every index of its sum that a row can decide taken out."""
+    body, left = _decided(definition.body, definition.over, steps, INDICES)
+    if body == definition.body and left == definition.over:
+        return definition
+    return replace(definition, body=body, over=left, op="sum" if left else "map")
+
+
+def _decided(body: Expr, over: Indices, steps: Steps, rules: tuple[IndexRule, ...] = DECIDED
+             ) -> tuple[Expr, Indices]:
+    """Rows applied until none fires; each takes an index at least, so that this ends."""
     progress = True
-    while progress and left:
+    while progress and over:
         progress = False
-        for index in list(left):
-            for rule in INDICES:
-                after = rule.apply(body, index)
-                if after is not None:
-                    body, progress = after, True
-                    left.remove(index)
-                    break
-    return body, tuple(left)
+        for rule in rules:
+            found = rule.apply(body, over)
+            if found is not None:
+                taken = [i for i in over if i not in found[1]]
+                if steps is not None:
+                    noted(steps, rule.name, Sum(body, *taken), found[0])
+                (body, over), progress = found, True
+                break
+    return body, over
 
 
 def unshifted(definition: Definition) -> tuple[Expr, Expr]:

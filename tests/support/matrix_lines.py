@@ -34,7 +34,7 @@ def read_back(derivation: sb.Derivation, values: Mapping[Tensor, Any]) -> tuple[
              if isinstance(axis, sympy.Symbol)}
     lines = derivation.text("matrix").split("\n")
     matrices = 0
-    for printed, definition in zip(lines, derivation._presented(), strict=True):
+    for printed, definition in zip(lines, derivation.presented(), strict=True):
         if not matrix_reader.readable(printed, {**sizes, **known}):
             assert printed == definition_text(definition, plain)
             continue

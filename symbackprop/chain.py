@@ -1,0 +1,117 @@
+"""The chain rule over the definitions that a reader sees, one definition at a time.
+
+    T̄[t] = Σ_C Σ_c C̄[c]·∂C[c]/∂T[t]         C: the definitions that read T
+
+`board(…)` writes a program as one does on a blackboard: what the user declared, and a line for
+each pre-activation z and residual r within it.  `links(…)` differentiates every line of it by
+what it reads, with a tensor of its own (a seed) in place of C̄: the sensitivity of the
+output is not known yet.  All simplification within a link is that of the engine.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, replace
+
+from sympy import Expr, Idx
+
+from symbackprop.backprop import adjoints
+from symbackprop.dependence import Dependence
+from symbackprop.indexing import replace_indices, unshadowed
+from symbackprop.normal import normalise, temporary
+from symbackprop.notation import Definition, Element, Program, Tensor, elements_in
+from symbackprop.printing.presentation import presented
+from symbackprop.simplification import simplify
+
+__all__ = ["Chain", "Link", "board", "links", "put_in"]
+
+SPELLED = frozenset({"z", "r"})  # the hints of pre-activations and residuals
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """What one definition C gives to the adjoint of a tensor T that it reads.
+
+    share: an expression over the letters of T, linear in the entries of seed, which stand for
+    those of C̄; C itself and all that it reads may stand in it.
+    """
+
+    consumer: Definition
+    source: Tensor
+    seed: Tensor
+    share: Expr
+
+
+@dataclass(frozen=True, slots=True)
+class Chain:
+    """The lines of a blackboard, and for each tensor the links through those that read it."""
+
+    program: Program
+    links: Mapping[Tensor, tuple[Link, ...]]
+
+    def order(self, asked: Collection[Tensor]) -> list[Tensor]:
+        """From the loss to what is asked for: a tensor stands as soon as its readers do."""
+        last = {t: place for place, d in enumerate(self.program)
+                for t in dict.fromkeys(e.tensor for e in elements_in(d.body))
+                if t in self.links}
+        first = {d.target: place for place, d in enumerate(self.program)}
+        earliest = {t: min(first[link.consumer.target] for link in found)
+                    for t, found in self.links.items() if found}
+        reached = [t for t in last if t in earliest]
+        inner = [t for t in reached if t not in asked or t in first]
+        return sorted(reached, key=lambda t: (-earliest[t], t in inner, -first.get(t, -1)))
+
+
+def board(normal: Program, declared: Collection[Tensor]) -> Program:
+    """The program in normal form with its helpers written out, but for z's and r's."""
+    wanted = tuple(d.target for d in normal
+                   if d.target in declared or d.target.hint in SPELLED)
+    return presented(replace(normal, outputs=wanted), ())
+
+
+def links(program: Program, asked: Collection[Tensor]) -> Chain:
+    """Every definition of the board differentiated by every tensor in it that leads to `asked`."""
+    network = Dependence(program)
+    active = {*asked, *(program.definitions[p].target for p in network.downstream(asked))}
+    found: dict[Tensor, list[Link]] = {}
+    for definition in reversed(program.definitions):
+        sources = [t for t in dict.fromkeys(e.tensor for e in elements_in(definition.body))
+                   if t in active]
+        if sources and definition.target in active:
+            for link in _differentiated(definition, sources):
+                found.setdefault(link.source, []).append(link)
+    return Chain(program, {t: tuple(those) for t, those in found.items()})
+
+
+def _differentiated(definition: Definition, sources: list[Tensor]) -> list[Link]:
+    """∂(Σ_c seed[c]·C[c])/∂T for each source T, by one reverse sweep through one definition."""
+    target = definition.target
+    seed = Tensor(None, target.axes, target.letters, "intermediate", hint="δ")
+    letters = definition.indices
+    total = temporary(seed.at(*letters) * definition.element, (), letters,
+                      "sum" if letters else "map")
+    normal = normalise(Program((definition,), (target,)))
+    compared = tuple(d.target for d in normal if d.op in ("max", "min"))
+    forward = simplify(replace(normal, outputs=(target, *compared)), keep=sources)
+    made, found = adjoints(Program((*forward.definitions, total), ()), total.target, sources)
+    whole = Program((*forward.definitions, *made), (target, *found.values()))
+    best = simplify(whole, keep=sources, settled=len(forward.definitions))
+    links = []
+    for source, adjoint in found.items():
+        (line,) = presented(best, (target,), adjoint)
+        mapping = dict(zip(line.indices, source.letters, strict=True))
+        links.append(Link(definition, source, seed, replace_indices(line.body, mapping)))
+    return links
+
+
+def put_in(body: Expr, contents: Mapping[Tensor, Definition], taken: Collection[Idx]
+           ) -> dict[Expr, Expr]:
+    """For each entry of these tensors in the body, the right-hand side of its definition there."""
+    replaced = {}
+    for element in elements_in(body):
+        known = contents.get(element.tensor)
+        if known is not None:
+            indices = element.indices if isinstance(element, Element) else ()
+            mapping = dict(zip(known.indices, indices, strict=True))
+            replaced[element] = unshadowed(replace_indices(known.body, mapping), taken)
+    return replaced

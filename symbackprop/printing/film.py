@@ -1,0 +1,96 @@
+"""A line on the blackboard, simplified rule by rule: what the steps form shows.
+
+Each row takes a whole right-hand side, with its sums within it, to a shorter one of the same
+value; the first that changes the line makes the next frame, until none does.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+from sympy import Expr, Sum
+
+from symbackprop.indexing import bound_indices
+from symbackprop.normal import postorder, temporary
+from symbackprop.printing.index import right_hand_side
+from symbackprop.printing.presentation import with_scales_outside
+from symbackprop.rewriting import Step, Steps, rewrite
+from symbackprop.rules.forms import SHORTENING, shortest, weight
+from symbackprop.rules.indices import summed
+from symbackprop.simplification import RULES
+
+LONGEST = 12  # frames of one line
+HEAVIEST = 250  # a body that weighs more is left to the engine
+
+Frame = tuple[str, Expr]  # the names of the rules, and the body after them
+
+
+def frames(body: Expr) -> Iterator[Frame]:
+    """The body after one rule after another; all of them are equal in value."""
+    for _ in range(LONGEST):
+        if weight(body) > HEAVIEST:
+            return
+        made = next((found for row in _ROWS if (found := row(body))), None)
+        if made is None:
+            return
+        yield from made
+        body = made[-1][1]
+
+
+def _changed(reason: str, before: Expr, after: Expr) -> list[Frame]:
+    return [(reason, after)] if after != before else []
+
+
+def _by_rules(body: Expr) -> list[Frame]:
+    steps: list[Step] = []
+    after = rewrite(body, RULES, steps)
+    return _changed(_names(steps), body, after)
+
+
+def _by_sums(body: Expr) -> list[Frame]:
+    steps: list[Step] = []
+    after = over_sums(body, steps)
+    return _changed(_names(steps), body, after)
+
+
+def _shortened(body: Expr) -> list[Frame]:
+    """What is tried on the whole line is a frame of its own, and what it lets one collect."""
+    steps: list[Step] = []
+    after = shortest(body, steps)
+    made: list[Frame] = []
+    for step in steps:
+        if step.rule in _WHOLE:
+            made.append((step.rule, step.after))
+            steps = steps[steps.index(step) + 1:]
+    return [*made, *_changed(_names(steps), made[-1][1] if made else body, after)]
+
+
+def _names(steps: list[Step]) -> str:
+    return ", ".join(dict.fromkeys(step.rule for step in steps))
+
+
+def over_sums(body: Expr, steps: Steps = None) -> Expr:
+    """The rows on indices, at every sum within the body."""
+    new: dict[Expr, Expr] = {}
+    for node in postorder(body):
+        args = tuple(new.get(arg, arg) for arg in node.args)
+        current = node if args == node.args else node.func(*args)
+        new[node] = _summed(current, steps) if isinstance(current, Sum) else current
+    return new[body]
+
+
+def _summed(total: Sum, steps: Steps) -> Expr:
+    if any(limit[1:] != (limit[0].lower, limit[0].upper) for limit in total.limits):
+        return total
+    definition = temporary(total.function, (), bound_indices(total), "sum")
+    after = summed(definition, steps)
+    return total if after is definition else right_hand_side(after)
+
+
+_WHOLE = frozenset(row.name for row in SHORTENING)
+_ROWS: tuple[Callable[[Expr], list[Frame]], ...] = (
+    lambda body: _changed("constant factors before the sum", body, with_scales_outside(body)),
+    _by_sums,
+    _by_rules,
+    _shortened,
+)

@@ -1,0 +1,121 @@
+"""The forms of a derivation: index, matrix, neuron, steps; each makes lines of formulas.
+
+    index     every definition with its indices          δ2[n,k] = (p[n,k] − y[n,k])/N
+    matrix    as on a blackboard                         ∂L/∂W2 = Hᵀ δ2
+    neuron    the chain of factors of one weight         ∂L/∂w = ∂L/∂z·∂z/∂w
+    steps     the chain rule, and each simplification    … = ŷ − y
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any, Literal
+
+from sympy import Expr, Integer
+
+from symbackprop.chain import Chain, board, links
+from symbackprop.elementary import elementary
+from symbackprop.errors import DerivationError
+from symbackprop.notation import Definition, Program, Tensor
+from symbackprop.printing.alike import folded
+from symbackprop.printing.index import index_line
+from symbackprop.printing.lines import Line
+from symbackprop.printing.matrix import matrix_lines
+from symbackprop.printing.neuron import Neuron
+from symbackprop.printing.steps import Steps
+
+if TYPE_CHECKING:
+    from symbackprop.derivation import Derivation
+
+__all__ = ["FORMS", "View", "form_lines"]
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """How a derivation is shown.
+
+    samples: whether a sample is a row or a column of a matrix (matrix form); fold: alike layers
+    are written once; entries: the places of the weights that are wanted (neuron form).
+    """
+
+    samples: Literal["rows", "columns"] = "rows"
+    fold: bool = False
+    entries: Mapping[Any, tuple[int, ...]] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if self.samples not in ("rows", "columns"):
+            raise DerivationError(f"samples are \"rows\" or \"columns\", not {self.samples!r}")
+
+
+def form_lines(derivation: Derivation, form: str, view: View) -> list[Line]:
+    """The lines of a form; DerivationError for one that does not exist."""
+    if form not in FORMS:
+        known = ", ".join(f'd.text("{name}")' for name in FORMS)
+        raise DerivationError(f"there is no form {form!r}; write one of {known}")
+    made = FORMS[form](derivation, view)
+    return folded(made) if view.fold else made
+
+
+def _index(derivation: Derivation, view: View) -> list[Line]:
+    names = derivation.names
+    return [index_line(definition, names) for definition in derivation.presented()]
+
+
+def _matrix(derivation: Derivation, view: View) -> list[Line]:
+    return matrix_lines(derivation.presented(), derivation.names, view.samples == "columns")
+
+
+def _steps(derivation: Derivation, view: View) -> list[Line]:
+    chain, names = _chained(derivation)
+    forward = [index_line(definition, names) for definition in chain.program]
+    steps = Steps(chain, derivation.loss, names, _final(derivation), tuple(derivation.gradients))
+    return [*forward, *steps.lines()]
+
+
+def _neuron(derivation: Derivation, view: View) -> list[Line]:
+    chain, names = _chained(derivation)
+    final = _final(derivation)
+    whole = {t: derivation.expression(t) for t in derivation.gradients}
+    places = {derivation.asked(t): _places(derivation.asked(t), at)
+              for t, at in view.entries.items()}
+    asked = tuple(places) or tuple(derivation.gradients)
+    return Neuron(chain, derivation.loss, names, final, whole, places).lines(asked)
+
+
+def _chained(derivation: Derivation) -> tuple[Chain, dict[Tensor, str]]:
+    """The chain rule on the blackboard's program, and names for all that it and δ's read."""
+    declared = [d.target for d in derivation.forward]
+    program = elementary(board(derivation.normal, declared))
+    chain = links(program, tuple(derivation.gradients))
+    own = (d for d in derivation.presented() if d.target not in declared)
+    return chain, Program((*program, *own), ()).names
+
+
+def _final(derivation: Derivation) -> dict[Tensor, Definition]:
+    """The line of the derivation for the adjoint of each tensor that has one, over its letters."""
+    of = {gradient: tensor for tensor, gradient in derivation.gradients.items()}
+    final = {}
+    for definition in derivation.presented():
+        tensor = of.get(definition.target, definition.adjoint_of)
+        if tensor is not None:
+            mapping = dict(zip(definition.indices, tensor.letters, strict=True))
+            final[tensor] = replace(definition, indices=tensor.letters,
+                                    body=definition.body.xreplace(mapping))
+    return final
+
+
+def _places(tensor: Tensor, at: Any) -> tuple[Expr, ...]:
+    places = tuple(at) if isinstance(at, (tuple, list)) else (at,)
+    inside = len(places) == tensor.rank and all(
+        isinstance(p, int) and (Integer(p) < length) != False and p >= 0  # noqa: E712
+        for p, length in zip(places, tensor.axes, strict=True))
+    if not inside:
+        shape = ", ".join(map(str, tensor.axes))
+        raise DerivationError(f"{tensor.name} has the shape ({shape}); {at!r} is no place in it")
+    return tuple(map(Integer, places))
+
+
+FORMS: Mapping[str, Callable[[Derivation, View], list[Line]]] = {
+    "index": _index, "matrix": _matrix, "neuron": _neuron, "steps": _steps,
+}

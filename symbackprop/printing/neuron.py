@@ -1,0 +1,202 @@
+"""The form "neuron": the chain of factors that leads from the loss to one weight.
+
+    ∂L/∂W1[i,j] = Σ_{n,k} ∂L/∂z[n,k]·∂z[n,k]/∂h[n,j]·∂h[n,j]/∂W1[i,j]           chain rule
+                = Σ_{n,k} ((p[n,k] − y[n,k])/N)·W2[j,k]·((1 − h[n,j]²)·x[n,i])   each factor
+                = …                                                             simplified
+
+Indices that a factor couples are summed over; one that it only hands on keeps its letter.  The
+chain begins at the loss, or at the first tensor that several definitions read: the adjoint of
+that one is a sum over its readers, and has a block of its own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from sympy import Add, Eq, Expr, Idx, Integer, Mul, Sum, Tuple
+
+from symbackprop.chain import Chain, Link
+from symbackprop.functions import Iverson
+from symbackprop.indexing import free_indices, fresh, replace_indices, unshadowed
+from symbackprop.notation import Definition, Element, Tensor, elements_in
+from symbackprop.printing.film import over_sums
+from symbackprop.printing.formula import Formula, Piece, beside, big, joined, quotient
+from symbackprop.printing.lines import Line
+from symbackprop.printing.text import ATOM, PRODUCT, SUM, formula, piece
+from symbackprop.rules.forms import shortest, weight
+
+LONGEST = 8  # factors; a longer chain begins at a sensitivity with a name
+WRITTEN = 60  # the weight of a last line that is still written out
+
+Places = tuple[Expr, ...]
+
+
+class Factor(NamedTuple):
+    """∂C[above]/∂T[below], and its value."""
+
+    link: Link
+    above: Places
+    below: Places
+    value: Expr
+
+
+@dataclass(slots=True)
+class Neuron:
+    """Writes a block for each weight; names, final and asked as in `Steps`.
+
+    whole: a weight's derivative in full; places: the entry of each weight that is wanted.
+    """
+
+    chain: Chain
+    loss: Tensor
+    names: Mapping[Tensor, str]
+    final: Mapping[Tensor, Definition]
+    whole: Mapping[Tensor, Expr]
+    places: Mapping[Tensor, Places]
+    waiting: dict[Tensor, Places] = field(default_factory=dict)
+    adjoints: dict[Tensor, Tensor] = field(default_factory=dict)  # T: what stands for T̄ in values
+
+    def lines(self, asked: Sequence[Tensor]) -> list[Line]:
+        """A block for each weight, and for each tensor at which chains meet."""
+        self.waiting = {t: self.places.get(t, t.letters) for t in asked}
+        done: set[Tensor] = set()
+        made: list[Line] = []
+        while self.waiting:
+            tensor = next(iter(self.waiting))
+            places = self.waiting.pop(tensor)
+            if tensor not in done:
+                done.add(tensor)
+                made += self._block(tensor, places)
+        return made
+
+    def _block(self, tensor: Tensor, places: Places) -> list[Line]:
+        left = self._partial(self.loss, (), tensor, places)
+        paths = [self._path(link, places) for link in self.chain.links.get(tensor, ())]
+        paths.sort(key=self._direct)
+        values = [self._valued(path, places) for path in paths]
+        named = [value if self._direct(path) else self._named(path, places)
+                 for path, value in zip(paths, values, strict=True)]
+        value = Add(*(self._value(path, places) for path in paths))
+        chained = not all(map(self._direct, paths))
+        lines = [Line(left, _total(named), "chain rule", tensor, value)] if chained else []
+        lines.append(Line(None if lines else left, _total(values),
+                          "each factor" if lines else f"derivative of {self.names[self.loss]}",
+                          tensor, value))
+        last = self._last(tensor, places)
+        if last is not None:
+            shown = formula(last, self.names)
+            if shown.text != lines[-1].right.text:
+                lines.append(Line(None, shown, "simplified", tensor, last))
+        return lines
+
+    def _direct(self, path: Sequence[Factor]) -> bool:
+        """Whether the loss itself reads the tensor, as a penalty does: there is no chain."""
+        return len(path) == 1 and path[0].link.consumer.target is self.loss
+
+    def _path(self, link: Link, places: Places) -> list[Factor]:
+        """The factors from a weight up to the loss, or to where several chains meet."""
+        found = [_factor(link, places, _letters(places))]
+        taken = [*_letters(places), *_letters(found[0].above)]
+        while True:
+            target = found[-1].link.consumer.target
+            above = self.chain.links.get(target, ())
+            long = len(found) >= LONGEST and target in self.final
+            if target is self.loss or len(above) != 1 or long:
+                break
+            found.append(_factor(above[0], found[-1].above, taken))
+            taken += _letters(found[-1].above)
+        if target is not self.loss:
+            self.waiting.setdefault(target, target.letters)
+        return found
+
+    def _partial(self, above: Tensor, at: Places, below: Tensor, places: Places) -> Formula:
+        return quotient(*(beside("∂", formula(tensor.at(*where), self.names))
+                          for tensor, where in ((above, at), (below, places))))
+
+    def _named(self, path: Sequence[Factor], places: Places) -> Piece:
+        """Σ ∂L/∂z·∂z/∂h·∂h/∂w."""
+        factors = [Piece(self._partial(f.link.consumer.target, f.above, f.link.source, f.below),
+                         ATOM) for f in reversed(path)]
+        return _summed([*self._outermost(path), *factors], path, places)
+
+    def _valued(self, path: Sequence[Factor], places: Places) -> Piece:
+        """Σ of the product of the factors' values; those that are 1 are left out."""
+        shown = [piece(f.value, self.names) for f in reversed(path) if f.value != 1]
+        one = [] if shown else [piece(Integer(1), self.names)]
+        return _summed([*self._outermost(path), *shown, *one], path, places)
+
+    def _outermost(self, path: Sequence[Factor]) -> list[Piece]:
+        """∂L/∂T where a chain does not begin at the loss."""
+        last = path[-1]
+        target = last.link.consumer.target
+        return [] if target is self.loss else [
+            Piece(self._partial(self.loss, (), target, last.above), ATOM)]
+
+    def _value(self, path: Sequence[Factor], places: Places) -> Expr:
+        """What a chain amounts to; ∂L/∂T where it begins is an entry of the adjoint of T."""
+        last = path[-1]
+        target = last.link.consumer.target
+        first = Integer(1) if target is self.loss else (
+            self.adjoints.setdefault(target, last.link.seed).at(*last.above))
+        product = Mul(first, *(f.value for f in path))
+        limits = [Tuple(i, i.lower, i.upper) for i in _over(path, places)]
+        return Sum(product, *limits) if limits else product
+
+    def _last(self, tensor: Tensor, places: Places) -> Expr | None:
+        """The derivative as it ends up, in full where that is short."""
+        body = self.whole.get(tensor)
+        if body is None or weight(body) > WRITTEN:
+            body = self.final[tensor].body if tensor in self.final else None
+        if body is None:
+            return None
+        mapping = dict(zip(tensor.letters, places, strict=True))
+        return unshadowed(replace_indices(body, mapping), _letters(places))
+
+
+def _factor(link: Link, places: Places, taken: Sequence[Idx]) -> Factor:
+    """∂C/∂T from Σ_c seed[c]·∂C[c]/∂T[t]: seed[e] → [c = e], but for what e only hands on."""
+    seed, letters = link.seed, link.source.letters
+    at = dict(zip(letters, places, strict=True))
+    entries = [e for e in elements_in(link.share) if e.tensor is seed]
+    above: list[Expr] = []
+    marks: dict[int, Idx] = {}
+    for axis, letter in enumerate(seed.letters):
+        read = {e.indices[axis] for e in entries if isinstance(e, Element)}
+        index = read.pop() if len(read) == 1 else None
+        if index in letters:
+            above.append(at[index])
+        else:
+            marks[axis] = fresh(letter, [*taken, *marks.values()])
+            above.append(marks[axis])
+    share = unshadowed(replace_indices(link.share, at), [*taken, *marks.values()])
+    brackets = {e: Mul(*(Iverson(Eq(mark, e.indices[axis])) for axis, mark in marks.items()))
+                for e in elements_in(share) if e.tensor is seed}
+    return Factor(link, tuple(above), places, shortest(over_sums(share.xreplace(brackets))))
+
+
+def _summed(factors: Sequence[Piece], path: Sequence[Factor], places: Places) -> Piece:
+    """The product of the factors, summed over the indices that the weight does not have."""
+    over = _over(path, places)
+    if len(factors) == 1 and not over:
+        return factors[0]
+    product = joined([factor.within(PRODUCT + 1) for factor in factors], "·")
+    if not over:
+        return Piece(product, PRODUCT)
+    letters = [formula(index, {}) for index in over]
+    return Piece(beside(big(beside("Σ"), letters), " ", product), PRODUCT)
+
+
+def _over(path: Sequence[Factor], places: Places) -> list[Idx]:
+    outside = set(_letters(places))
+    return list(dict.fromkeys(i for f in reversed(path) for i in _letters(f.above)
+                              if i not in outside))
+
+
+def _total(pieces: Sequence[Piece]) -> Formula:
+    return joined([p.within(SUM + 1 if len(pieces) > 1 else SUM) for p in pieces], " + ")
+
+
+def _letters(places: Places) -> list[Idx]:
+    return [index for place in places for index in free_indices(place)]

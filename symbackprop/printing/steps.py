@@ -1,0 +1,129 @@
+"""The form "steps": the chain rule, one definition at a time, and every simplification by name.
+
+    ∂L/∂z[n,k] = (∂L/∂p[n,k] − Σ_{k′} ∂L/∂p[n,k′]·p[n,k′])·p[n,k]    chain rule through p
+               = …                                                   each rule on a line of its own
+               = (p[n,k] − y[n,k])/N                                 which is δ2[n,k]
+
+What a line has become is put into the lines that read it, except where it has a name of its own
+in the derivation: from there on the name stands.  The last line of a block is the one that the
+other forms print.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from sympy import Add, Expr, Integer
+
+from symbackprop.chain import Chain, Link, put_in
+from symbackprop.notation import Definition, Element, Tensor, TensorSymbol, tensors_in
+from symbackprop.printing.film import frames
+from symbackprop.printing.formula import Formula
+from symbackprop.printing.lines import Line
+from symbackprop.printing.text import formula, piece
+from symbackprop.rules.forms import weight
+
+PUT_IN = 60  # what weighs more is read by its name
+
+
+@dataclass(slots=True)
+class Steps:
+    """Writes the blocks of a chain.
+
+    names: of the tensors on the board and of the derivation; final: for a tensor T, the line of
+    T̄ in the derivation; known: what each seed has become, as a definition of it.
+    """
+
+    chain: Chain
+    loss: Tensor
+    names: Mapping[Tensor, str]
+    final: Mapping[Tensor, Definition]
+    asked: Sequence[Tensor]
+    spelled: dict[Tensor, str] = field(default_factory=dict)
+    known: dict[Tensor, Definition] = field(default_factory=dict)
+
+    def lines(self) -> list[Line]:
+        """A block for each tensor, from the loss down to those that were asked for."""
+        self.spelled |= self.names
+        seeds: dict[Tensor, Tensor] = {}
+        for found in self.chain.links.values():
+            for link in found:
+                seeds[link.consumer.target] = link.seed
+                self.spelled[link.seed] = self._partial(link.consumer.target)
+        if self.loss in seeds:
+            self.known[seeds[self.loss]] = Definition(seeds[self.loss], (), Integer(1))
+        made: list[Line] = []
+        for tensor in self.chain.order(self.asked):
+            block, body = self._block(tensor, self.chain.links[tensor])
+            made += block
+            if tensor in seeds and weight(body) <= PUT_IN:
+                self.known[seeds[tensor]] = Definition(seeds[tensor], tensor.letters, body)
+        return made
+
+    def _partial(self, tensor: Tensor) -> str:
+        return f"∂{self.names[self.loss]}/∂{self.names[tensor]}"
+
+    def _block(self, tensor: Tensor, links: Sequence[Link]) -> tuple[list[Line], Expr]:
+        """The lines of one tensor, and what its adjoint is from then on: a formula, or a name."""
+        body = self._renamed(Add(*(link.share for link in links)), tensor)
+        through = [self.names[link.consumer.target] for link in links
+                   if link.consumer.target is not self.loss]
+        reason = f"chain rule through {', '.join(through)}" if through else (
+            f"derivative of {self.names[self.loss]}")
+        left = formula(Tensor(self._partial(tensor), tensor.axes, tensor.letters, "intermediate"
+                              ).at(*tensor.letters), {})
+        replaced = put_in(body, self.known, tensor.letters)
+        value = body.xreplace(replaced)
+        lines = [Line(left, formula(body, self.spelled), reason, tensor, value)]
+        if replaced:
+            shown = {element: piece(content, self.spelled)
+                     for element, content in replaced.items()}
+            which = ", ".join(dict.fromkeys(self.spelled[e.tensor] for e in replaced))
+            written = piece(body, self.spelled, shown).formula
+            plain = formula(value, self.spelled)
+            self._add(lines, plain if _same_signs(plain, written) else written,
+                      f"{which} put in", value)
+        for why, after in frames(value):
+            value = after
+            self._add(lines, formula(value, self.spelled), why, value)
+        return self._ended(lines, tensor, value)
+
+    def _ended(self, lines: list[Line], tensor: Tensor, body: Expr) -> tuple[list[Line], Expr]:
+        """The last line is that of the derivation, where it has one; a δ goes on by its name."""
+        final = self.final.get(tensor)
+        if final is None:
+            return lines, body
+        shown = formula(final.body, self.spelled)
+        if _same_signs(shown, lines[-1].right):
+            lines[-1] = lines[-1]._replace(right=shown, value=final.body)
+        else:
+            read = tensors_in(final.body)
+            gone = [self.spelled[t] for t in tensors_in(body)
+                    if t not in read and t.definition is None and t.name is None]
+            why = f"{', '.join(gone)} written out" if gone else "collected"
+            self._add(lines, shown, why, final.body)
+        if tensor in self.asked:
+            return lines, final.body
+        last = lines[-1]
+        lines[-1] = last._replace(note=f"{last.note}; this is {self.names[final.target]}")
+        return lines, final.target.at(*tensor.letters)
+
+    def _renamed(self, body: Expr, tensor: Tensor) -> Expr:
+        """Seeds that are 1, or have a name in the derivation, are written so at once."""
+        short = {seed: known for seed, known in self.known.items()
+                 if isinstance(known.body, (Integer, Element, TensorSymbol))}
+        return body.xreplace(put_in(body, short, tensor.letters))
+
+    def _add(self, lines: list[Line], right: Formula, note: str, value: Expr) -> None:
+        """Appends a line that says something new."""
+        last = lines[-1]
+        if right.text != last.right.text:
+            lines.append(Line(None, right, note, last.target, value))
+        elif len(lines) > 1 and note not in last.note:
+            lines[-1] = last._replace(note=f"{last.note}, {note}")
+
+
+def _same_signs(one: Formula, other: Formula) -> bool:
+    """Whether two formulas differ in the order of their signs at most."""
+    return sorted(one.text) == sorted(other.text)
