@@ -21,6 +21,7 @@ from symbackprop.drawing import SPREADS, drawn
 from symbackprop.interpreter import evaluate
 from tests.support.cookbook_cases import ROWS, Row
 from tests.support.jax_oracle import jax
+from tests.support.matrix_idioms import IDIOMS
 from tests.support.matrix_lines import read_back, whole
 from tests.support.matrixcalculus_cases import EXAMPLES, OPERATORS
 
@@ -100,6 +101,13 @@ def test_an_input_of_matrixcalculus_has_its_gradient_and_prints_in_matrix_form(
     assert lines == matrices
 
 
+@pytest.mark.parametrize("case", IDIOMS, ids=lambda row: f"{row.formula} by {row.by}")
+def test_an_everyday_expression_has_its_gradient_and_prints_in_matrix_form(
+        case: Row, seed: int) -> None:
+    lines, matrices = checked(case, seed)
+    assert lines == matrices
+
+
 def test_a_wrong_gradient_of_a_case_is_seen(seed: int) -> None:
     case = ROWS[3]
     twisted = Row(case.number, case.formula, case.by, case.shapes, case.ours,
@@ -114,6 +122,11 @@ def test_the_lines_of_the_cookbook_are_as_they_were(golden: Callable[[str, str],
 
 def test_the_lines_of_matrixcalculus_are_as_they_were(golden: Callable[[str, str], None]) -> None:
     golden("printing/matrixcalculus.txt", printed((*EXAMPLES, *OPERATORS)))
+
+
+def test_the_lines_of_everyday_expressions_are_as_they_were(golden: Callable[[str, str], None]
+                                                             ) -> None:
+    golden("printing/idioms.txt", printed(IDIOMS))
 
 
 def printed(rows: tuple[Row, ...]) -> str:

@@ -9,7 +9,7 @@ from sympy import Eq, Expr, Idx, Mul, Pow, Sum, Tuple
 
 from symbackprop.functions import Iverson
 from symbackprop.indexing import free_indices
-from symbackprop.notation import Element, extent
+from symbackprop.notation import Element, Tensor, extent
 from symbackprop.printing.ordering import fraction
 
 Axis: TypeAlias = Idx | None
@@ -87,6 +87,17 @@ def is_delta(factor: Expr, row: Axis, column: Axis) -> bool:
     """[row = column], the entries of the identity matrix."""
     return isinstance(factor, Iverson) and isinstance(factor.args[0], Eq) and set(
         factor.args[0].args) == {row, column}
+
+
+def is_symmetric(tensor: Tensor) -> bool:
+    """Whether A = Aᵀ was declared, or is plain from the definition, as of Σ_n x[n,i]·x[n,j]."""
+    made = tensor.definition
+    if tensor.rank != 2 or tensor.axes[0] != tensor.axes[1]:
+        return False
+    if made is None or made.op not in ("map", "sum"):
+        return tensor.has_fact("symmetric")
+    row, column = made.indices
+    return bool(made.body.xreplace({row: column, column: row}) == made.body)
 
 
 def sum_over(factors: Sequence[Expr], index: Idx) -> Expr:

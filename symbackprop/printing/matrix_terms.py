@@ -42,6 +42,7 @@ from symbackprop.printing.contractions import (
     Axis,
     NoMatrixForm,
     is_delta,
+    is_symmetric,
     whole_axes,
     whole_range,
 )
@@ -72,12 +73,7 @@ from symbackprop.printing.matrix_brackets import (
     shortness,
 )
 from symbackprop.printing.matrix_sums import summed
-from symbackprop.printing.ordering import (
-    fraction,
-    magnitude,
-    number_shared,
-    term_order,
-)
+from symbackprop.printing.ordering import fraction, magnitude, number_shared, term_order
 from symbackprop.printing.text import RELATIONS, either, formula, function_name
 
 
@@ -173,18 +169,20 @@ class Writer:
         if shape[0] is not None and shape[0] == shape[1]:
             diagonal = Piece(call("diag", called), WHOLE)
             return diagonal if column is None else Piece(transpose(diagonal.formula), POSTFIX)
-        if shape == upright:
+        if shape == upright or (shape == upright[::-1] and is_symmetric(element.tensor)):
             return whole
         if shape == upright[::-1]:
             return Piece(transpose(whole.within(WHOLE)), POSTFIX)
         raise NoMatrixForm
 
     def _sum(self, expr: Expr, row: Axis, column: Axis) -> Piece:
+        terms = self._merged(expr.args, row, column)
+        if len(terms) < len(expr.args):
+            return self.direct(Add(*terms), row, column)
         shared = number_shared(expr)
         if shared is not None:
             return self.multiplied(shared.args, row, column)
         line: list[Formula | str] = []
-        terms = self._merged(expr.args, row, column)
         for term in sorted(terms, key=lambda t: (*term_order(t), -len(free_indices(t)))):
             size = magnitude(term)
             sign = "+" if size == term else "−"

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
-from sympy import Add, Expr, Function, Idx, Mul, Number, Sum, Symbol
+from sympy import Add, Expr, Function, Idx, Integer, Mul, Number, Pow, Sum, Symbol
 
 from symbackprop.indexing import bound_indices, replace_indices, unshadowed
 from symbackprop.normal import postorder
@@ -60,8 +60,9 @@ def _content(tensor: Tensor, names: Collection[Tensor], depth: int) -> Expr | No
 
 
 def _plain(body: Expr) -> bool:
-    """Whether this is a sum of products, or a function of one entry such as exp(x[i])."""
-    if isinstance(body, Function) and all(isinstance(arg, Element) for arg in body.args):
+    """Whether this is a sum of products, or a function or power of one entry: exp(x[i])."""
+    if isinstance(body, (Function, Pow)) and all(
+            isinstance(arg, (Element, Integer)) for arg in body.args):
         return True
     kinds = (Add, Mul, Sum, Number, Element, TensorSymbol)
     return all(isinstance(node, kinds) or (isinstance(node, Symbol) and node.is_positive)
