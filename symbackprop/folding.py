@@ -4,7 +4,8 @@
 
 so that sb.tanh(x @ W + b) becomes what one writes by hand.  A temporary is folded if it is read
 once, by exactly the indices that run at that place (else it would be computed again and again),
-and the body stays small.  Layers' own z, h, p and all that the user named are kept.
+and the body stays small.  So Σ_i t[i,i] of t = A @ B becomes Σ_i Σ_k A[i,k]·B[k,i], which costs a
+diagonal instead of a matrix product.  Layers' own z, h, p and all that the user named are kept.
 """
 
 from __future__ import annotations
@@ -88,7 +89,7 @@ def _places(definition: Definition) -> list[Element | TensorSymbol]:
             if not running:
                 found[node] = None
         elif isinstance(node, Element):
-            if frozenset(node.indices) == running and len(running) == len(node.indices):
+            if frozenset(node.indices) == running:  # of t[i,i], the diagonal alone is computed
                 found[node] = None
             stack.extend((index, running) for index in node.indices)
         elif (node, running) not in seen:

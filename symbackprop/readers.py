@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from sympy import Add, Expr, Function, Idx, Mul, Pow
+from sympy import Add, Eq, Expr, Function, Idx, Mul, Pow
 
+from symbackprop.functions import Iverson
 from symbackprop.notation import (
     Definition,
     Element,
@@ -38,15 +39,21 @@ def consumers(program: Program) -> dict[Tensor, list[tuple[Definition, Expr]]]:
 
 
 def trivial(body: Expr) -> bool:
-    """A number, a copy, or a product of numbers, sizes, hypers and at most one element."""
+    """A number, a copy, or a product of numbers, sizes, hypers, [i = j] and at most one element."""
     factors = [f.args[0] if isinstance(f, Pow) and f.args[1].is_Integer else f
-               for f in Mul.make_args(body)]
+               for f in Mul.make_args(body) if not _is_delta(f)]
     if any(isinstance(f, (Add, Function)) for f in factors):
         return False
     big = [f for f in factors if isinstance(f, Element)
            or (isinstance(f, TensorSymbol) and f.tensor.role == "intermediate")]
     return len(big) <= 1 and all(
         isinstance(f, (Element, TensorSymbol, Idx)) or not f.args or f.is_number for f in factors)
+
+
+def _is_delta(factor: Expr) -> bool:
+    """[i = j], which leaves one term of a sum over i or j."""
+    return isinstance(factor, Iverson) and isinstance(factor.args[0], Eq) and all(
+        isinstance(side, Idx) for side in factor.args[0].args)
 
 
 def is_sensitivity(definition: Definition) -> bool:

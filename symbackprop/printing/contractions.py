@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple, TypeAlias
 
-from sympy import Expr, Idx, Mul, Pow, Sum, Tuple
+from sympy import Eq, Expr, Idx, Mul, Pow, Sum, Tuple
 
+from symbackprop.functions import Iverson
 from symbackprop.indexing import free_indices
-from symbackprop.notation import Element, extent
+from symbackprop.notation import Element, Tensor, extent
 from symbackprop.printing.ordering import fraction
 
 Axis: TypeAlias = Idx | None
@@ -69,6 +70,34 @@ def neighbours(factors: Sequence[Expr], index: Idx) -> set[Idx]:
     """The other indices of the factors that carry an index."""
     inside, _ = parted(factors, index)
     return {i for factor in inside for i in free_indices(factor)} - {index}
+
+
+def cyclic(factors: Sequence[Expr], over: Sequence[Idx]) -> tuple[Expr, Expr] | None:
+    """Σ_{i,k} f·g of factors that all carry i and k, at least two: tr(F G) of these halves."""
+    above, below = fraction(factors)
+    if below or not above or any(set(free_indices(f)) != set(over) for f in above):
+        return None
+    first = above[0]
+    if isinstance(first, Pow) and first.args[1] == 2 and isinstance(first.args[0], Element):
+        return first.args[0], Mul(first.args[0], *above[1:])
+    return (first, Mul(*above[1:])) if above[1:] else None
+
+
+def is_delta(factor: Expr, row: Axis, column: Axis) -> bool:
+    """[row = column], the entries of the identity matrix."""
+    return isinstance(factor, Iverson) and isinstance(factor.args[0], Eq) and set(
+        factor.args[0].args) == {row, column}
+
+
+def is_symmetric(tensor: Tensor) -> bool:
+    """Whether A = Aᵀ was declared, or is plain from the definition, as of Σ_n x[n,i]·x[n,j]."""
+    made = tensor.definition
+    if tensor.rank != 2 or tensor.axes[0] != tensor.axes[1]:
+        return False
+    if made is None or made.op not in ("map", "sum"):
+        return tensor.has_fact("symmetric")
+    row, column = made.indices
+    return bool(made.body.xreplace({row: column, column: row}) == made.body)
 
 
 def sum_over(factors: Sequence[Expr], index: Idx) -> Expr:

@@ -6,6 +6,8 @@
     b[k] beside z[n,k]           1 bᵀ            a factor that lacks one index is broadcast
     a[i]·b[j]                    a bᵀ            factors that share no index
     Σ_n x[n,i]·c[n]·x[n,j]       Xᵀ diag(c) X    a factor of the index that is summed over
+    Σ_{i,k} a[i,k]·b[k,i]        tr(A B)         both indices of two factors summed over
+    v[i]·[i = j]                 diag(v)         [i = j] are the entries of I
 
 Samples are rows, or else columns: then matrices over the batch are written transposed, and
 δ1 = (δ2 W2ᵀ) ⊙ (1 − H ⊙ H) reads δ1 = (W2 δ2) ⊙ (1 − H ⊙ H).
@@ -17,8 +19,9 @@ definition that does not fit stays in index form: never a guess.  How a line is 
     term    ::= product (("⊙" | "⊘") product)*        entry by entry, from left to right
     product ::= factor (factor | "/" factor)*         the matrix product; by and over scalars
     factor  ::= atom ("ᵀ" | "^∘" exponent | "²" …)*   ^∘ raises every entry, ² a scalar
-    atom    ::= number | name | "1" | "(" sum ")" | "[" condition "]" | "|" sum "|"
-              | function "(" sum, … ")"               of every entry; diag(v) is a matrix
+    atom    ::= number | name | "1" | "I" | "(" sum ")" | "[" condition "]" | "|" sum "|"
+              | function "(" sum, … ")"               of every entry
+              | "diag(" sum ")" | "tr(" sum ")"       of a vector a matrix, of a matrix a vector
 
 A bracket is 1 where its condition holds and else 0, whatever it meets in ⊙.
 A tensor of rank 1 is a column.  1 is a column of ones wherever it is transposed or stands beside
@@ -34,11 +37,14 @@ from symbackprop.functions import spelled
 from symbackprop.indexing import free_indices
 from symbackprop.notation import Definition, Element, Program, Tensor, elements_in, extent
 from symbackprop.printing.contractions import Axis, NoMatrixForm
-from symbackprop.printing.formula import Piece, bracket, name, ones, transpose
+from symbackprop.printing.formula import Piece, bracket, name, number, ones, transpose
 from symbackprop.printing.index import index_line, right_hand_side
 from symbackprop.printing.lines import Line, lines_text
-from symbackprop.printing.matrix_brackets import MATMUL, product, shortness
+from symbackprop.printing.matrix_brackets import MATMUL, WHOLE, product, shortness
 from symbackprop.printing.matrix_terms import Writer
+from symbackprop.printing.temporaries import spelled_out
+
+WIDEST = 90  # characters of a right-hand side in which temporaries are written out
 
 
 def matrix_text(program: Program, plain: Mapping[Tensor, str]) -> str:
@@ -84,12 +90,15 @@ def matrix_line(definition: Definition, names: Mapping[Tensor, str],
     read = elements_in(definition.body)
     if not definition.indices and not any(isinstance(e, Element) for e in read):
         return index_line(definition, plain)  # scalars alone: there is no matrix
-    try:
-        right = _right(definition, Writer(names, lying))
-    except NoMatrixForm:
-        return index_line(definition, plain)
-    return Line(name(names[definition.target]), right.formula, target=definition.target,
-                value=right_hand_side(definition))
+    called = name(names[definition.target])
+    for written in dict.fromkeys((spelled_out(definition, names), definition)):
+        try:
+            right = _right(written, Writer(names, lying)).formula
+        except NoMatrixForm:
+            continue
+        if written is definition or len(right.text) <= WIDEST:
+            return Line(called, right, target=definition.target, value=right_hand_side(definition))
+    return index_line(definition, plain)
 
 
 def _right(definition: Definition, writer: Writer) -> Piece:
@@ -103,6 +112,8 @@ def _right(definition: Definition, writer: Writer) -> Piece:
     if definition.target in writer.lying:
         axes = axes[::-1]
     row, column = (*axes, None, None)[:2]
+    if axes and body == 0:
+        return Piece(number("0"), WHOLE)
     if axes and not found:
         filled = [ones(), transpose(ones())] if None not in (row, column) else [ones()]
         scalar = [] if body == 1 else [bracket(writer.form(body, None, None).formula)]

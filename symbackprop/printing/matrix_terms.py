@@ -2,9 +2,8 @@
 
 `Writer.form(body, row, column)` writes a matrix whose entry at (row, column) is the body; with
 no column it is a column vector, with no row a row vector, with neither a scalar.  A product is
-sorted by the indices that its factors carry; of a sum over several indices one is summed at a
-time.  Both a form and the transpose of the other orientation's form are tried: the one with
-fewer ᵀ is written.
+sorted by the indices that its factors carry; its sums are written by `matrix_sums`.  Both a form
+and the transpose of the other orientation's form are tried: the one with fewer ᵀ is written.
 """
 
 from __future__ import annotations
@@ -37,15 +36,13 @@ from sympy import (
 from sympy.core.relational import Relational
 
 from symbackprop.functions import Iverson
-from symbackprop.indexing import free_indices
+from symbackprop.indexing import free_indices, replace_indices
 from symbackprop.notation import Element, Tensor
 from symbackprop.printing.contractions import (
     Axis,
     NoMatrixForm,
-    neighbours,
-    parted,
-    sides,
-    sum_over,
+    is_delta,
+    is_symmetric,
     whole_axes,
     whole_range,
 )
@@ -58,6 +55,7 @@ from symbackprop.printing.formula import (
     entrywise_power,
     name,
     ones,
+    power,
     root,
     transpose,
     word,
@@ -74,13 +72,8 @@ from symbackprop.printing.matrix_brackets import (
     scaled,
     shortness,
 )
-from symbackprop.printing.ordering import (
-    fraction,
-    magnitude,
-    number_shared,
-    numbers_out,
-    term_order,
-)
+from symbackprop.printing.matrix_sums import summed
+from symbackprop.printing.ordering import fraction, magnitude, number_shared, term_order
 from symbackprop.printing.text import RELATIONS, either, formula, function_name
 
 
@@ -98,7 +91,8 @@ class Writer:
     def form(self, expr: Expr, row: Axis, column: Axis) -> Piece:
         """The better of the form, and the transpose of the form in the other orientation."""
         here = self.direct(expr, row, column)
-        if here.strength == MATMUL or not free_indices(expr):
+        core = self.direct(expr.as_coeff_Mul()[1], row, column) if expr.is_Mul else here
+        if MATMUL in (here.strength, core.strength) or not free_indices(expr):
             return here
         there = Piece(transpose(self.direct(expr, column, row).within(WHOLE)), POSTFIX)
         return min(there, here, key=shortness)
@@ -134,12 +128,14 @@ class Writer:
             case Add():
                 return self._sum(expr, row, column)
             case Mul():
-                return self._product(expr.args, row, column)
+                return self.multiplied(expr.args, row, column)
             case Pow():
                 return self._power(expr, row, column)
             case Sum():
                 over = [whole_range(limit) for limit in expr.limits]
-                return self._summed(Mul.make_args(expr.function), over, row, column)
+                return summed(self, Mul.make_args(expr.function), over, row, column)
+            case Iverson() if is_delta(expr, row, column):
+                return self._identity()
             case Iverson():
                 condition = self._condition(expr.args[0], row, column)
                 return Piece(bracket(condition.formula, "[]"), WHOLE)
@@ -170,32 +166,53 @@ class Writer:
         if element.tensor in self.lying:
             shape = shape[::-1]
         whole = Piece(called, POSTFIX if "/" in called.text else WHOLE)
-        if shape == upright:
+        if shape[0] is not None and shape[0] == shape[1]:
+            diagonal = Piece(call("diag", called), WHOLE)
+            return diagonal if column is None else Piece(transpose(diagonal.formula), POSTFIX)
+        if shape == upright or (shape == upright[::-1] and is_symmetric(element.tensor)):
             return whole
         if shape == upright[::-1]:
             return Piece(transpose(whole.within(WHOLE)), POSTFIX)
         raise NoMatrixForm
 
     def _sum(self, expr: Expr, row: Axis, column: Axis) -> Piece:
+        terms = self._merged(expr.args, row, column)
+        if len(terms) < len(expr.args):
+            return self.direct(Add(*terms), row, column)
         shared = number_shared(expr)
         if shared is not None:
-            return self._product(shared.args, row, column)
+            return self.multiplied(shared.args, row, column)
         line: list[Formula | str] = []
-        for term in sorted(expr.args, key=lambda t: (*term_order(t), -len(free_indices(t)))):
+        for term in sorted(terms, key=lambda t: (*term_order(t), -len(free_indices(t)))):
             size = magnitude(term)
             sign = "+" if size == term else "−"
             between = [f" {sign} "] if line else [] if size == term else ["−"]
             line += [*between, self.form(size, row, column).within(QUOTIENT)]
         return Piece(beside(*line), ADD)
 
-    def _product(self, factors: Sequence[Expr], row: Axis, column: Axis) -> Piece:
+    def _merged(self, terms: Sequence[Expr], row: Axis, column: Axis) -> list[Expr]:
+        """The terms of a sum, those that are written alike as one: 2 A B for A B + A B."""
+        alike: dict[str, tuple[Expr, Expr]] = {}
+        for term in terms:
+            number, rest = term.as_coeff_Mul()
+            key = self.form(rest, row, column).text if term.has(Sum) else str(len(alike))
+            count, first = alike.get(key, (0, rest))
+            alike[key] = count + number, first
+        return [count*rest for count, rest in alike.values() if count != 0]
+
+    def multiplied(self, factors: Sequence[Expr], row: Axis, column: Axis) -> Piece:
         """Scalars, then the rest entry by entry: 2 lam A ⊙ B ⊘ C."""
+        under: list[Piece] = []
+        delta = next((f for f in factors if is_delta(f, row, column)), None)
+        factors = [f for f in factors if f is not delta]
         above, below = fraction(factors)
         above.sort(key=lambda f: not _is_sensitivity(f))
         tensors = [f for f in factors if free_indices(f)]
-        if row is not None and column is not None and len(
+        if delta is not None and row is not None and column is not None:
+            chain = self._diagonal(tensors, row, column)
+        elif row is not None and column is not None and len(
                 {i for f in tensors for i in free_indices(f)}) == 1:
-            chain, under = [self._repeated(Mul(*tensors), row, column)], []
+            chain = [self._repeated(Mul(*tensors), row, column)]
         else:
             chain = self._chain([f for f in above if free_indices(f)], row, column)
             under = self._chain([f for f in below if free_indices(f)], row, column)
@@ -208,6 +225,20 @@ class Writer:
         core = entry_by_entry(chain, under)
         negative = sum(1 for f in factors if f.is_Number and f < 0) % 2 == 1
         return scaled(scalars, core, divisors, negative)
+
+    def _identity(self) -> Piece:
+        if "I" in self.names.values():
+            raise NoMatrixForm
+        return Piece(name("I"), WHOLE)
+
+    def _diagonal(self, factors: list[Expr], row: Idx, column: Idx) -> list[Piece]:
+        """[row = column] times some factors: M ⊙ I, or diag(v) of those with one index."""
+        full = [f for f in factors if len(free_indices(f)) == 2]
+        alone = [replace_indices(f, {column: row}) for f in factors if len(free_indices(f)) == 1]
+        if not alone:
+            return [*(self.form(f, row, column) for f in full), self._identity()]
+        vector = self.form(Mul(*alone), row, None).formula
+        return [*(self.form(f, row, column) for f in full), Piece(call("diag", vector), WHOLE)]
 
     def _chain(self, factors: list[Expr], row: Axis, column: Axis) -> list[Piece]:
         """The forms of the factors of ⊙; of vectors beside a matrix, the outer product."""
@@ -241,64 +272,25 @@ class Writer:
     def _power(self, expr: Expr, row: Axis, column: Axis) -> Piece:
         base, exponent = expr.args
         if isinstance(exponent, Rational) and exponent < 0:
-            return self._product((expr,), row, column)
+            return self.multiplied((expr,), row, column)
         if exponent == Rational(1, 2):
             return Piece(root(self.form(base, row, column).formula), WHOLE)
+        if not free_indices(expr):
+            if not base.has(Sum):
+                return Piece(formula(expr, self.names), POSTFIX)
+            whole = self.form(base, None, None).within(WHOLE)
+            raised = formula(exponent, self.names)
+            return Piece(power(whole, raised if exponent.is_Integer else bracket(raised)), POSTFIX)
         if free_indices(exponent):
-            raise NoMatrixForm
-        if not free_indices(base):
-            return Piece(formula(expr, self.names), POSTFIX)
+            above = self.form(exponent, row, column).within(WHOLE)
+            return Piece(entrywise_power(self.form(base, row, column).within(WHOLE), above),
+                         POSTFIX)
         if exponent == 2 and isinstance(base, Element):
             inside = self.form(base, row, column).within(POSTFIX)
             return Piece(beside(inside, " ⊙ ", inside), HADAMARD)
         raised = formula(exponent, self.names)
         raised = raised if isinstance(exponent, (Integer, Symbol)) else bracket(raised)
         return Piece(entrywise_power(self.form(base, row, column).within(WHOLE), raised), POSTFIX)
-
-    def _summed(self, factors: Sequence[Expr], over: list[Idx], row: Axis, column: Axis) -> Piece:
-        """Σ of a product: one index after the other, each with the factors that carry it."""
-        factors = numbers_out(factors)
-        if len(over) > 1:
-            index = min(reversed(over), key=lambda i: len(neighbours(factors, i)))
-            inside, outside = parted(factors, index)
-            inner = sum_over(inside, index)
-            return self._summed([*outside, inner], [i for i in over if i != index], row, column)
-        (index,) = over
-        inside, outside = parted(factors, index)
-        if outside:
-            return self._product([*outside, sum_over(inside, index)], row, column)
-        return self._contracted(inside, index, row, column)
-
-    def _contracted(self, factors: list[Expr], index: Idx, row: Axis, column: Axis) -> Piece:
-        """A diag(v) B, A v, vᵀ B or uᵀ v."""
-        left, alone, right = sides(factors, index, row)
-        if row is None and column is None:
-            return self._inner(alone, index)
-        parts: list[Formula] = []
-        if row is not None:
-            parts.append(self.form(Mul(*left), row, index).within(MATMUL))
-        if row is not None and column is not None:
-            if alone:
-                parts.append(call("diag", self.form(Mul(*alone), index, None).formula))
-        elif not alone:
-            parts.append(ones() if column is None else transpose(ones()))
-        else:
-            axes = (index, None) if column is None else (None, index)
-            parts.append(self.form(Mul(*alone), *axes).within(MATMUL))
-        if column is not None:
-            parts.append(self.form(Mul(*right), index, column).within(MATMUL))
-        return product(parts)
-
-    def _inner(self, factors: list[Expr], index: Idx) -> Piece:
-        """uᵀ v of two vectors or more, rᵀ r of a square, else 1ᵀ v."""
-        plain = sorted(factors, key=lambda f: not isinstance(f, (Element, Add)))
-        first, rest = plain[0], plain[1:]
-        if isinstance(first, Pow) and first.args[1] == 2 and isinstance(first.args[0], Element):
-            first, rest = first.args[0], [first.args[0], *rest]
-        if not rest:
-            return product([transpose(ones()), self.form(first, index, None).within(MATMUL)])
-        left = self.form(first, None, index).within(MATMUL)
-        return product([left, self.form(Mul(*rest), index, None).within(MATMUL)])
 
 
 def _is_sensitivity(factor: Expr) -> bool:

@@ -24,6 +24,7 @@ from symbackprop.rules.forms import factored, weight
 
 WIDEST = 90
 COPIED = 3
+SCALE = 12
 
 
 def presented(program: Program, declared: Collection[Tensor], whole: Tensor | None = None
@@ -37,13 +38,15 @@ def presented(program: Program, declared: Collection[Tensor], whole: Tensor | No
     own = tuple(d for d in program if d.target not in declared or d.target in outputs)
     program = pruned(replace(program, definitions=own, outputs=outputs))
     counts = Counter(e.tensor for d in program for e in elements_in(d.body))
+    scaled = frozenset(t for d in program if d.indices for t in tensors_in(d.body))
     inlined: dict[Tensor, Definition] = {}
     shown = []
     for definition in program:
         body = _with_contents(definition, inlined)
         written = replace(definition, body=body, over=(), op="map")
         if definition.target not in program.outputs and (
-                whole is not None or _hidden(definition, body, counts)):
+                whole is not None or _hidden(definition, body, counts)
+                or _is_scale(definition, body, counts, scaled)):
             inlined[definition.target] = written
         else:
             shown.append(written)
@@ -73,6 +76,13 @@ def _hidden(definition: Definition, body: Expr, counts: Counter[Tensor]) -> bool
         return False
     return (trivial(definition.body) and definition.op == "map") or (
         counts[definition.target] == 1 and weight(body) <= WIDEST)
+
+
+def _is_scale(definition: Definition, body: Expr, counts: Counter[Tensor],
+              scaled: Collection[Tensor]) -> bool:
+    """A number such as 1/‖x‖ by which one array is multiplied: it needs no line of its own."""
+    return not definition.indices and definition.target in scaled and (
+        counts[definition.target] == 1 and weight(body) <= SCALE)
 
 
 def _with_contents(definition: Definition, inlined: dict[Tensor, Definition]) -> Expr:

@@ -19,10 +19,14 @@ class UnreadableError(Exception):
 
 
 class Matrix(NamedTuple):
-    """Entries, and for each axis whether its length is still open (one entry stands for all)."""
+    """Entries, and for each axis whether its length is still open (one entry stands for all).
+
+    diagonal: the one entry stands for those of the diagonal of an open square, the others are 0.
+    """
 
     entries: np.ndarray
     open: tuple[bool, bool] = (False, False)
+    diagonal: bool = False
 
     @property
     def is_scalar(self) -> bool:
@@ -33,6 +37,7 @@ class Matrix(NamedTuple):
         return Matrix(self.entries.T, self.open[::-1])
 
 
+IDENTITY = Matrix(np.ones((1, 1)), (True, True), True)
 ONES = Matrix(np.ones((1, 1)), (True, False))
 FUNCTIONS: dict[str, Callable[..., np.ndarray]] = {
     "tanh": np.tanh, "exp": np.exp, "log": np.log, "sign": np.sign, "sin": np.sin, "cos": np.cos,
@@ -54,14 +59,17 @@ RELATIONS = {"=": np.equal, "≠": np.not_equal, "≤": np.less_equal, "≥": np
 SUPERSCRIPTS = str.maketrans("⁰¹²³⁴⁵⁶⁷⁸⁹⁻", "0123456789-")
 
 
-def line(printed: str, values: Mapping[str, Any]) -> tuple[str, np.ndarray]:
-    """The name on the left, and the value on the right: 2-dimensional, open axes of length 1."""
+def line(printed: str, values: Mapping[str, Any], side: int = 1) -> tuple[str, np.ndarray]:
+    """The name on the left, and the value on the right: 2-dimensional, open axes of length 1.
+
+    side: of what is on the left, for a line that is a multiple of I.
+    """
     name, _, right = printed.partition(" = ")
     reader = Reader(tokens(right, values), values)
     value = reader.sum()
     if reader.place != len(reader.tokens):
         raise UnreadableError(f"{reader.tokens[reader.place:]} is left of {right!r}")
-    return name, value.entries
+    return name, np.eye(side)*value.entries if value.diagonal else value.entries
 
 
 def readable(printed: str, values: Mapping[str, Any]) -> bool:
@@ -83,10 +91,11 @@ def shaped(entries: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
 
 def tokens(right: str, values: Mapping[str, Any]) -> list[str]:
     """Names (the longest first), functions, numbers and signs."""
-    names = [*sorted([*values, *FUNCTIONS, "diag", "and", "or", "not"], key=len, reverse=True)]
+    words = [*values, *FUNCTIONS, "diag", "tr", "I", "and", "or", "not"]
+    names = sorted(words, key=len, reverse=True)
     pattern = "|".join([
         *(re.escape(name) + r"(?![A-Za-z0-9_′])" for name in names),
-        r"\d+(?:\.\d+)?(?:e−?\d+)?", r"\^∘", r"[⁰¹²³⁴⁵⁶⁷⁸⁹⁻]+", r"[ᵀ⊙⊘+−/·()\[\]|,=≠≤≥<>]",
+        r"\d+(?:\.\d+)?(?:e−?\d+)?", r"\^∘?", r"[⁰¹²³⁴⁵⁶⁷⁸⁹⁻]+", r"[ᵀ⊙⊘+−/·()\[\]|,=≠≤≥<>]",
     ])
     found, place = [], 0
     while place < len(right):
@@ -103,6 +112,7 @@ def tokens(right: str, values: Mapping[str, Any]) -> list[str]:
 
 def merged(function: Callable[..., np.ndarray], *given: Matrix) -> Matrix:
     """A function of every entry of matrices of one shape; open axes and scalars fit all."""
+    given = _of_one_shape(given)
     wide = [m for m in given if not m.is_scalar]
     if not wide:
         return Matrix(np.asarray(function(*(m.entries for m in given))))
@@ -114,10 +124,21 @@ def merged(function: Callable[..., np.ndarray], *given: Matrix) -> Matrix:
     return Matrix(np.asarray(entries), (all(m.open[0] for m in wide), all(m.open[1] for m in wide)))
 
 
+def _of_one_shape(given: tuple[Matrix, ...]) -> tuple[Matrix, ...]:
+    """Multiples of I get the shape of the matrices beside them."""
+    shapes = [m.entries.shape for m in given if not m.is_scalar and not m.diagonal]
+    if not any(m.diagonal for m in given) or not shapes:
+        return given
+    side = max(shapes[0])
+    return tuple(Matrix(np.eye(side)*m.entries) if m.diagonal else m for m in given)
+
+
 def product(left: Matrix, right: Matrix) -> Matrix:
     """The matrix product; a 1 × 1 matrix is a scalar."""
     if left.is_scalar or right.is_scalar:
-        return Matrix(left.entries*right.entries, right.open if left.is_scalar else left.open)
+        return (right if left.is_scalar else left)._replace(entries=left.entries*right.entries)
+    if left.diagonal or right.diagonal:
+        return (right if left.diagonal else left)._replace(entries=left.entries*right.entries)
     a, b, = left.entries, right.entries
     if left.open[1] and right.open[0]:
         raise UnreadableError("a product over an index whose length nothing gives")
@@ -149,7 +170,7 @@ class Reader:
     def sum(self) -> Matrix:
         negative = self.next == "−" and bool(self.take())
         total = self.term()
-        total = Matrix(-total.entries, total.open) if negative else total
+        total = total._replace(entries=-total.entries) if negative else total
         while self.next in ("+", "−"):
             total = merged(ENTRYWISE[self.take()], total, self.term())
         return total
@@ -178,11 +199,12 @@ class Reader:
         value = factors[0] or alone
         for factor in factors[1:]:
             value = product(value, factor or ONES)
-        return Matrix(value.entries/divisor.entries, value.open)
+        return value._replace(entries=value.entries/divisor.entries)
 
     def starts_factor(self) -> bool:
-        return bool(self.next) and (self.next in ("(", "[", "|", "√", "diag") or self.next in
-                                    FUNCTIONS or self.next in self.values or self.next[0].isdigit())
+        begins = ("(", "[", "|", "√", "diag", "tr", "I", *FUNCTIONS)
+        return bool(self.next) and (self.next in begins or self.next in self.values
+                                    or self.next[0].isdigit())
 
     def factor(self) -> Matrix | None:
         """None stands for a 1, which the product understands."""
@@ -191,12 +213,15 @@ class Reader:
         if is_one and self.next != "ᵀ":
             return None
         value = ONES if is_one else value
-        while self.next in ("ᵀ", "^∘") or (self.next and self.next[0] in "⁰¹²³⁴⁵⁶⁷⁸⁹⁻"):
+        while self.next in ("ᵀ", "^∘", "^") or (self.next and self.next[0] in "⁰¹²³⁴⁵⁶⁷⁸⁹⁻"):
             sign = self.take()
             if sign == "ᵀ":
                 value = value.transposed
             elif sign == "^∘":
-                value = Matrix(value.entries**self.atom().entries, value.open)
+                value = merged(np.power, value, self.atom())
+            elif sign == "^":
+                assert value.is_scalar, "^ of a matrix is written ^∘"
+                value = Matrix(value.entries**self.atom().entries)
             else:
                 assert value.is_scalar, "² of a matrix is written ⊙ or ^∘2"
                 value = Matrix(value.entries**int(sign.translate(SUPERSCRIPTS)))
@@ -213,13 +238,17 @@ class Reader:
         if sign == "|":
             value = self.closed(self.sum, "|")
             return Matrix(np.abs(value.entries), value.open)
-        if sign in FUNCTIONS or sign == "diag":
+        if sign == "I":
+            return IDENTITY
+        if sign in FUNCTIONS or sign in ("diag", "tr"):
             self.take("(")
             inside = [self.sum()]
             while self.next == ",":
                 self.take()
                 inside.append(self.sum())
             self.take(")")
+            if sign == "tr":
+                return Matrix(np.trace(_closed(inside[0])).reshape(1, 1))
             return merged(FUNCTIONS[sign], *inside) if sign != "diag" else _diagonal(inside[0])
         if sign[0].isdigit():
             return _matrix(float(sign.replace("−", "-")))
@@ -254,6 +283,15 @@ def _matrix(value: Any) -> Matrix:
     return Matrix(array.reshape(-1, 1) if array.ndim < 2 else array)
 
 
-def _diagonal(vector: Matrix) -> Matrix:
-    assert vector.entries.shape[1] == 1, "diag of a column"
-    return Matrix(np.diag(vector.entries[:, 0]))
+def _diagonal(given: Matrix) -> Matrix:
+    entries = _closed(given)
+    if entries.shape[1] == 1:
+        return Matrix(np.diag(entries[:, 0]))
+    assert entries.shape[0] == entries.shape[1], "diag of a column or of a square"
+    return Matrix(np.diag(entries).reshape(-1, 1))
+
+
+def _closed(given: Matrix) -> np.ndarray:
+    if any(given.open):
+        raise UnreadableError("the length of an axis is open")
+    return given.entries
