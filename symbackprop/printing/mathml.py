@@ -18,10 +18,9 @@ _SIGNS = {"·": "\u2062", " ": "\u2062"}  # the invisible multiplication
 _WIDE = "<mspace width=\"0.17em\"/>"
 
 
-def mathml(formula: Formula, block: bool = False) -> str:
-    """A <math> element; block: on a line of its own."""
-    display = ' display="block"' if block else ""
-    return f"<math{display}>{rendered(formula, MATHML)}</math>"
+def mathml(formula: Formula) -> str:
+    """A <math> element, as large as on a line of its own."""
+    return f'<math displaystyle="true">{rendered(formula, MATHML)}</math>'
 
 
 @lru_cache(maxsize=4096)
