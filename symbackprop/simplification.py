@@ -50,16 +50,17 @@ SHIFT_WEIGHT = 18
 
 
 def simplify(program: Program, keep: Collection[Tensor] = (), settled: int = 0,
-             steps: Steps = None) -> Program:
+             steps: Steps = None, collect: bool = True) -> Program:
     """The program in its shortest stable form found by the rules; every output keeps its value.
 
     keep: tensors that formulas must go on reading (never looked through);
     settled: how many leading definitions are in final form already;
-    steps: takes each application of a rule, with the element in whose definition it was.
+    steps: takes each application of a rule, with the element in whose definition it was;
+    collect: False leaves sums and products as the rules before have them.
     """
     finished: set[Spelling] = set()
     for _ in range(ROUNDS):
-        after = pruned(_passed(program, frozenset(keep), settled, steps, finished))
+        after = pruned(_passed(program, frozenset(keep), settled, steps, finished, collect))
         settled = min(settled, _common_length(program, after))
         if after.definitions == program.definitions:
             break
@@ -73,9 +74,10 @@ def _common_length(before: Program, after: Program) -> int:
 
 
 def _passed(program: Program, keep: frozenset[Tensor], settled: int, steps: Steps,
-            finished: set[Spelling]) -> Program:
+            finished: set[Spelling], collect: bool) -> Program:
     wanted = {*program.outputs, *(t for pair in program.updates for t in pair)}
-    state = _Pass(keep, frozenset(wanted), consumers(program), steps, finished)
+    state = _Pass(keep, frozenset(wanted), consumers(program), steps, finished,
+                  collect)
     for place, definition in enumerate(program.definitions):
         state.visit(definition, final=place < settled)
     return replace(program, definitions=tuple(state.made))
@@ -90,6 +92,7 @@ class _Pass:
     consumers: dict[Tensor, list[tuple[Definition, Expr]]]
     steps: Steps
     finished: set[Spelling]
+    collect: bool
     made: list[Definition] = field(default_factory=list)
     known: dict[Tensor, Definition] = field(default_factory=dict)
     inlined: dict[Tensor, Definition] = field(default_factory=dict)
@@ -150,7 +153,7 @@ class _Pass:
         elif improved.op == "lse":
             improved = self._unshifted(improved)
         body = improved.body
-        if improved.op in ("map", "sum"):
+        if self.collect and improved.op in ("map", "sum"):
             body = shortest(body, self.steps)
             body = rewrite(body, RULES, self.steps) if body != improved.body else body
         body = self._folded(body)

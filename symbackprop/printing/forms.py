@@ -18,7 +18,7 @@ from sympy import Expr, Integer
 from symbackprop.chain import Chain, board, links
 from symbackprop.elementary import elementary
 from symbackprop.errors import DerivationError
-from symbackprop.notation import Definition, Program, Tensor
+from symbackprop.notation import Definition, Program, Tensor, tensors_in
 from symbackprop.printing.alike import folded
 from symbackprop.printing.index import index_line
 from symbackprop.printing.lines import Line
@@ -85,11 +85,17 @@ def _neuron(derivation: Derivation, view: View) -> list[Line]:
 
 @lru_cache(maxsize=1)
 def _chained(derivation: Derivation) -> tuple[Chain, dict[Tensor, str]]:
-    """The chain rule on the blackboard's program, and names for all that it and δ's read."""
-    declared = [d.target for d in derivation.forward]
-    program = elementary(board(derivation.normal, declared))
+    """The chain rule on the blackboard's program, and names for all that it and δ's read.
+
+    The blackboard has a line for whatever the lines of the derivation speak of.
+    """
+    final = _final(derivation)
+    read = [t for line in final.values() for t in tensors_in(line.body)]
+    kept = {*(d.target for d in derivation.forward), *final, *read}
+    program = elementary(board(derivation.normal, kept))
     chain = links(program, tuple(derivation.gradients))
-    own = (d for d in derivation.presented() if d.target not in declared)
+    shown = {definition.target for definition in program}
+    own = (line for line in final.values() if line.target not in shown)
     return chain, Program((*program, *own), ()).names
 
 

@@ -26,7 +26,7 @@ from symbackprop.printing.formula import Formula, Piece, beside, big, joined, qu
 from symbackprop.printing.lines import Line
 from symbackprop.printing.presentation import with_scales_outside
 from symbackprop.printing.text import ATOM, PRODUCT, SUM, formula, piece
-from symbackprop.rules.forms import shortest, weight
+from symbackprop.rules.forms import factored, weight
 
 LONGEST = 5  # factors; a longer chain begins at a sensitivity with a name
 WRITTEN = 60  # the weight of a last line that is still written out
@@ -165,7 +165,8 @@ def _factor(link: Link, places: Places, taken: Sequence[Idx]) -> Factor:
     share = unshadowed(replace_indices(link.share, at), [*taken, *marks.values()])
     brackets = {e: Mul(*(Iverson(Eq(mark, e.indices[axis])) for axis, mark in marks.items()))
                 for e in elements_in(share) if e.tensor is seed}
-    return Factor(link, tuple(above), places, shortest(over_sums(share.xreplace(brackets))))
+    return Factor(link, tuple(above), places,
+                  factored(over_sums(share.xreplace(brackets))))
 
 
 def _summed(factors: Sequence[Piece], path: Sequence[Factor], places: Places) -> Piece:
@@ -187,7 +188,16 @@ def _over(path: Sequence[Factor], places: Places) -> list[Idx]:
 
 
 def _total(pieces: Sequence[Piece]) -> Formula:
-    return joined([p.within(SUM + 1 if len(pieces) > 1 else SUM) for p in pieces], " + ")
+    """The sum of the pieces; one that begins with a minus is subtracted."""
+    line: list[Formula | str] = []
+    for part in pieces:
+        shown = part.formula
+        negative = shown.kind == "row" and shown.parts[0].text == "−" and part.strength > SUM
+        if line:
+            line.append(" − " if negative else " + ")
+            shown = beside(*shown.parts[1:]) if negative else shown
+        line.append(shown)
+    return beside(*line)
 
 
 def _letters(places: Places) -> list[Idx]:

@@ -84,7 +84,7 @@ class Steps:
             plain = formula(value, self.spelled)
             self._add(lines, plain if _same_signs(plain, written) else written,
                       f"{which} put in", value)
-        for why, after in frames(value):
+        for why, after in frames(value) if tensor in self.final else ():
             value = after
             self._add(lines, formula(value, self.spelled), why, value)
         return self._ended(lines, tensor, value)
@@ -98,16 +98,21 @@ class Steps:
         if _same_signs(shown, lines[-1].right):
             lines[-1] = lines[-1]._replace(right=shown, value=final.body)
         else:
-            read = tensors_in(final.body)
-            gone = [self.spelled[t] for t in tensors_in(body)
-                    if t not in read and t.definition is None and t.name is None]
-            why = f"{', '.join(gone)} written out" if gone else "collected"
-            self._add(lines, shown, why, final.body)
+            self._add(lines, shown, self._reason(body, final.body), final.body)
         if tensor in self.asked:
             return lines, final.body
         last = lines[-1]
         lines[-1] = last._replace(note=f"{last.note}; this is {self.names[final.target]}")
         return lines, final.target.at(*tensor.letters)
+
+    def _reason(self, before: Expr, after: Expr) -> str:
+        """What the last line has that the one before has not, and the other way round."""
+        old, new = tensors_in(before), tensors_in(after)
+        gone = [t for t in old if t not in new and t.definition is None and t.name is None]
+        come = [t for t in new if t not in old and t.name is None]
+        if come:
+            return f"with {', '.join(self.names[t] for t in come)}"
+        return f"{', '.join(self.spelled[t] for t in gone)} written out" if gone else "collected"
 
     def _renamed(self, body: Expr, tensor: Tensor) -> Expr:
         """Seeds that are 1, or have a name in the derivation, are written so at once."""
