@@ -122,12 +122,15 @@ def _through_output(body: Expr, definition: Definition) -> Expr:
 
 def _without_minus(share: Expr) -> Expr:
     """−(y/p − (1 − y)/(1 − p)) → (1 − y)/(1 − p) − y/p, where half the terms are negative."""
+    if isinstance(share, Add):
+        return Add(*(_without_minus(term) for term in share.args))
     number, rest = share.as_coeff_Mul()
     for factor in Mul.make_args(rest) if number < 0 else ():
         negative = [term for term in Add.make_args(factor) if term.as_coeff_Mul()[0] < 0]
         if isinstance(factor, Add) and 2 * len(negative) >= len(factor.args):
             return -number * (rest / factor) * Add(*(-term for term in factor.args))
-    return share
+    sums = [factor for factor in Mul.make_args(share) if isinstance(factor, Add)]
+    return share.xreplace({total: _without_minus(total) for total in sums}) if sums else share
 
 
 def put_in(body: Expr, contents: Mapping[Tensor, Definition], taken: Collection[Idx]

@@ -92,7 +92,9 @@ def _chained(derivation: Derivation) -> tuple[Chain, dict[Tensor, str]]:
     final = _final(derivation)
     read = [t for line in final.values() for t in tensors_in(line.body)]
     kept = {*(d.target for d in derivation.forward), *final, *read}
-    program = elementary(board(derivation.normal, kept))
+    program = board(derivation.normal, kept)
+    if len(derivation.forward.definitions) == 1:
+        program = elementary(program)  # one formula: nothing has a name but its parts
     chain = links(program, tuple(derivation.gradients))
     shown = {definition.target for definition in program}
     own = (line for line in final.values() if line.target not in shown)

@@ -25,7 +25,7 @@ from symbackprop.printing.film import over_sums
 from symbackprop.printing.formula import Formula, Piece, beside, big, joined, quotient
 from symbackprop.printing.lines import Line
 from symbackprop.printing.presentation import with_scales_outside
-from symbackprop.printing.text import ATOM, PRODUCT, SUM, formula, piece
+from symbackprop.printing.text import ATOM, PRODUCT, SUM, UNARY, formula, piece
 from symbackprop.rules.forms import factored, weight
 
 LONGEST = 5  # factors; a longer chain begins at a sensitivity with a name
@@ -174,7 +174,7 @@ def _summed(factors: Sequence[Piece], path: Sequence[Factor], places: Places) ->
     over = _over(path, places)
     if len(factors) == 1 and not over:
         return factors[0]
-    product = joined([factor.within(PRODUCT + 1) for factor in factors], "·")
+    product = joined([factor.within(UNARY + 1) for factor in factors], "·")
     if not over:
         return Piece(product, PRODUCT)
     letters = [formula(index, {}) for index in over]

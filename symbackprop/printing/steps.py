@@ -19,9 +19,9 @@ from sympy import Add, Expr, Integer
 from symbackprop.chain import Chain, Link, put_in
 from symbackprop.notation import Definition, Element, Tensor, TensorSymbol, tensors_in
 from symbackprop.printing.film import frames
-from symbackprop.printing.formula import Formula
+from symbackprop.printing.formula import Formula, Piece
 from symbackprop.printing.lines import Line
-from symbackprop.printing.text import formula, piece
+from symbackprop.printing.text import SUM, formula, piece
 from symbackprop.rules.forms import weight
 
 PUT_IN = 60  # what weighs more is read by its name
@@ -77,8 +77,7 @@ class Steps:
         value = body.xreplace(replaced)
         lines = [Line(left, formula(body, self.spelled), reason, tensor, value)]
         if replaced:
-            shown = {element: piece(content, self.spelled)
-                     for element, content in replaced.items()}
+            shown = {element: self._put_in(content) for element, content in replaced.items()}
             which = ", ".join(dict.fromkeys(self.spelled[e.tensor] for e in replaced))
             written = piece(body, self.spelled, shown).formula
             plain = formula(value, self.spelled)
@@ -88,6 +87,11 @@ class Steps:
             value = after
             self._add(lines, formula(value, self.spelled), why, value)
         return self._ended(lines, tensor, value)
+
+    def _put_in(self, content: Expr) -> Piece:
+        """What stands for an entry; a minus in front of it is as weak as a sum."""
+        made = piece(content, self.spelled)
+        return Piece(made.formula, SUM) if made.text.startswith("−") else made
 
     def _ended(self, lines: list[Line], tensor: Tensor, body: Expr) -> tuple[list[Line], Expr]:
         """The last line is that of the derivation, where it has one; a δ goes on by its name."""
