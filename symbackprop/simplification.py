@@ -41,6 +41,7 @@ from symbackprop.rules.facts import FACTS, ordered
 from symbackprop.rules.forms import shortest, weight
 from symbackprop.rules.indices import summed, unshifted
 from symbackprop.rules.stability import STABILITY
+from symbackprop.rules.totals import Totals
 
 RULES = (*STABILITY, *ALGEBRA, *FACTS)
 Spelling = tuple[object, ...]
@@ -95,6 +96,7 @@ class _Pass:
     inlined: dict[Tensor, Definition] = field(default_factory=dict)
     shapes: dict[Spelling, Definition] = field(default_factory=dict)
     parts: dict[Spelling, tuple[Definition, tuple[Idx, ...]]] = field(default_factory=dict)
+    totals: Totals = field(default_factory=Totals)
     exponentials: LookThrough = field(init=False)
 
     def __post_init__(self) -> None:
@@ -129,6 +131,7 @@ class _Pass:
         self.made.append(definition)
         self.known[definition.target] = definition
         self.exponentials.record(definition)
+        self.totals.record(definition)
         self.shapes.setdefault(shape, definition)
         if definition.op == "map" and isinstance(definition.body, Function):
             part, order = fingerprint(definition.body)
@@ -146,7 +149,7 @@ class _Pass:
         body = rewrite(body, RULES, self.steps)
         improved = replace(definition, body=body)
         if improved.op == "sum":
-            improved = summed(improved, self.steps)
+            improved = summed(improved, self.steps, self.totals)
         elif improved.op == "lse":
             improved = self._unshifted(improved)
         body = improved.body
