@@ -36,6 +36,7 @@ from symbackprop.notation import (
 from symbackprop.readers import consumers, is_sensitivity, pruned, trivial
 from symbackprop.reductions import reduced
 from symbackprop.rewriting import Steps, noted, rewrite
+from symbackprop.rules.across import unshifted as written_out
 from symbackprop.rules.algebra import ALGEBRA
 from symbackprop.rules.facts import FACTS, ordered
 from symbackprop.rules.forms import shortest, weight
@@ -100,7 +101,7 @@ class _Pass:
     exponentials: LookThrough = field(init=False)
 
     def __post_init__(self) -> None:
-        self.exponentials = LookThrough(self.keep, RULES, self._new, self.steps)
+        self.exponentials = LookThrough(self.keep, RULES, self.steps, new=self._new)
 
     def visit(self, definition: Definition, final: bool) -> None:
         if final:
@@ -241,7 +242,7 @@ class _Pass:
 
     def _unshifted(self, definition: Definition) -> Definition:
         before = definition
-        definition = self.exponentials.unshifted(definition)
+        definition = written_out(definition, self.exponentials)
         if definition is not before:
             noted(self.steps, "shift of a log-sum-exp", _right_side(before),
                   _right_side(definition))
