@@ -36,11 +36,13 @@ from symbackprop.notation import (
 from symbackprop.readers import consumers, is_sensitivity, pruned, trivial
 from symbackprop.reductions import reduced
 from symbackprop.rewriting import Steps, noted, rewrite
+from symbackprop.rules.across import unshifted as written_out
 from symbackprop.rules.algebra import ALGEBRA
 from symbackprop.rules.facts import FACTS, ordered
 from symbackprop.rules.forms import shortest, weight
 from symbackprop.rules.indices import summed, unshifted
 from symbackprop.rules.stability import STABILITY
+from symbackprop.rules.totals import Totals
 
 RULES = (*STABILITY, *ALGEBRA, *FACTS)
 Spelling = tuple[object, ...]
@@ -98,10 +100,11 @@ class _Pass:
     inlined: dict[Tensor, Definition] = field(default_factory=dict)
     shapes: dict[Spelling, Definition] = field(default_factory=dict)
     parts: dict[Spelling, tuple[Definition, tuple[Idx, ...]]] = field(default_factory=dict)
+    totals: Totals = field(default_factory=Totals)
     exponentials: LookThrough = field(init=False)
 
     def __post_init__(self) -> None:
-        self.exponentials = LookThrough(self.keep, RULES, self._new, self.steps)
+        self.exponentials = LookThrough(self.keep, RULES, self.steps, new=self._new)
 
     def visit(self, definition: Definition, final: bool) -> None:
         if final:
@@ -132,6 +135,7 @@ class _Pass:
         self.made.append(definition)
         self.known[definition.target] = definition
         self.exponentials.record(definition)
+        self.totals.record(definition)
         self.shapes.setdefault(shape, definition)
         if definition.op == "map" and isinstance(definition.body, Function):
             part, order = fingerprint(definition.body)
@@ -149,7 +153,7 @@ class _Pass:
         body = rewrite(body, RULES, self.steps)
         improved = replace(definition, body=body)
         if improved.op == "sum":
-            improved = summed(improved, self.steps)
+            improved = summed(improved, self.steps, self.totals)
         elif improved.op == "lse":
             improved = self._unshifted(improved)
         body = improved.body
@@ -241,7 +245,7 @@ class _Pass:
 
     def _unshifted(self, definition: Definition) -> Definition:
         before = definition
-        definition = self.exponentials.unshifted(definition)
+        definition = written_out(definition, self.exponentials)
         if definition is not before:
             noted(self.steps, "shift of a log-sum-exp", _right_side(before),
                   _right_side(definition))

@@ -11,6 +11,7 @@ from math import gcd
 
 from sympy import Add, Expr, Idx, Integer, Mul, Number, Pow, Rational, exp, expand_mul, sign
 
+from symbackprop.functions import sigmoid
 from symbackprop.normal import postorder
 from symbackprop.notation import Element, TensorSymbol
 from symbackprop.rewriting import Hole, Rule, Steps, noted, rewrite
@@ -25,11 +26,12 @@ def shortest(body: Expr, steps: Steps = None) -> Expr:
     if not body.has(Add):
         return body
     best = factored(body, steps)
-    for first, row in TRIED:
+    divides = any(isinstance(node, Pow) and node.args[1].is_negative for node in postorder(best))
+    for first, row in TRIED if divides else TRIED[-1:]:
         if weight(best) > LARGEST:
             break
         trial: Steps = None if steps is None else []
-        before = rewrite(best, first, trial)
+        before = rewrite(best, first, trial) if first and best.has(sigmoid) else best
         after = row.apply(before)
         if after is None:
             continue
@@ -88,8 +90,8 @@ def _quotients_cancelled(body: Expr) -> Expr | None:
 
 def _common_denominator(body: Expr) -> Expr | None:
     """a/s + b/s² → (a·s + b)/s² for a sum s, multiplied out: there a·s may meet b."""
-    return body.replace(lambda node: isinstance(node, Add), _over_one) if any(
-        isinstance(node, Add) and _denominators(node) for node in postorder(body)) else None
+    wanted = any(isinstance(node, Add) and _denominators(node) for node in postorder(body))
+    return body.replace(lambda node: isinstance(node, Add), _over_one) if wanted else None
 
 
 def _denominators(total: Expr) -> list[Expr]:
