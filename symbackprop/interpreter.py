@@ -143,7 +143,7 @@ class Machine:
             return np.asarray(folds[op](np.where(live, value, fill), axis=over, initial=fill))
         value = np.where(live, value, -math.inf)
         largest = np.max(value, axis=over, keepdims=True, initial=-math.inf)
-        total = np.sum(FUNCTIONS[sp.exp][self.column](value - largest), axis=over)
+        total = np.asarray(np.sum(FUNCTIONS[sp.exp][self.column](value - largest), axis=over))
         return np.asarray(largest.reshape(total.shape) + FUNCTIONS[sp.log][self.column](total))
 
     def product(self, node: sp.Mul, arguments: list[Any]) -> Any:
