@@ -17,7 +17,15 @@ from sympy import Add, Expr, Sum
 
 from symbackprop.indexing import replace_indices, unshadowed
 from symbackprop.normal import postorder
-from symbackprop.notation import Definition, Element, Program, Tensor, elements_in, tensors_in
+from symbackprop.notation import (
+    Definition,
+    Element,
+    Program,
+    Tensor,
+    TensorSymbol,
+    elements_in,
+    tensors_in,
+)
 from symbackprop.printing.index import right_hand_side, scale_and_rest
 from symbackprop.readers import is_sensitivity, pruned, trivial
 from symbackprop.rules.forms import factored, weight
@@ -53,6 +61,25 @@ def presented(program: Program, declared: Collection[Tensor], whole: Tensor | No
             if weight(body) <= COPIED and not elements_with_indices(body):
                 inlined[definition.target] = written
     return replace(program, definitions=tuple(_as_on_the_blackboard(shown, program.outputs)))
+
+
+def under_their_names(program: Program, normal: Program, declared: Collection[Tensor]) -> Program:
+    """The program reading h for a temporary s, where the normal form says h[n,j] = s[n,j]."""
+    copies = {d.body.tensor: d.target for d in normal if d.op == "map" and d.target in declared
+              and isinstance(d.body, (Element, TensorSymbol))
+              and d.body == d.body.tensor.at(*d.indices)
+              and d.body.tensor.role == "intermediate" and d.body.tensor not in declared}
+    if not copies:
+        return program
+    renamed = []
+    for definition in program:
+        if definition.target not in copies:
+            body = definition.body.xreplace({
+                e: copies[e.tensor].at(*getattr(e, "indices", ()))
+                for e in elements_in(definition.body) if e.tensor in copies})
+            primal = definition.adjoint_of
+            renamed.append(replace(definition, body=body, adjoint_of=copies.get(primal, primal)))
+    return replace(program, definitions=tuple(renamed))
 
 
 def elements_with_indices(body: Expr) -> bool:
