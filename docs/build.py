@@ -17,15 +17,16 @@ This page is written by `make docs`; do not edit it.
 
 
 def tables() -> Iterator[tuple[str, str, tuple[object, ...]]]:
-    """(name of the table, docstring of its module, rows), in order of module and name."""
+    """(name of the table, docstring of its module, rows that stand in no table before it)."""
     seen: set[int] = set()
     for found in sorted(pkgutil.iter_modules(symbackprop.rules.__path__), key=lambda m: m.name):
         module = importlib.import_module(f"symbackprop.rules.{found.name}")
         for name, value in vars(module).items():
             rows = name.isupper() and isinstance(value, tuple) and hasattr((*value, 0)[0], "why")
-            if rows and id(value) not in seen:
-                seen.add(id(value))
-                yield name, (module.__doc__ or "").partition("\n\n")[0], value
+            new = tuple(row for row in value if id(row) not in seen) if rows else ()
+            if new:
+                seen.update(map(id, new))
+                yield name, (module.__doc__ or "").partition("\n\n")[0], new
 
 
 def page() -> str:

@@ -20,10 +20,9 @@ from dataclasses import dataclass, field, replace
 
 from sympy import Add, Expr, Function, Idx
 
-from symbackprop.functions import Iverson
-from symbackprop.indexing import canonical, fingerprint, free_indices, fresh
+from symbackprop.indexing import canonical, fingerprint, free_indices
 from symbackprop.lookthrough import LookThrough
-from symbackprop.normal import postorder, temporary
+from symbackprop.normal import temporary
 from symbackprop.notation import (
     Definition,
     Element,
@@ -36,8 +35,10 @@ from symbackprop.notation import (
 from symbackprop.readers import consumers, is_sensitivity, pruned, trivial
 from symbackprop.reductions import reduced
 from symbackprop.rewriting import Steps, noted, rewrite
+from symbackprop.rules.across import at
 from symbackprop.rules.across import unshifted as written_out
 from symbackprop.rules.algebra import ALGEBRA
+from symbackprop.rules.definitions import copied, folded, taken_over
 from symbackprop.rules.facts import FACTS, ordered
 from symbackprop.rules.forms import shortest, weight
 from symbackprop.rules.indices import summed, unshifted
@@ -115,8 +116,7 @@ class _Pass:
         shape = canonical(definition)
         same = self.shapes.get(shape)
         if same is not None:
-            mapping = dict(zip(same.indices, definition.indices, strict=True))
-            copy = same.target.at(*(mapping[i] for i in same.indices))
+            copy = copied(definition, same)
             noted(self.steps, "same definition", _right_side(definition), copy)
             definition = replace(definition, body=copy, over=(), op="map")
         self._attribute(start, definition.element)
@@ -160,7 +160,7 @@ class _Pass:
         if self.collect and improved.op in ("map", "sum"):
             body = shortest(body, self.steps)
             body = rewrite(body, RULES, self.steps) if body != improved.body else body
-        body = self._folded(body)
+        body = folded(body, self.parts, self.steps)
         self.finished.add((improved.op, improved.over, body))
         return replace(improved, body=body)
 
@@ -175,15 +175,9 @@ class _Pass:
         if set(places) != set(definition.indices) or len(places) != len(definition.indices):
             return definition
         self.shapes.pop(canonical(source), None)
-        mapping = dict(zip(source.indices, places, strict=True))
-        taken = [*mapping, *places]
-        for index in source.over:
-            mapping[index] = fresh(index, taken) if index in places else index
-            taken.append(mapping[index])
-        taken_over = replace(definition, body=source.body.xreplace(mapping), op=source.op,
-                             over=tuple(mapping[i] for i in source.over))
-        noted(self.steps, "copy taken over", definition.body, _right_side(taken_over))
-        return taken_over
+        made = taken_over(definition, source, places)
+        noted(self.steps, "copy taken over", definition.body, _right_side(made))
+        return made
 
     def _inlinable(self, definition: Definition) -> bool:
         target, body = definition.target, definition.body
@@ -224,16 +218,10 @@ class _Pass:
         found = [e for e in elements_in(body) if e.tensor in self.inlined]
         if not found:
             return body
-        contents = {e: self._content(e, self.inlined[e.tensor]) for e in found}
+        contents = {e: at(e, self.inlined[e.tensor], self.inlined[e.tensor].body) for e in found}
         for element, content in contents.items():
             noted(self.steps, "read once", element, content)
         return body.xreplace(contents)
-
-    def _content(self, element: Expr, definition: Definition) -> Expr:
-        """The body of a definition at the indices of an element of it."""
-        if not definition.indices:
-            return definition.body
-        return definition.body.xreplace(dict(zip(definition.indices, element.indices, strict=True)))
 
     def _ordered(self, body: Expr, definition: Definition) -> Expr:
         """A[i, j] for A[j, i] of a symmetric tensor that is not differentiated by."""
@@ -261,19 +249,6 @@ class _Pass:
     def _new(self, definition: Definition) -> Expr:
         self.visit(definition, final=False)
         return self._with_inlined(definition.element)
-
-    def _folded(self, body: Expr) -> Expr:
-        replaced = {}
-        for node in postorder(body):
-            if isinstance(node, Function) and not isinstance(node, Iverson):
-                part, order = fingerprint(node)
-                found = self.parts.get(part)
-                if found is not None:
-                    definition, places = found
-                    mapping = dict(zip(places, order, strict=True))
-                    replaced[node] = noted(self.steps, "folded", node, definition.target.at(
-                        *(mapping[i] for i in definition.indices)))
-        return body.xreplace(replaced) if replaced else body
 
 
 def _right_side(definition: Definition) -> Expr:

@@ -238,20 +238,23 @@ t, a, b = Hole("t"), Hole("a"), Hole("b")
 #: Applied to every sum and product, bottom up, once.
 COLLECTED: tuple[Rule, ...] = (
     Rule("common factor", a * t + b * t, (a + b) * t, "the distributive law", by=_common),
-    Rule("common number", (2 * a - 2 * b) * t, 2 * (a - b) * t, "the distributive law",
-         by=_number_out),
-    Rule("minus sign turned", -(a - b) * t, (b - a) * t, "−(a − b) = b − a, −sign(t) = sign(−t)",
-         by=_minus_turned),
+    Rule("common number", (2 * a - 2 * b) * t, Mul(2, a - b, t, evaluate=False),
+         "the distributive law", by=_number_out),
+    Rule("minus sign turned", Mul(-1, a - b, t, evaluate=False), (b - a) * t,
+         "−(a − b) = b − a, −sign(t) = sign(−t)", by=_minus_turned,
+         where="at least half of the terms are negative"),
 )
 
 #: Tried on a whole body, and kept where it gets shorter.
 SHORTENING: tuple[Rule, ...] = (
     Rule("quotients cancelled", (a / t + b) * t, a + b * t, "t·(1/t) = 1 where the left exists",
-         domain=(0.5, 3.0), by=_quotients_cancelled),
+         domain=(0.5, 3.0), by=_quotients_cancelled,
+         where="kept where the line gets shorter"),
     Rule("common denominator", a / (a + b) - b**2 / (a + b)**2 - a**2 / (a + b)**2,
-         (a * b - b**2) / (a + b)**2, "a/s = a·s/s²", domain=(0.5, 3.0), by=_common_denominator),
+         (a * b - b**2) / (a + b)**2, "a/s = a·s/s²", domain=(0.5, 3.0), by=_common_denominator,
+         where="kept where the line gets shorter"),
     Rule("multiplied out", (a + b) * t - a * t, b * t, "the distributive law",
-         by=_multiplied_out),
+         by=_multiplied_out, where="kept where the line gets shorter"),
 )
 TRIED: tuple[tuple[Sequence[Rule], Rule], ...] = (
     ((), SHORTENING[0]), ((), SHORTENING[1]), (COMPLEMENT, SHORTENING[2]))

@@ -105,10 +105,20 @@ def _split(body: Expr, over: Indices, totals: Totals) -> tuple[Expr, Indices] | 
     terms = [_decided(term, over, None, totals) for term in Add.make_args(expand_mul(body))]
     if all(not left for _, left in terms):
         return Add(*(term for term, _ in terms)), ()
-    if not centred:
-        return None
-    totalled = [term if not left else totals.total(term, left) for term, left in terms]
-    return (Integer(0), ()) if None not in totalled and Add(*totalled) == 0 else None
+    cancels = centred and any(_cancels(body, index, totals) for index in over)
+    return (Integer(0), ()) if cancels else None
+
+
+def _cancels(body: Expr, index: Idx, totals: Totals) -> bool:
+    """Whether the sums of all terms over one index are known, and add up to nothing."""
+    found = []
+    for term in Add.make_args(expand_mul(body)):
+        after, left = _decided(term, (index,), None, totals)
+        total = totals.total(after, left) if left else after
+        if total is None:
+            return False
+        found.append(total)
+    return bool(Add(*found) == 0)
 
 
 def _decidable(body: Expr) -> bool:
@@ -119,10 +129,10 @@ def _decidable(body: Expr) -> bool:
 
 
 def _has_constant_term(body: Expr, over: Indices) -> bool:
-    """(h[j] − m)·f: a factor with a term that is no number and carries no index of the sum."""
+    """(h[j] − m)·f: a factor with a term that is no number and lacks an index of the sum."""
     return any(isinstance(factor, Add) and any(
-        term.has(Element, TensorSymbol) and not term.has(*over) for term in factor.args)
-        for factor in Mul.make_args(body))
+        term.has(Element, TensorSymbol) and not all(term.has(i) for i in over)
+        for term in factor.args) for factor in Mul.make_args(body))
 
 
 def _softmax(body: Expr, over: Indices, totals: Totals) -> tuple[Expr, Indices] | None:

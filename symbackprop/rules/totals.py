@@ -87,9 +87,9 @@ class Totals:
         terms = Add.make_args(body.args[0])
         for term in terms:
             element = -term
-            definition = self.lses.get(getattr(element, "tensor", None))
-            if definition is None:
+            if not isinstance(element, (Element, TensorSymbol)) or element.tensor not in self.lses:
                 continue
+            definition = self.lses[element.tensor]
             spelling, order = fingerprint(Add(*(t for t in terms if t is not term)))
             wanted, source = fingerprint(definition.body)
             places = dict(zip(source, order, strict=False))
