@@ -12,7 +12,7 @@ import re
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
-from symbackprop.printing.formula import Formula, mapped, name
+from symbackprop.printing.formula import Formula, mapped
 from symbackprop.printing.lines import Line, blocks
 from symbackprop.printing.naming import layers, relative
 
@@ -50,12 +50,12 @@ def _unit(block: list[Line]) -> Unit:
 
     def plain(leaf: Formula) -> Formula:
         if leaf.kind == "letter":
-            return name(f"⟨{seen.setdefault(leaf.text, len(seen))}⟩")
+            return Formula("letter", f"⟨{seen.setdefault(leaf.text, len(seen))}⟩")
         if leaf.kind != "name":
             return leaf
         found = layers(leaf.text)
         numbers.extend(found)
-        return name(relative(leaf.text, found[-1]) if found else leaf.text)
+        return Formula("name", relative(leaf.text, found[-1])) if found else leaf
 
     sides = [side for line in block for side in (line.left, line.right) if side is not None]
     parts = [mapped(side, plain).text for side in sides]
@@ -105,8 +105,7 @@ def _written(block: Sequence[Unit], reach: tuple[int, ...]) -> Iterator[Line]:
             yield Line(left, _relative(line.right, base), shown, line.target)
 
 
-
 def _relative(formula: Formula, base: int) -> Formula:
     """The formula with layer numbers counted from the layer ℓ."""
-    return mapped(formula, lambda leaf: name(relative(leaf.text, base))
+    return mapped(formula, lambda leaf: Formula("name", relative(leaf.text, base))
                   if leaf.kind == "name" else leaf)

@@ -13,7 +13,13 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from symbackprop.notation import Tensor
 from symbackprop.printing.forms import View, form_lines
-from symbackprop.printing.html import folded_away, lines_html, source_html, table_html
+from symbackprop.printing.html import (
+    folded_away,
+    lines_html,
+    shown,
+    source_html,
+    table_html,
+)
 from symbackprop.printing.index import index_line
 from symbackprop.printing.lines import Line
 from symbackprop.printing.mathml import mathml
@@ -50,14 +56,14 @@ def page(derivation: Derivation, view: View, kernel: Source | None, check: bool)
     """The whole page."""
     loss = derivation.names[derivation.loss]
     sections = _sections(derivation, view, kernel, check)
-    links = "".join(f'<a href="#{s.anchor}">{escape(s.title)}</a>' for s in sections)
-    body = "".join(f'<section id="{s.anchor}"><h2>{escape(s.title)}</h2>{s.inside}</section>'
+    links = "".join(f'<a href="#{s.anchor}">{shown(s.title)}</a>' for s in sections)
+    body = "".join(f'<section id="{s.anchor}"><h2>{shown(s.title)}</h2>{s.inside}</section>'
                    for s in sections)
-    title = f"Derivation of {escape(loss)}"
+    title = f"Derivation of {shown(loss)}"
     return (f'<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8">'
             f'<meta name="viewport" content="width=device-width"><title>{title}</title>'
             f"<style>{STYLE}</style></head>\n<body><h1>{title}</h1>"
-            f"<p>{escape(_summary(derivation))}</p><nav>{links}</nav>{body}</body></html>\n")
+            f"<p>{shown(_summary(derivation))}</p><nav>{links}</nav>{body}</body></html>\n")
 
 
 def fragment(derivation: Derivation) -> str:

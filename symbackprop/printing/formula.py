@@ -1,6 +1,7 @@
 """Formulas as trees: what a line consists of before it is plain text, LaTeX or MathML.
 
     Formula ::= number | name | letter | word | sign     leaves: 3, W1, an index, tanh, ⊙
+              | typed                                    a name that is shown as it is typed
               | ones                                     a column of ones, 1
               | row Formula …                            side by side
               | bracket Formula                          (x), [x], |x|
@@ -21,10 +22,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from operator import is_
 from typing import Literal, NamedTuple, Protocol
 
-Kind = Literal["number", "name", "ones", "letter", "word", "sign", "row", "bracket", "entry",
-               "quotient", "power", "transpose", "root", "big", "cases"]
+from symbackprop.printing.naming import visible
+
+Kind = Literal["number", "name", "typed", "ones", "letter", "word", "sign", "row", "bracket",
+               "entry", "quotient", "power", "transpose", "root", "big", "cases"]
 
 _SUPERSCRIPTS = str.maketrans("0123456789-", "⁰¹²³⁴⁵⁶⁷⁸⁹⁻")
 
@@ -64,7 +68,7 @@ def number(shown: str) -> Formula:
 
 def name(shown: str) -> Formula:
     """The name of a tensor, or of a gradient: W1, δ2, ∂L/∂W1."""
-    return Formula("name", shown)
+    return Formula("name", visible(shown))
 
 
 def ones() -> Formula:
@@ -74,12 +78,12 @@ def ones() -> Formula:
 
 def letter(shown: str) -> Formula:
     """The letter of an index."""
-    return Formula("letter", shown)
+    return Formula("letter", visible(shown))
 
 
 def word(shown: str) -> Formula:
     """The name of a function, or a word such as `if`."""
-    return Formula("word", shown)
+    return Formula("word", visible(shown))
 
 
 def sign(shown: str) -> Formula:
@@ -165,13 +169,39 @@ def bare(formula: Formula) -> Formula:
     return formula.parts[0] if round_ else formula
 
 
-def mapped(formula: Formula, change: Callable[[Formula], Formula]) -> Formula:
-    """The formula with every leaf changed, its text made anew."""
+def runs_on(parts: Sequence[Formula], at: int) -> bool:
+    """Whether a product needs its sign: it begins a line, or a number follows on a factor."""
+    if at == 0 or parts[at - 1].kind in ("big", "word"):
+        return at == 0
+    after = parts[at + 1] if at + 1 < len(parts) else parts[at]
+    while after.kind in ("row", "power", "transpose"):
+        after = after.parts[0]
+    return after.kind == "number"
+
+
+def mapped(formula: Formula, change: Callable[[Formula], Formula],
+           made: Callable[[Formula, tuple[Formula, ...]], Formula] | None = None) -> Formula:
+    """The formula with every leaf changed; made: how a node is made of its new parts."""
     new: dict[int, Formula] = {}
-    for node in _postorder(formula, lambda node: node.parts):
-        made = tuple(new[id(part)] for part in node.parts)
-        new[id(node)] = MAKERS[node.kind](node, made) if node.parts else change(node)
+    make = made or remade
+    for node in postorder(formula):
+        if node.parts:
+            parts = tuple(new[id(part)] for part in node.parts)
+            same = all(map(is_, parts, node.parts))
+            new[id(node)] = node if same and made is None else make(node, parts)
+        else:
+            new[id(node)] = change(node)
     return new[id(formula)]
+
+
+def remade(node: Formula, parts: tuple[Formula, ...]) -> Formula:
+    """A node of the same kind, of other parts."""
+    return MAKERS[node.kind](node, parts)
+
+
+def postorder(formula: Formula) -> Iterator[Formula]:
+    """Every node once, parts before what they are parts of."""
+    return _postorder(formula, lambda node: node.parts)
 
 
 MAKERS: Mapping[Kind, Callable[[Formula, tuple[Formula, ...]], Formula]] = {

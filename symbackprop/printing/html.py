@@ -6,33 +6,47 @@ from collections.abc import Mapping, Sequence
 from html import escape
 
 from symbackprop.notation import Tensor
+from symbackprop.printing.breaking import broken
+from symbackprop.printing.formula import Formula
 from symbackprop.printing.lines import Line, blocks
-from symbackprop.printing.mathml import mathml
+from symbackprop.printing.mathml import math
+from symbackprop.printing.naming import printable
+from symbackprop.printing.setting import set_out
 from symbackprop.tables import Table
+
+ROOM = 36.0  # em of a right side, beside a left side and a reason
+
+
+def shown(plain: str) -> str:
+    """A text as it stands between tags: one line, nothing in it that a browser would read."""
+    return escape(printable(plain))
 
 
 def lines_html(lines: Sequence[Line], places: Mapping[Tensor, int] | None = None) -> str:
     """The lines as a table: left, =, right, reason; places: the line of source of each tensor."""
     rows = []
-    for block in blocks(lines):
+    for block in blocks(set_out(lines)):
         several = len(block) > 1
         for line in block:
             how = ' class="first"' if several and line is block[0] else ""
-            rows.append(f"<tr{how}>{_cells(line, places or {})}</tr>")
+            first, *others = broken(line.right, ROOM)
+            rows.append(f"<tr{how}>{_cells(line, first, places or {})}</tr>")
+            rows += [f'<tr><td></td><td></td><td class="more">{math(other)}</td></tr>'
+                     for other in others]
     return f'<div class="scroll"><table class="lines">{"".join(rows)}</table></div>'
 
 
-def _cells(line: Line, places: Mapping[Tensor, int]) -> str:
-    left = mathml(line.left) if line.left is not None else ""
-    note = f'<td class="note">{escape(line.note)}</td>' if line.note else ""
+def _cells(line: Line, right: Formula, places: Mapping[Tensor, int]) -> str:
+    left = math(line.left) if line.left is not None else ""
+    note = f'<td class="note">{shown(line.note)}</td>' if line.note else ""
     place = places.get(line.target) if line.target is not None and line.left is not None else None
     link = f'<td class="link"><a href="#line-{place}">line {place}</a></td>' if place else ""
-    return f"<td>{left}</td><td>=</td><td>{mathml(line.right)}</td>{note}{link}"
+    return f"<td>{left}</td><td>=</td><td>{math(right)}</td>{note}{link}"
 
 
 def table_html(table: Table) -> str:
     """A table of texts, with its header and its last row."""
-    head = "".join(f"<th>{escape(cell)}</th>" for cell in table.header)
+    head = "".join(f"<th>{shown(cell)}</th>" for cell in table.header)
     body = "".join(_row(row) for row in table.rows)
     end = _row(table.last, ' class="last"') if table.last else ""
     return (f'<div class="scroll"><table class="cells"><thead><tr>{head}</tr></thead>'
@@ -40,16 +54,16 @@ def table_html(table: Table) -> str:
 
 
 def _row(cells: Sequence[str], how: str = "") -> str:
-    return f"<tr{how}>{''.join(f'<td>{escape(cell)}</td>' for cell in cells)}</tr>"
+    return f"<tr{how}>{''.join(f'<td>{shown(cell)}</td>' for cell in cells)}</tr>"
 
 
 def source_html(source: str) -> str:
     """A program with its lines numbered from 1; each can be linked to."""
-    lines = "".join(f'<span id="line-{number}"><i>{number}</i>{escape(line)}</span>'
+    lines = "".join(f'<span id="line-{number}"><i>{number}</i>{shown(line)}</span>'
                     for number, line in enumerate(source.rstrip("\n").split("\n"), 1))
     return f"<pre>{lines}</pre>"
 
 
 def folded_away(title: str, inside: str) -> str:
     """A part of a page that opens where its title is clicked."""
-    return f"<details><summary>{escape(title)}</summary>{inside}</details>"
+    return f"<details><summary>{shown(title)}</summary>{inside}</details>"

@@ -6,51 +6,85 @@ W^{(1)}_{i,j}; a whole tensor has it below, W_{1}.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Iterator, Mapping, Sequence
 from functools import lru_cache
 
-from symbackprop.printing.formula import Formula, Kind, Template, rendered
+from symbackprop.printing.breaking import broken, width
+from symbackprop.printing.formula import Formula, Kind, Template, rendered, runs_on
 from symbackprop.printing.lines import Line
 from symbackprop.printing.naming import GREEK, Parts, characters, partial
 from symbackprop.printing.naming import parts as parts_of
+from symbackprop.printing.setting import set_out, settled
+
+PAGE = 32.0  # em of a line on a page of the class article
 
 _WORDS = frozenset("exp log tanh sinh cosh tan sin cos max min arg det sup inf lim".split())
 _SIGNS = {"·": r" \, ", " ": r" \, ", " ⊙ ": r" \odot ", " ⊘ ": r" \oslash ", " + ": " + ",
           " − ": " - ", "−": "-", " = ": " = ", " ≠ ": r" \ne ", " ≤ ": r" \le ",
           " ≥ ": r" \ge ", " < ": " < ", " > ": " > ", ", ": ", ", "∘": r"\circ ",
-          "Σ": r"\sum", "∂": r"\partial ", "..": r" \ldots ", "=": "=", ",": ","}
-_FENCES = {"(": (r"\left(", r"\right)"), "[": (r"\left[", r"\right]"),
-           "|": (r"\left|", r"\right|")}
-_SPECIAL = {"_": r"\_", "′": r"{\prime}", "'": r"{\prime}", " ": r"\ "}
-_PROSE = {"−": r"\ensuremath{-}", "·": r"\ensuremath{\cdot}", "Σ": r"\ensuremath{\Sigma}",
-          "…": r"\dots{}", "_": r"\_", "{": r"\{", "}": r"\}", "⟨": r"\ensuremath{\langle}",
-          "⟩": r"\ensuremath{\rangle}"}
+          "Σ": r"\sum", "∂": r"\partial ", "..": r" \ldots ", "=": "=", ",": ",", "/": "/",
+          "(": r"\Bigl(", ")": r"\Bigr)"}
+_FENCES = {"(": ("(", ")"), "[": ("[", "]"), "|": ("|", "|")}
+_LETTERS = {" if ": r"\text{ if }", " otherwise": r"\text{ otherwise}",
+            "otherwise": r"\text{otherwise}", " and ": r"\text{ and }", " or ": r"\text{ or }",
+            "not ": r"\text{not }"}
+_TALL = re.compile(r"\\frac|\\sum|\\left|\\begin|\\Bigl|\\(?:max|min)_")
+_SPECIAL = {"_": r"\_", "′": r"{\prime}", " ": r"\ "}
 _ASCII = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789")
+_NAMED = re.compile(r"[^\W\d_]?[0-9]+['′]*|[^\W\d_]['′]*|.*[^\x00-\x7f].*", re.DOTALL)
 
 
 def latex(formula: Formula) -> str:
     """The formula as it stands between dollar signs."""
+    return _written(settled(formula))
+
+
+def _written(formula: Formula) -> str:
     return rendered(formula, LATEX).strip()
 
 
 def lines_latex(lines: Sequence[Line]) -> str:
-    """Equations under each other, aligned at their signs of equality, reasons to the right."""
-    rows = []
-    for line in lines:
-        left = latex(line.left) if line.left is not None else ""
-        note = f" && {prose(line.note)}" if line.note else ""
-        rows.append(f"{left} &= {latex(line.right)}{note}")
+    """Equations under each other, aligned at their signs of equality; a reason is a tag."""
+    rows = [row for line in set_out(lines) for row in _rows(line)]
     return "\\begin{align*}\n" + " \\\\\n".join(rows) + "\n\\end{align*}"
 
 
+def _rows(line: Line) -> Iterator[str]:
+    """A line of the derivation; what is too long for a page goes on below."""
+    left = _written(line.left) if line.left is not None else ""
+    room = PAGE - (width(line.left) if line.left is not None else 3.0)
+    first, *others = broken(line.right, room)
+    note = rf" \tag*{{{prose(line.note)}}}" if line.note else ""
+    yield f"{left} &= {_written(first)}{note}"
+    for other in others:
+        yield rf" &\quad {{}} {_written(other)}"
+
+
 def prose(shown: str) -> str:
-    """Words beside a formula; what is not plain ASCII is set as in one."""
-    return rf"\text{{{''.join(_PROSE.get(char) or _in_prose(char) for char in shown)}}}"
+    """Words beside a formula; those that are names are set as in one.
+
+    >>> print(prose("chain rule through z1"))
+    chain rule through $z_{1}$
+    """
+    return " ".join(map(_told, shown.split(" ")))
 
 
-def _in_prose(char: str) -> str:
-    plain = char in _ASCII or char in " ,.;:()[]/=+-*'"
-    return char if plain else rf"\ensuremath{{{_character(char)}}}"
+def _told(word: str) -> str:
+    end = len(word.rstrip(",;:."))
+    plain, stop = word[:end], word[end:]
+    if plain not in ("a", "I", "") and _NAMED.fullmatch(plain) and not plain.isdecimal():
+        return f"${_in_line(plain)}${stop}"
+    return "".join(char if char in _ASCII or char in ",.;:()[]/=+-*'" else f"${_character(char)}$"
+                   for char in word)
+
+
+def _in_line(shown: str) -> str:
+    found = partial(shown)
+    if found is None:
+        return name(shown)
+    above, below = map(_in_line, found)
+    return rf"\partial {above}/\partial {below}"
 
 
 @lru_cache(maxsize=4096)
@@ -61,7 +95,8 @@ def name(shown: str) -> str:
         above, below = map(name, found)
         return rf"\frac{{\partial {above}}}{{\partial {below}}}"
     known = parts_of(shown)
-    return _scripted(known, _sub(known.layer, known.rest), "")
+    below = _layer(known.layer) if known.layer else known.rest and _text(known.rest)
+    return _scripted(known, below, "")
 
 
 def indexed(shown: str, indices: Sequence[str]) -> str:
@@ -71,22 +106,27 @@ def indexed(shown: str, indices: Sequence[str]) -> str:
         return (rf"\frac{{\partial {name(found[0])}}}"
                 rf"{{\partial {indexed(found[1], indices)}}}")
     known = parts_of(shown)
-    below = ",".join([*([_text(known.rest)] if known.rest else []), *indices])
-    return _scripted(known, f"_{{{below}}}", f"({known.layer})" if known.layer else "")
+    above = _layer(known.layer) if known.layer else known.rest and _text(known.rest)
+    return _scripted(known, ",".join(indices), above and f"({above})")
 
 
-def _scripted(known: Parts, below: str, layer: str) -> str:
-    above = r"\prime" * known.primes + layer
-    return _stem(known.stem) + below + (f"^{{{above}}}" if above else "")
+def _scripted(known: Parts, below: str, above: str) -> str:
+    above = r"\prime" * known.primes + above
+    return _stem(known.stem) + (f"_{{{below}}}" if below else "") + (
+        f"^{{{above}}}" if above else "")
 
 
-def _sub(layer: str, rest: str) -> str:
-    return f"_{{{layer}}}" if layer else f"_{{{_text(rest)}}}" if rest else ""
+def _layer(layer: str) -> str:
+    r"""12, \ell+1."""
+    return layer.replace("ℓ", r"\ell ").replace("−", "-").strip()
 
 
 def _stem(stem: str) -> str:
-    letters = [_accented(char, accents) for char, accents in characters(stem)]
-    return letters[0] if len(letters) == 1 else rf"\mathrm{{{''.join(letters)}}}"
+    letters = characters(stem)
+    if len(letters) > 1:
+        return _text(stem)
+    (char, accents), = letters
+    return rf"\{GREEK[char]}" if char in GREEK and not accents else _accented(char, accents)
 
 
 def _accented(char: str, accents: Sequence[str]) -> str:
@@ -101,7 +141,8 @@ def _character(char: str) -> str:
         return char
     if char in GREEK:
         return rf"{{\{GREEK[char]}}}"
-    return _SPECIAL.get(char, rf"\langle\mathtt{{{ord(char):X}}}\rangle ")
+    code = char[1:-1] if char.startswith("⟨") and len(char) > 1 else f"{ord(char):X}"
+    return _SPECIAL.get(char, rf"\langle\mathtt{{{code}}}\rangle ")
 
 
 def _text(shown: str) -> str:
@@ -109,11 +150,26 @@ def _text(shown: str) -> str:
     return rf"\mathrm{{{''.join(_accented(c, a) for c, a in characters(shown))}}}"
 
 
+def _typed(shown: str) -> str:
+    r"""A name letter by letter as it is typed: \mathtt{W\_1}; a derivative by such a name."""
+    found = partial(shown)
+    if found is not None:
+        return rf"\frac{{\partial {_typed(found[0])}}}{{\partial {_typed(found[1])}}}"
+    return _text(shown).replace(r"\mathrm", r"\mathtt", 1)
+
+
+def _entry(formula: Formula, parts: Sequence[str]) -> str:
+    tensor = formula.parts[0]
+    if tensor.kind == "typed":
+        return f"{parts[0]}_{{{','.join(parts[1:])}}}"
+    return indexed(tensor.text, parts[1:])
+
+
 def _word(formula: Formula, parts: Sequence[str]) -> str:
-    word = formula.text.strip()
-    if word in ("and", "or", "not", "if", "otherwise"):
-        return rf"\text{{{formula.text}}}"
-    return rf"\{word} " if word in _WORDS else rf"\operatorname{{{_text(word)}}}"
+    word = formula.text
+    if word in _LETTERS:
+        return _LETTERS[word]
+    return rf"\{word}" if word in _WORDS else rf"\operatorname{{{_text(word)}}}"
 
 
 def _number(formula: Formula, parts: Sequence[str]) -> str:
@@ -125,31 +181,51 @@ def _number(formula: Formula, parts: Sequence[str]) -> str:
 
 
 def _row(formula: Formula, parts: Sequence[str]) -> str:
-    """A sign of multiplication is seen only where numbers would run into each other."""
+    """The parts; factors side by side, with a sign only where numbers run into each other."""
     line = ""
-    for place, (part, shown) in enumerate(zip(formula.parts, parts, strict=True)):
-        nearby = formula.parts[place + 1:place + 2]
-        clash = part.text == "·" and nearby and nearby[0].text[:1].isdigit()
-        line += r" \cdot " if clash else shown
+    for at, part in enumerate(formula.parts):
+        shown = parts[at]
+        if part.text in ("·", " ") and part.kind == "sign":
+            near = [*formula.parts[max(at - 1, 0):at], *formula.parts[at + 1:at + 2]]
+            shown = r" \cdot " if runs_on(formula.parts, at) else (
+                " " if any(map(_apart, near)) else shown)
+        line += " " + shown if line[-1:].isalpha() and shown[:1].isalnum() else shown
     return line
+
+
+def _apart(part: Formula) -> bool:
+    """Whether what stands there leaves a space around itself: brackets, Σ, functions."""
+    return part.kind in ("bracket", "big", "word") or part.text in ("(", ")")
+
+
+def _bracket(formula: Formula, parts: Sequence[str]) -> str:
+    """Brackets as high as what stands in them."""
+    left, right = _FENCES[formula.text[0]]
+    inside = parts[0].strip()
+    if _TALL.search(inside):
+        return rf"\left{left} {inside} \right{right}"
+    return rf"\lvert {inside} \rvert" if left == "|" else f"{left}{inside}{right}"
 
 
 def _power(formula: Formula, parts: Sequence[str]) -> str:
     base, exponent = parts
     inner = formula.parts[0]
     if "^" in base and inner.kind in ("name", "entry"):
-        base = rf"\left({base}\right)"
-    return f"{_grouped(inner, base)}^{{{exponent}}}"
+        base = f"({base})"
+    if inner.kind in ("name", "entry") and r"\frac" in base:
+        base = rf"\left( {base} \right)"
+    return f"{_grouped(inner, base)}^{{{exponent.strip()}}}"
 
 
 def _grouped(base: Formula, shown: str) -> str:
-    return shown if base.kind in ("name", "entry", "number", "ones") and "^" not in shown else (
-        f"{{{shown}}}")
+    plain = base.kind in ("name", "typed", "entry", "number", "ones", "letter", "bracket")
+    return shown if plain and ("^" not in shown or base.kind == "bracket"
+                               or shown.startswith("(")) else f"{{{shown}}}"
 
 
 def _cases(formula: Formula, parts: Sequence[str]) -> str:
-    rows = [rf"{value} & {condition}" if formula.parts[2 * k + 1].kind == "word"
-            else rf"{value} & \text{{if }} {condition}"
+    rows = [rf"{value.strip()} & {condition}" if formula.parts[2 * k + 1].kind == "word"
+            else rf"{value.strip()} & \text{{if }} {condition.strip()}"
             for k, (value, condition) in enumerate(zip(parts[::2], parts[1::2], strict=True))]
     return r"\begin{cases} " + r" \\ ".join(rows) + r" \end{cases}"
 
@@ -157,13 +233,14 @@ def _cases(formula: Formula, parts: Sequence[str]) -> str:
 LATEX: Mapping[Kind, Template] = {
     "number": _number,
     "name": lambda formula, parts: name(formula.text),
+    "typed": lambda formula, parts: _typed(formula.text),
     "ones": lambda formula, parts: r"\mathbf{1}",
     "letter": lambda formula, parts: name(formula.text),
     "word": _word,
     "sign": lambda formula, parts: _SIGNS[formula.text],
     "row": _row,
-    "bracket": lambda formula, parts: parts[0].strip().join(_FENCES[formula.text[0]]),
-    "entry": lambda formula, parts: indexed(formula.parts[0].text, parts[1:]),
+    "bracket": _bracket,
+    "entry": _entry,
     "quotient": lambda formula, parts: rf"\frac{{{parts[0].strip()}}}{{{parts[1].strip()}}}",
     "power": _power,
     "transpose": lambda formula, parts: rf"{_grouped(formula.parts[0], parts[0])}^{{\top}}",

@@ -10,16 +10,29 @@ from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from html import escape
 
-from symbackprop.printing.formula import Formula, Kind, Template, rendered
-from symbackprop.printing.naming import Parts, partial
+from symbackprop.printing.formula import Formula, Kind, Template, rendered, runs_on
+from symbackprop.printing.naming import Parts, characters, partial
 from symbackprop.printing.naming import parts as parts_of
+from symbackprop.printing.setting import settled
 
-_SIGNS = {"·": "\u2062", " ": "\u2062"}  # the invisible multiplication
-_WIDE = "<mspace width=\"0.17em\"/>"
+_SIGNS = {"·": "\u2062", " ": "\u2062", "..": "…"}  # the invisible multiplication
+_THIN = '<mspace width="0.17em"/>'
+_WIDE = '<mspace width="0.3em"/>'
+_TIMES = "<mo>\u2062</mo>"
+_COMMA = '<mo lspace="0" rspace="0.1em">,</mo>'
+_WORDS = frozenset({" if ", " otherwise", "otherwise", " and ", " or ", "not "})
+_MARKS = {"hat": "^", "tilde": "~", "bar": "¯", "dot": "˙", "ddot": "¨", "acute": "´",
+          "grave": "`", "check": "ˇ", "breve": "˘", "vec": "→"}
+_TALL = ("<mfrac>", "<munder>", "<mtable>", 'stretchy="true"')
 
 
 def mathml(formula: Formula) -> str:
     """A <math> element, as large as on a line of its own."""
+    return math(settled(formula))
+
+
+def math(formula: Formula) -> str:
+    """The same, of a formula that is settled already."""
     return f'<math displaystyle="true">{rendered(formula, MATHML)}</math>'
 
 
@@ -29,36 +42,52 @@ def name(shown: str) -> str:
     found = partial(shown)
     if found is not None:
         above, below = map(name, found)
-        return _fraction(f"<mo>∂</mo>{above}", f"<mo>∂</mo>{below}")
+        return _derivative(above, below)
     known = parts_of(shown)
-    below = _number(known.layer) if known.layer else _upright(known.rest) if known.rest else ""
-    return _scripted(known, below, "")
+    return _scripted(known, _number(known.layer) if known.layer else
+                     known.rest and _upright(known.rest), "")
 
 
 def indexed(shown: str, indices: Sequence[str]) -> str:
     """An entry of a tensor, its indices below."""
     found = partial(shown)
     if found is not None:
-        return _fraction(f"<mo>∂</mo>{name(found[0])}",
-                         f"<mo>∂</mo>{indexed(found[1], indices)}")
+        return _derivative(name(found[0]), indexed(found[1], indices))
     known = parts_of(shown)
-    rest = [_upright(known.rest)] if known.rest else []
-    below = "<mo separator=\"true\">,</mo>".join([*rest, *indices])
-    layer = f"<mo>(</mo>{_number(known.layer)}<mo>)</mo>" if known.layer else ""
-    return _scripted(known, f"<mrow>{below}</mrow>", layer)
+    above = _number(known.layer) if known.layer else known.rest and _upright(known.rest)
+    return _scripted(known, f"<mrow>{_COMMA.join(indices)}</mrow>",
+                     above and f"{_tight('(')}{above}{_tight(')')}")
 
 
 def _scripted(known: Parts, below: str, above: str) -> str:
-    above = ("<mo>′</mo>" * known.primes) + above
-    stem = f"<mi>{escape(known.stem)}</mi>"
+    base = _stem(known.stem)
+    if known.primes:  # beside the letter: a font's prime is high and small by itself
+        base = f"<mrow>{base}{_tight('′') * known.primes}</mrow>"
+    above = f"<mrow>{above}</mrow>" if above else ""
     match bool(below), bool(above):
         case True, True:
-            return f"<msubsup>{stem}{below}<mrow>{above}</mrow></msubsup>"
+            return f"<msubsup>{base}{below}{above}</msubsup>"
         case True, False:
-            return f"<msub>{stem}{below}</msub>"
+            return f"<msub>{base}{below}</msub>"
         case False, True:
-            return f"<msup>{stem}<mrow>{above}</mrow></msup>"
-    return stem
+            return f"<msup>{base}{above}</msup>"
+    return base
+
+
+def _stem(stem: str) -> str:
+    """A single letter with its accents, or all letters upright."""
+    letters = characters(stem)
+    if len(letters) > 1 or not letters[0][1]:
+        return f"<mi>{escape(stem)}</mi>"
+    (char, accents), = letters
+    made = f"<mi>{escape(char)}</mi>"
+    for accent in accents:
+        made = f'<mover accent="true">{made}<mo stretchy="false">{_MARKS[accent]}</mo></mover>'
+    return made
+
+
+def _tight(shown: str) -> str:
+    return f'<mo lspace="0" rspace="0" stretchy="false">{shown}</mo>'
 
 
 def _number(shown: str) -> str:
@@ -66,11 +95,28 @@ def _number(shown: str) -> str:
 
 
 def _upright(shown: str) -> str:
-    return f"<mi mathvariant=\"normal\">{escape(shown)}</mi>"
+    return f'<mi mathvariant="normal">{escape(shown)}</mi>'
+
+
+def _derivative(above: str, below: str) -> str:
+    return _fraction(_tight("∂") + above, _tight("∂") + below)
 
 
 def _fraction(above: str, below: str) -> str:
     return f"<mfrac><mrow>{above}</mrow><mrow>{below}</mrow></mfrac>"
+
+
+def _typed(shown: str) -> str:
+    """A name as it is typed; a derivative by such a name."""
+    found = partial(shown)
+    return _derivative(*map(_typed, found)) if found else f'<mi class="typed">{escape(shown)}</mi>'
+
+
+def _entry(formula: Formula, parts: Sequence[str]) -> str:
+    tensor = formula.parts[0]
+    if tensor.kind == "typed":
+        return f"<msub>{parts[0]}<mrow>{_COMMA.join(parts[1:])}</mrow></msub>"
+    return indexed(tensor.text, parts[1:])
 
 
 def _decimal(formula: Formula, parts: Sequence[str]) -> str:
@@ -82,70 +128,91 @@ def _decimal(formula: Formula, parts: Sequence[str]) -> str:
 
 
 def _word(formula: Formula, parts: Sequence[str]) -> str:
-    word = formula.text.strip()
-    if word in ("and", "or", "not", "if", "otherwise"):
-        return f"<mspace width=\"0.3em\"/><mtext>{word}</mtext><mspace width=\"0.3em\"/>"
-    return _upright(word)
+    if formula.text in _WORDS:
+        return f"{_WIDE}<mtext>{formula.text.strip()}</mtext>{_WIDE}"
+    return _upright(formula.text)
 
 
 def _sign(formula: Formula, parts: Sequence[str]) -> str:
     shown = _SIGNS.get(formula.text, formula.text.strip())
-    if formula.text == "−":
-        return '<mo form="prefix">−</mo>'
-    return f"<mo>{escape(shown)}</mo>" + (_WIDE if shown == "\u2062" else "")
+    match formula.text:
+        case "−":
+            return '<mo form="prefix" lspace="0" rspace="0">−</mo>'
+        case " + " | " − ":
+            return f'<mo form="infix">{shown}</mo>'
+        case "(" | ")":
+            form = "prefix" if shown == "(" else "postfix"
+            return (f'<mo form="{form}" stretchy="true" minsize="1.9em" maxsize="1.9em" '
+                    f'lspace="0" rspace="0">{shown}</mo>')
+        case "∂" | "∘" | "/":
+            return _tight(shown)
+        case ", ":
+            return '<mo lspace="0" rspace="0.17em">,</mo>'
+    return f"<mo>{escape(shown)}</mo>"
 
 
 def _row(formula: Formula, parts: Sequence[str]) -> str:
-    """A sign of multiplication is seen only where numbers would run into each other."""
+    """The parts; factors side by side, with a sign only where numbers run into each other."""
     line = ""
     for place, (part, shown) in enumerate(zip(formula.parts, parts, strict=True)):
-        nearby = formula.parts[place + 1:place + 2]
-        clash = part.text == "·" and nearby and nearby[0].text[:1].isdigit()
-        line += "<mo>·</mo>" if clash else shown
+        if part.kind == "sign" and part.text in ("·", " "):
+            line += "<mo>·</mo>" if runs_on(formula.parts, place) else _TIMES + _THIN
+        else:
+            line += shown
     return f"<mrow>{line}</mrow>"
 
 
 def _bracket(formula: Formula, parts: Sequence[str]) -> str:
-    left, right = (f'<mo fence="true" form="{form}">{escape(formula.text[place])}</mo>'
-                   for form, place in (("prefix", 0), ("postfix", -1)))
-    return f"<mrow>{left}{parts[0]}{right}</mrow>"
+    return _fenced(parts[0], formula.text[0], formula.text[-1])
 
 
-def _power(formula: Formula, parts: Sequence[str]) -> str:
-    base, exponent = parts
-    if base.startswith(("<msup", "<msubsup")):
-        base = f'<mrow><mo fence="true">(</mo>{base}<mo fence="true">)</mo></mrow>'
-    return f"<msup>{base}{exponent}</msup>"
+def _fenced(inside: str, left: str = "(", right: str = ")") -> str:
+    """Brackets as high as what stands in them."""
+    tall = str(any(mark in inside for mark in _TALL)).lower()
+    how = f'stretchy="{tall}" lspace="0" rspace="0"'
+    return (f'<mrow><mo form="prefix" {how}>{left}</mo>{inside}'
+            f'<mo form="postfix" {how}>{right}</mo></mrow>')
+
+
+def _raised(base: Formula, shown: str, exponent: str) -> str:
+    """A power, its exponent above the indices of an entry; in brackets where that is taken."""
+    if base.kind in ("name", "entry", "letter"):
+        if shown.startswith("<msub>"):
+            return f"<msubsup>{shown[6:-7]}{exponent}</msubsup>"
+        if shown.startswith(("<msup>", "<msubsup>", "<mfrac>")):
+            shown = _fenced(shown)
+    return f"<msup>{shown}{exponent}</msup>"
 
 
 def _cases(formula: Formula, parts: Sequence[str]) -> str:
     rows = ""
     for place, (value, condition) in enumerate(zip(parts[::2], parts[1::2], strict=True)):
         last = formula.parts[2 * place + 1].kind == "word"
-        shown = condition if last else f"<mtext>if</mtext><mspace width=\"0.3em\"/>{condition}"
+        shown = condition if last else f"<mtext>if</mtext>{_WIDE}{condition}"
         rows += f"<mtr><mtd>{value}</mtd><mtd><mrow>{shown}</mrow></mtd></mtr>"
-    return f'<mrow><mo fence="true" form="prefix">{{</mo><mtable>{rows}</mtable></mrow>'
+    return (f'<mrow><mo form="prefix" stretchy="true">{{</mo>'
+            f'<mtable class="cases">{rows}</mtable></mrow>')
 
 
 def _big(formula: Formula, parts: Sequence[str]) -> str:
-    below = "<mo separator=\"true\">,</mo>".join(parts[1:])
-    shown = parts[0].replace("<mo>Σ</mo>", "<mo>∑</mo>")
-    return f"<munder>{shown}<mrow>{below}</mrow></munder>{_WIDE}"
+    shown = parts[0].replace("<mo>Σ</mo>", '<mo lspace="0" rspace="0">∑</mo>')
+    return f"<munder>{shown}<mrow>{_COMMA.join(parts[1:])}</mrow></munder>"
 
 
 MATHML: Mapping[Kind, Template] = {
     "number": _decimal,
     "name": lambda formula, parts: name(formula.text),
+    "typed": lambda formula, parts: _typed(formula.text),
     "ones": lambda formula, parts: "<mn>𝟏</mn>",
     "letter": lambda formula, parts: name(formula.text),
     "word": _word,
     "sign": _sign,
     "row": _row,
     "bracket": _bracket,
-    "entry": lambda formula, parts: indexed(formula.parts[0].text, parts[1:]),
+    "entry": _entry,
     "quotient": lambda formula, parts: _fraction(*parts),
-    "power": _power,
-    "transpose": lambda formula, parts: f"<msup>{parts[0]}<mo>⊤</mo></msup>",
+    "power": lambda formula, parts: _raised(formula.parts[0], *parts),
+    "transpose": lambda formula, parts: _raised(formula.parts[0], parts[0], "<mo>⊤</mo>"),
     "root": lambda formula, parts: f"<msqrt>{parts[0]}</msqrt>",
     "big": _big,
     "cases": _cases,

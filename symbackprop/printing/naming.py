@@ -1,8 +1,9 @@
 """How a name is taken apart to be typeset: W1 is W with 1, ŷ′ is y with a hat and a prime.
 
-    name ::= "∂" name "/∂" name | stem [digits | "⟨" layer "⟩" | "_" rest] primes
+    name ::= "∂" name "/∂" name | stem [digits | "⟨ℓ" … "⟩" | "_" rest] primes
 
-Nothing of a name reaches a page but letters, digits, and what this module recognises.
+What cannot be seen stands in a formula by its code, ⟨A⟩ for the end of a line; a user's own ⟨ and
+⟩ do so too, and no name is taken for another one.
 """
 
 from __future__ import annotations
@@ -12,12 +13,18 @@ import unicodedata
 from typing import NamedTuple
 
 _PARTIAL = re.compile(r"∂(?P<above>.+?)/∂(?P<below>.+)", re.DOTALL)
-_PARTS = re.compile(r"(?P<stem>.+?)(?:(?P<layer>\d+)|⟨(?P<any>[^⟩]*)⟩|_(?P<rest>[^_].*?))?"
-                    r"(?P<primes>['′]*)", re.DOTALL)
+_PARTS = re.compile(r"(?P<stem>.+?)(?:(?<![0-9])(?P<layer>[0-9]+)|⟨(?P<any>ℓ[^⟩]*)⟩"
+                    r"|_(?P<rest>[^_].*?))?(?P<primes>['′]*)", re.DOTALL)
+_CODE = re.compile(r"⟨[0-9A-F]*⟩|.", re.DOTALL)
+#: Printable characters of which nothing is seen.
+_BLANK = re.compile("[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u3164\uffa0\ufe00-\ufe0f"
+                    "\U000e0100-\U000e01ef]")
+MOST = 3  # accents on a letter
+DEEPEST = 6  # ∂ in a name that is still taken for a derivative
 
-ACCENTS = {"\u0302": "hat", "\u0303": "tilde", "\u0304": "bar", "\u0305": "bar",
-           "\u0307": "dot", "\u0308": "ddot", "\u0301": "acute", "\u0300": "grave",
-           "\u030c": "check", "\u0306": "breve", "\u20d7": "vec"}
+ACCENTS = {"\u0302": "hat", "\u0303": "tilde", "\u0304": "bar", "\u0307": "dot",
+           "\u0308": "ddot", "\u0301": "acute", "\u0300": "grave", "\u030c": "check",
+           "\u0306": "breve", "\u20d7": "vec"}
 #: Greek letters by the names that LaTeX has for them, and which begin with a capital.
 GREEK = {
     **dict(zip("αβγδεζηθικλμνξπρστυφχψω", (
@@ -40,9 +47,37 @@ class Parts(NamedTuple):
     primes: int
 
 
+def printable(shown: str) -> str:
+    r"""The text on one line, what cannot be seen by its code.
+
+    >>> printable("a\nb")
+    'a⟨A⟩b'
+    """
+    if shown.isascii() and shown.isprintable():
+        return shown
+    return "".join(_code(char) if _unseen(char) else char for char in shown)
+
+
+def visible(name: str) -> str:
+    """A name as it stands in a formula: one line, and different for different names."""
+    if name.isascii() and name.isprintable():
+        return name or "⟨⟩"
+    first = _code(name[0]) if unicodedata.combining(name[0]) else ""
+    return first + "".join(_code(char) if _unseen(char) or char in "⟨⟩" else char
+                           for char in name[bool(first):])
+
+
+def _unseen(char: str) -> bool:
+    return not char.isprintable() or _BLANK.match(char) is not None
+
+
+def _code(char: str) -> str:
+    return f"⟨{ord(char):X}⟩"
+
+
 def partial(name: str) -> tuple[str, str] | None:
     """("L", "W1") of ∂L/∂W1, None of any other name."""
-    found = _PARTIAL.fullmatch(name)
+    found = _PARTIAL.fullmatch(name) if name.count("∂") <= DEEPEST else None
     return (found["above"], found["below"]) if found else None
 
 
@@ -62,18 +97,18 @@ def parts(name: str) -> Parts:
 def characters(stem: str) -> list[tuple[str, list[str]]]:
     """The letters of a stem, each with its accents by name: ŷ is y with a hat.
 
-    An accent without a name, or on nothing, is a letter of its own.
+    A code is one letter; an accent without a name, or on nothing, is a letter of its own.
     """
     found: list[tuple[str, list[str]]] = []
-    for char in unicodedata.normalize("NFD", stem):
-        if char in ACCENTS and found:
+    for char in _CODE.findall(unicodedata.normalize("NFD", stem)):
+        if char in ACCENTS and found and len(found[-1][1]) < MOST:
             found[-1][1].append(ACCENTS[char])
         else:
             found.append((char, []))
     return found
 
 
-_LAYER = re.compile(r"(?<=[^\W\d_])\d+(?=['′]*\Z)")
+_LAYER = re.compile(r"(?<=[^\W\d_])(?:0|[1-9][0-9]*)(?=['′]*\Z)")
 
 
 def layers(name: str) -> list[int]:
@@ -95,3 +130,20 @@ def relative(name: str, base: int) -> str:
         return f"⟨ℓ{int(found[0]) - base:+d}⟩".replace("+0", "").replace("-", "−")
 
     return _LAYER.sub(shown, name)
+
+
+def alike(name: str) -> tuple[object, ...]:
+    """What is seen of a name: two names that look alike when typeset have it in common.
+
+    >>> alike("W1") == alike("W_1"), alike("W1") == alike("w1")
+    (True, False)
+    """
+    known = parts(name)
+    return (*map(_seen, characters(known.stem)), None,
+            *map(_seen, characters(known.layer or known.rest)), known.primes)
+
+
+def _seen(letter: tuple[str, list[str]]) -> tuple[str, ...]:
+    char, accents = letter
+    return (char if char.startswith("⟨") or char.isascii() or char in GREEK else _code(char),
+            *accents)

@@ -20,6 +20,7 @@ a:hover { text-decoration: underline; }
 table { border-collapse: collapse; }
 table.lines td { padding: .28rem .3rem; vertical-align: middle; white-space: nowrap; }
 table.lines td:first-child { text-align: right; }
+table.lines td.more { padding-left: 2.2rem; padding-top: 0; }
 table.lines tr.first td { padding-top: .8rem; }
 table.lines td.note { padding-left: 1.6rem; color: var(--quiet); font-size: .85rem; }
 table.lines td.link { padding-left: 1.6rem; font-size: .8rem; }
@@ -29,6 +30,8 @@ table.cells th { border-bottom: 1px solid var(--rule); font-weight: 600; }
 table.cells tr.last td { border-top: 1px solid var(--rule); }
 math { font-family: "STIX Two Math", "Latin Modern Math", "Cambria Math", math;
   font-size: 1.08em; }
+mi.typed { font-family: ui-monospace, "DejaVu Sans Mono", monospace; font-size: .85em; }
+mtable.cases mtd { text-align: left; padding-right: .8em; }
 pre { background: var(--code); padding: 1rem; overflow-x: auto; line-height: 1.45;
   font-size: .85rem; border-radius: .4rem; }
 pre span { display: block; min-height: 1.45em; }
