@@ -20,7 +20,7 @@ from symbackprop.dependence import Dependence
 from symbackprop.indexing import fingerprint, replace_indices, unshadowed
 from symbackprop.normal import normalise, postorder, temporary
 from symbackprop.notation import Definition, Element, Program, Reduction, Tensor, elements_in
-from symbackprop.printing.presentation import presented
+from symbackprop.printing.presentation import bracketed, presented
 from symbackprop.simplification import simplify
 
 __all__ = ["Chain", "Link", "board", "links", "put_in"]
@@ -142,5 +142,6 @@ def put_in(body: Expr, contents: Mapping[Tensor, Definition], taken: Collection[
         if known is not None:
             indices = element.indices if isinstance(element, Element) else ()
             mapping = dict(zip(known.indices, indices, strict=True))
-            replaced[element] = unshadowed(replace_indices(known.body, mapping), taken)
+            inside = replace_indices(bracketed(known.body), mapping)
+            replaced[element] = unshadowed(inside, taken)
     return replaced

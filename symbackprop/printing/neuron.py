@@ -56,9 +56,11 @@ class Neuron:
     final: Mapping[Tensor, Definition]
     places: Mapping[Tensor, Places]
     waiting: dict[Tensor, Places] = field(default_factory=dict)
+    asked: frozenset[Tensor] = frozenset()
 
     def lines(self, asked: Sequence[Tensor]) -> list[Line]:
         """A block for each weight, and for each tensor at which chains meet."""
+        self.asked = frozenset(asked)
         self.waiting = {t: self.places.get(t, t.letters) for t in asked}
         done: set[Tensor] = set()
         made: list[Line] = []
@@ -82,7 +84,7 @@ class Neuron:
         lines.append(Line(None if lines else left, _total(values),
                           "each factor" if lines else f"derivative of {self.names[self.loss]}",
                           tensor))
-        last = self._last(tensor, places)
+        last = self._last(tensor, places) if tensor in self.asked else None
         if last is not None:
             shown = formula(last, self.names)
             if shown.text != lines[-1].right.text:

@@ -13,8 +13,9 @@ from collections import Counter
 from collections.abc import Collection, Sequence
 from dataclasses import replace
 
-from sympy import Add, Expr, Sum
+from sympy import Add, Expr, Piecewise, Sum
 
+from symbackprop.functions import branches, masked
 from symbackprop.indexing import replace_indices, unshadowed
 from symbackprop.normal import postorder
 from symbackprop.notation import (
@@ -123,11 +124,25 @@ def _with_contents(definition: Definition, inlined: dict[Tensor, Definition]) ->
         if helper is not None:
             indices = element.indices if isinstance(element, Element) else ()
             mapping = dict(zip(helper.indices, indices, strict=True))
-            contents[element] = unshadowed(replace_indices(helper.body, mapping), taken)
+            inside = replace_indices(bracketed(helper.body), mapping)
+            contents[element] = unshadowed(inside, taken)
     if not contents:
         return body
     body = with_scales_outside(body.xreplace(contents))
     return factored(body) if isinstance(body, Add) else body
+
+
+def bracketed(body: Expr) -> Expr:
+    """{f if c; g otherwise} as [c]·f + [not c]·g, where a sum is in the body as well.
+
+    SymPy takes a Piecewise out of an inner sum when an outer one is made, past the index that
+    its condition reads.  A bracket that is 0 makes its term 0, whatever stands beside it.
+    """
+    if not (body.has(Sum) and body.has(Piecewise)):
+        return body
+    return body.xreplace({node: Add(*(value * masked(node, place) for place, (value, _)
+                                      in enumerate(branches(node))))
+                          for node in body.atoms(Piecewise)})
 
 
 def with_scales_outside(body: Expr) -> Expr:

@@ -42,6 +42,7 @@ class Steps:
     asked: Sequence[Tensor]
     spelled: dict[Tensor, str] = field(default_factory=dict)
     known: dict[Tensor, Definition] = field(default_factory=dict)
+    named: set[Tensor] = field(default_factory=set)  # sensitivities that a block has led to
 
     def lines(self) -> list[Line]:
         """A block for each tensor, from the loss down to those that were asked for."""
@@ -59,6 +60,21 @@ class Steps:
             made += block
             if tensor in seeds and weight(body) <= PUT_IN:
                 self.known[seeds[tensor]] = Definition(seeds[tensor], tensor.letters, body)
+        return [*made, *self._unexplained(made)]
+
+    def _unexplained(self, lines: Sequence[Line]) -> list[Line]:
+        """The lines of the derivation for sensitivities that no block has led to."""
+        known = {line.target: line for line in self.final.values()}
+        made: list[Line] = []
+        waiting = [t for line in lines if line.value is not None for t in tensors_in(line.value)]
+        while waiting:
+            tensor = waiting.pop()
+            if tensor in known and tensor not in self.named:
+                self.named.add(tensor)
+                line = known[tensor]
+                made.append(Line(formula(line.element, self.spelled),
+                                 formula(line.body, self.spelled), "as in the other forms"))
+                waiting += tensors_in(line.body)
         return made
 
     def _partial(self, tensor: Tensor) -> str:
@@ -94,18 +110,26 @@ class Steps:
         return Piece(made.formula, SUM) if made.text.startswith("−") else made
 
     def _ended(self, lines: list[Line], tensor: Tensor, body: Expr) -> tuple[list[Line], Expr]:
-        """The last line is that of the derivation, where it has one; a δ goes on by its name."""
+        """The last line is that of the derivation; a δ that was reached goes on by its name.
+
+        A gradient that was asked for is what the derivation says, whatever way led there; the
+        adjoint of another tensor need not be, since rules may use what holds for its values.
+        """
         final = self.final.get(tensor)
         if final is None:
             return lines, body
         shown = formula(final.body, self.spelled)
-        if _same_signs(shown, lines[-1].right):
+        reached = _same_signs(shown, lines[-1].right)
+        if reached:
             lines[-1] = lines[-1]._replace(right=shown, value=final.body)
-        else:
-            self._add(lines, shown, self._reason(body, final.body), final.body)
         if tensor in self.asked:
+            if not reached:
+                self._add(lines, shown, self._reason(body, final.body), final.body)
             return lines, final.body
+        if not reached:
+            return lines, body
         last = lines[-1]
+        self.named.add(final.target)
         lines[-1] = last._replace(note=f"{last.note}; this is {self.names[final.target]}")
         return lines, final.target.at(*tensor.letters)
 
