@@ -78,7 +78,8 @@ def under_their_names(program: Program, normal: Program, declared: Collection[Te
                 e: copies[e.tensor].at(*getattr(e, "indices", ()))
                 for e in elements_in(definition.body) if e.tensor in copies})
             primal = definition.adjoint_of
-            renamed.append(replace(definition, body=body, adjoint_of=copies.get(primal, primal)))
+            named = copies.get(primal, primal) if primal is not None else None
+            renamed.append(replace(definition, body=body, adjoint_of=named))
     return replace(program, definitions=tuple(renamed))
 
 
