@@ -97,7 +97,7 @@ def _common_denominator(body: Expr) -> Expr | None:
 def _denominators(total: Expr) -> list[Expr]:
     """The sums that some terms are divided by more often than others."""
     powers = [{f.args[0]: f.args[1] for f in Mul.make_args(term) if isinstance(f, Pow)
-               and isinstance(f.args[0], Add) and f.args[1].is_negative
+               and isinstance(f.args[0], Add) and f.args[1].is_Number and f.args[1] < 0
                and not f.args[0].has(exp)} for term in total.args]
     bases = dict.fromkeys(base for found in powers for base in found)
     return [base for base in bases if len({found.get(base) for found in powers}) > 1]
