@@ -23,7 +23,7 @@ SOURCES = sorted(
     path for folder in ("symbackprop", "codegen", "tests", "examples", "benchmarks", "docs")
     for path in ROOT.glob(f"{folder}/**/*.py") if not SKIPPED & set(path.relative_to(ROOT).parts)
 )
-DOCUMENTS = sorted([ROOT / "README.md", *ROOT.glob("docs/*.md")])
+DOCUMENTS = sorted([ROOT / "README.md", *ROOT.glob("docs/**/*.md")])
 FENCED = re.compile(r"^```(\w+)\n(.*?)^```", re.MULTILINE | re.DOTALL)
 Function = ast.FunctionDef | ast.AsyncFunctionDef
 
@@ -263,9 +263,21 @@ def test_the_snippets_of_a_document_run_and_print_what_it_shows(
             assert without_trailing_blanks(printed) == without_trailing_blanks(block)
 
 
-def test_the_page_of_rules_shows_the_tables_as_they_are() -> None:
-    page = runpy.run_path(str(ROOT / "docs" / "build.py"))["page"]()
-    assert page == (ROOT / "docs" / "rules.md").read_text(encoding="utf-8"), "run `make docs`"
+def test_the_pages_of_the_manual_show_what_is_really_printed() -> None:
+    pages = runpy.run_path(str(ROOT / "docs" / "build.py"))["pages"]()
+    for name, text in pages.items():
+        kept = (ROOT / "docs" / name).read_text(encoding="utf-8")
+        assert text == kept, f"{name} has changed: run `make docs`"
+
+
+def test_every_module_of_rules_is_in_the_table_of_tables() -> None:
+    tables = importlib.import_module("symbackprop.rules.tables")
+    known = {id(table.rows) for table in tables.TABLES}
+    for path in ROOT.glob("symbackprop/rules/*.py"):
+        module = importlib.import_module(module_of(path))
+        for name, rows in vars(module).items():
+            if name.isupper() and isinstance(rows, tuple) and hasattr((*rows, 0)[0], "why"):
+                assert id(rows) in known, f"{module.__name__}.{name} is in no table"
 
 
 def without_trailing_blanks(text: str) -> list[str]:

@@ -12,6 +12,7 @@ from html import escape
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from symbackprop.notation import Tensor
+from symbackprop.printing.alike import folded
 from symbackprop.printing.forms import View, form_lines
 from symbackprop.printing.html import (
     folded_away,
@@ -26,22 +27,28 @@ from symbackprop.printing.mathml import mathml
 from symbackprop.printing.style import STYLE
 from symbackprop.printing.text import formula
 from symbackprop.rewriting import Step
+from symbackprop.rules.tables import BOOKKEEPING, reason
 from symbackprop.shapes import shapes
 
 if TYPE_CHECKING:
     from symbackprop.derivation import Derivation
 
 LONGEST = 160  # characters of a rule's example
+FIRST = 10  # applications of a rule of which one is the example
+MOST = 12  # weights that are all shown with their chains
 
 
 class Source(Protocol):
     """A generated module, and of each tensor that it computes the line of its formula."""
 
     @property
-    def source(self) -> str: ...
+    def source(self) -> str:
+        """The text of the module."""
+
 
     @property
-    def lines(self) -> Mapping[Tensor, int]: ...
+    def lines(self) -> Mapping[Tensor, int]:
+        """The line of each formula, counted from 1."""
 
 
 class Section(NamedTuple):
@@ -87,16 +94,15 @@ def _summary(derivation: Derivation) -> str:
 def _sections(derivation: Derivation, view: View, kernel: Source | None, check: bool
               ) -> list[Section]:
     places = dict(kernel.lines) if kernel is not None else {}
-    matrix = form_lines(derivation, "matrix", view)
     names = derivation.names
     network = [index_line(definition, names) for definition in derivation.forward]
     made = [
-        Section("network", "Network", lines_html(network, places)),
+        Section("network", "Network", _foldable(network, view, places)),
         Section("shapes", "Shapes", table_html(shapes(derivation.forward).table)),
-        Section("gradients", "Gradients", _matrix(derivation, view, matrix, places)),
+        Section("gradients", "Gradients", _about(view) + _form(derivation, "matrix", view, places)),
         Section("index", "With every index", _form(derivation, "index", view, places)),
-        Section("chain", "One weight's chain", _folded_form(derivation, "neuron", view)),
-        Section("steps", "Step by step", _folded_form(derivation, "steps", view)),
+        Section("chain", "One weight's chain", _away(_shortened(derivation), "neuron", view)),
+        Section("steps", "Step by step", _away(derivation, "steps", view)),
         Section("rules", "Rules used", _rules(derivation)),
     ]
     if check:
@@ -107,42 +113,58 @@ def _sections(derivation: Derivation, view: View, kernel: Source | None, check: 
     return made
 
 
-def _matrix(derivation: Derivation, view: View, lines: Sequence[Line],
-            places: Mapping[Tensor, int]) -> str:
-    about = (f"<p>Samples are {view.samples}; ⊙ multiplies entry by entry, ⊘ divides, "
-             "and 1 is a column of ones.</p>")
-    shown = about + lines_html(lines, places)
-    whole = form_lines(derivation, "matrix", replace(view, fold=False))
-    if len(whole) > len(lines):
-        shown += folded_away("every layer", lines_html(whole, places))
-    return shown
+def _about(view: View) -> str:
+    return (f"<p>Samples are {view.samples}; ⊙ multiplies entry by entry, ⊘ divides, "
+            "and 1 is a column of ones.</p>")
 
 
 def _form(derivation: Derivation, form: str, view: View, places: Mapping[Tensor, int]) -> str:
-    return lines_html(form_lines(derivation, form, view), places)
+    return _foldable(form_lines(derivation, form, replace(view, fold=False)), view, places)
 
 
-def _folded_form(derivation: Derivation, form: str, view: View) -> str:
+def _foldable(lines: Sequence[Line], view: View, places: Mapping[Tensor, int]) -> str:
+    """The lines, alike layers once; then the whole list lies behind a line that opens it."""
+    short = folded(lines) if view.fold else lines
+    whole = lines_html(lines, places)
+    if len(short) == len(lines):
+        return whole
+    return lines_html(short, places) + folded_away(f"every layer: {len(lines)} lines", whole)
+
+
+def _away(derivation: Derivation, form: str, view: View) -> str:
     lines = form_lines(derivation, form, view)
     return folded_away(f"{len(lines)} lines", lines_html(lines))
 
 
+def _shortened(derivation: Derivation) -> Derivation:
+    """Of a deep net, the chains of the first and of the last weight will do."""
+    asked = list(derivation.gradients.items())
+    return derivation if len(asked) <= MOST else replace(
+        derivation, gradients=dict([asked[0], asked[-1]]))
+
+
 def _rules(derivation: Derivation) -> str:
-    """Each rule that was used, how often, and an example from this derivation."""
-    names = derivation.names
+    """Each rule that was used: how often, an example from this derivation, and why it holds."""
     used: dict[str, list[Step]] = {}
     for step in derivation.rules:
         used.setdefault(step.rule, []).append(step)
-    rows = []
-    for rule, steps in used.items():
-        example = min(steps, key=lambda step: len(str(step.before)) if len(steps) < 50 else 0)
-        sides = [formula(side, names) for side in (example.before, example.after)]
-        shown = " → ".join(mathml(side) for side in sides)
-        if sum(len(side.text) for side in sides) > LONGEST:
-            shown = ""
-        rows.append(f"<tr><td>{escape(rule)}</td><td>{len(steps)}</td><td>{shown}</td></tr>")
-    if not rows:
-        return "<p>None: the chain rule alone.</p>"
-    head = "<tr><th>rule</th><th>times</th><th>for example</th></tr>"
-    return (f'<div class="scroll"><table class="cells"><thead>{head}</thead>'
-            f'<tbody>{"".join(rows)}</tbody></table></div>')
+    names = derivation.names
+    rows = [f"<tr><td>{escape(rule)}</td><td>{len(steps)}</td><td>{_example(steps, names)}</td>"
+            f'<td class="note">{escape(reason(rule))}</td></tr>'
+            for rule, steps in used.items() if rule not in BOOKKEEPING]
+    moved = [f"{reason(rule)} ({len(steps)} times)" for rule, steps in used.items()
+             if rule in BOOKKEEPING]
+    head = "<tr><th>rule</th><th>times</th><th>for example</th><th>why</th></tr>"
+    table = (f'<div class="scroll"><table class="cells"><thead>{head}</thead>'
+             f'<tbody>{"".join(rows)}</tbody></table></div>')
+    after = f"<p>Besides: {escape('; '.join(moved))}.</p>" if moved else ""
+    return (table if rows else "<p>None: the chain rule alone.</p>") + after
+
+
+def _example(steps: Sequence[Step], names: Mapping[Tensor, str]) -> str:
+    """The shortest of the first applications, unless even that is long."""
+    sides = min(([formula(step.before, names), formula(step.after, names)]
+                 for step in steps[:FIRST]), key=lambda sides: sum(len(s.text) for s in sides))
+    if sum(len(side.text) for side in sides) > LONGEST:
+        return ""
+    return " → ".join(map(mathml, sides))

@@ -147,7 +147,11 @@ def _character(char: str) -> str:
 
 def _text(shown: str) -> str:
     """Words in a formula, upright."""
-    return rf"\mathrm{{{''.join(_accented(c, a) for c, a in characters(shown))}}}"
+    return rf"\mathrm{{{_letters(shown)}}}"
+
+
+def _letters(shown: str) -> str:
+    return "".join(_accented(char, accents) for char, accents in characters(shown))
 
 
 def _typed(shown: str) -> str:
@@ -155,7 +159,7 @@ def _typed(shown: str) -> str:
     found = partial(shown)
     if found is not None:
         return rf"\frac{{\partial {_typed(found[0])}}}{{\partial {_typed(found[1])}}}"
-    return _text(shown).replace(r"\mathrm", r"\mathtt", 1)
+    return rf"\mathtt{{{_letters(shown)}}}"
 
 
 def _entry(formula: Formula, parts: Sequence[str]) -> str:
@@ -169,7 +173,11 @@ def _word(formula: Formula, parts: Sequence[str]) -> str:
     word = formula.text
     if word in _LETTERS:
         return _LETTERS[word]
-    return rf"\{word}" if word in _WORDS else rf"\operatorname{{{_text(word)}}}"
+    if word in _WORDS:
+        return rf"\{word}"
+    plain = word.rstrip("′")
+    primes = r"\prime" * (len(word) - len(plain))
+    return rf"\operatorname{{{_letters(plain)}}}" + (f"^{{{primes}}}" if primes else "")
 
 
 def _number(formula: Formula, parts: Sequence[str]) -> str:
@@ -177,7 +185,7 @@ def _number(formula: Formula, parts: Sequence[str]) -> str:
     if not exponent:
         return digits
     power = f"10^{{{exponent}}}"
-    return power if digits == "1" else rf"{digits} \cdot {power}"
+    return digits[:-1] + power if digits in ("1", "-1") else rf"{digits} \cdot {power}"
 
 
 def _row(formula: Formula, parts: Sequence[str]) -> str:
@@ -224,10 +232,14 @@ def _grouped(base: Formula, shown: str) -> str:
 
 
 def _cases(formula: Formula, parts: Sequence[str]) -> str:
-    rows = [rf"{value.strip()} & {condition}" if formula.parts[2 * k + 1].kind == "word"
-            else rf"{value.strip()} & \text{{if }} {condition.strip()}"
+    rows = [rf"{_displayed(value)} & {condition}" if formula.parts[2 * k + 1].kind == "word"
+            else rf"{_displayed(value)} & \text{{if }} {condition.strip()}"
             for k, (value, condition) in enumerate(zip(parts[::2], parts[1::2], strict=True))]
     return r"\begin{cases} " + r" \\ ".join(rows) + r" \end{cases}"
+
+
+def _displayed(value: str) -> str:
+    return (r"\displaystyle " if _TALL.search(value) else "") + value.strip()
 
 
 LATEX: Mapping[Kind, Template] = {

@@ -124,6 +124,8 @@ def _decimal(formula: Formula, parts: Sequence[str]) -> str:
     if not exponent:
         return _number(digits)
     power = f"<msup><mn>10</mn>{_number(exponent.replace('-', '−'))}</msup>"
+    if digits == "−1":
+        return f"<mo form=\"prefix\" lspace=\"0\" rspace=\"0\">−</mo>{power}"
     return power if digits == "1" else f"{_number(digits)}<mo>·</mo>{power}"
 
 
@@ -191,7 +193,7 @@ def _cases(formula: Formula, parts: Sequence[str]) -> str:
         shown = condition if last else f"<mtext>if</mtext>{_WIDE}{condition}"
         rows += f"<mtr><mtd>{value}</mtd><mtd><mrow>{shown}</mrow></mtd></mtr>"
     return (f'<mrow><mo form="prefix" stretchy="true">{{</mo>'
-            f'<mtable class="cases">{rows}</mtable></mrow>')
+            f'<mtable class="cases" displaystyle="true">{rows}</mtable></mrow>')
 
 
 def _big(formula: Formula, parts: Sequence[str]) -> str:
