@@ -18,6 +18,7 @@ from symbackprop.printing.naming import layers, relative
 
 FEWEST = 4  # blocks that are worth folding
 LONGEST = 12  # lines, or groups of lines, of one block
+_WORD = re.compile(r"[^\s,;]+")  # of a reason
 
 
 class Unit(NamedTuple):
@@ -57,9 +58,14 @@ def _unit(block: list[Line]) -> Unit:
         numbers.extend(found)
         return Formula("name", relative(leaf.text, found[-1])) if found else leaf
 
+    def told(word: re.Match[str]) -> str:
+        found = layers(word[0])
+        numbers.extend(found)
+        return relative(word[0], found[-1]) if found else word[0]
+
     sides = [side for line in block for side in (line.left, line.right) if side is not None]
     parts = [mapped(side, plain).text for side in sides]
-    parts += [re.sub(r"\d+", "#", line.note) for line in block]
+    parts += [_WORD.sub(told, line.note) for line in block]
     return Unit(block, "\n".join(parts), tuple(numbers))
 
 
@@ -99,7 +105,7 @@ def _written(block: Sequence[Unit], reach: tuple[int, ...]) -> Iterator[Line]:
     for unit in block:
         for place, line in enumerate(unit.lines):
             left = None if line.left is None else _relative(line.left, base)
-            reason = " ".join(relative(word, base) for word in line.note.split(" "))
+            reason = _WORD.sub(lambda word: relative(word[0], base), line.note)
             shown = f"{reason}; {note}" if reason and place == 0 else reason or (
                 note if place == 0 else "")
             yield Line(left, _relative(line.right, base), shown, line.target)
