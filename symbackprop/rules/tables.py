@@ -51,7 +51,7 @@ TABLES = _collected()
 #: Rows that move formulas about and change none of them.
 BOOKKEEPING = frozenset({"copy taken over", "folded", "read once", "same definition"})
 
-_REASONS = {row.name: row.why for table in TABLES for row in table.rows}
+_REASONS: dict[str, str] = {row.name: row.why for table in TABLES for row in table.rows}
 
 
 def reason(rule: str) -> str:
