@@ -30,6 +30,8 @@ from symbackprop.printing.naming import visible
 Kind = Literal["number", "name", "typed", "ones", "letter", "word", "sign", "row", "bracket",
                "entry", "quotient", "power", "transpose", "root", "big", "cases"]
 
+#: Words of ours between formulas, with their spaces.
+WORDS = frozenset({" if ", " otherwise", " and ", " or ", "not "})
 _SUPERSCRIPTS = str.maketrans("0123456789-", "⁰¹²³⁴⁵⁶⁷⁸⁹⁻")
 
 
@@ -83,7 +85,7 @@ def letter(shown: str) -> Formula:
 
 def word(shown: str) -> Formula:
     """The name of a function, or a word such as `if`."""
-    return Formula("word", visible(shown))
+    return Formula("word", shown if shown in WORDS else visible(shown))
 
 
 def sign(shown: str) -> Formula:

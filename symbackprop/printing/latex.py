@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from functools import lru_cache
 
 from symbackprop.printing.breaking import broken, width
-from symbackprop.printing.formula import Formula, Kind, Template, rendered, runs_on
+from symbackprop.printing.formula import WORDS, Formula, Kind, Template, rendered, runs_on
 from symbackprop.printing.lines import Line
 from symbackprop.printing.naming import GREEK, Parts, characters, partial
 from symbackprop.printing.naming import parts as parts_of
@@ -26,9 +26,7 @@ _SIGNS = {"·": r" \, ", " ": r" \, ", " ⊙ ": r" \odot ", " ⊘ ": r" \oslash 
           "Σ": r"\sum", "∂": r"\partial ", "..": r" \ldots ", "=": "=", ",": ",", "/": "/",
           "(": r"\Bigl(", ")": r"\Bigr)"}
 _FENCES = {"(": ("(", ")"), "[": ("[", "]"), "|": ("|", "|")}
-_LETTERS = {" if ": r"\text{ if }", " otherwise": r"\text{ otherwise}",
-            "otherwise": r"\text{otherwise}", " and ": r"\text{ and }", " or ": r"\text{ or }",
-            "not ": r"\text{not }"}
+_BETWEEN = WORDS | {"otherwise"}
 _TALL = re.compile(r"\\frac|\\sum|\\left|\\begin|\\Bigl|\\(?:max|min)_")
 _SPECIAL = {"_": r"\_", "′": r"{\prime}", " ": r"\ "}
 _ASCII = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789")
@@ -171,8 +169,8 @@ def _entry(formula: Formula, parts: Sequence[str]) -> str:
 
 def _word(formula: Formula, parts: Sequence[str]) -> str:
     word = formula.text
-    if word in _LETTERS:
-        return _LETTERS[word]
+    if word in _BETWEEN:
+        return rf"\text{{{word}}}"
     if word in _WORDS:
         return rf"\{word}"
     plain = word.rstrip("′")

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from html import escape
 
-from symbackprop.printing.formula import Formula, Kind, Template, rendered, runs_on
+from symbackprop.printing.formula import WORDS, Formula, Kind, Template, rendered, runs_on
 from symbackprop.printing.naming import Parts, characters, partial
 from symbackprop.printing.naming import parts as parts_of
 from symbackprop.printing.setting import settled
@@ -20,7 +20,7 @@ _THIN = '<mspace width="0.17em"/>'
 _WIDE = '<mspace width="0.3em"/>'
 _TIMES = "<mo>\u2062</mo>"
 _COMMA = '<mo lspace="0" rspace="0.1em">,</mo>'
-_WORDS = frozenset({" if ", " otherwise", "otherwise", " and ", " or ", "not "})
+_WORDS = WORDS | {"otherwise"}
 _MARKS = {"hat": "^", "tilde": "~", "bar": "¯", "dot": "˙", "ddot": "¨", "acute": "´",
           "grave": "`", "check": "ˇ", "breve": "˘", "vec": "→"}
 _TALL = ("<mfrac>", "<munder>", "<mtable>", 'stretchy="true"')

@@ -2,8 +2,8 @@
 
     name ::= "∂" name "/∂" name | stem [digits | "⟨ℓ" … "⟩" | "_" rest] primes
 
-What cannot be seen stands in a formula by its code, ⟨A⟩ for the end of a line; a user's own ⟨ and
-⟩ do so too, and no name is taken for another one.
+What cannot be seen stands in a formula by its code, ⟨A⟩ for the end of a line; a space, which is a
+product of matrices, and a user's own ⟨ and ⟩ do so too.
 """
 
 from __future__ import annotations
@@ -60,10 +60,10 @@ def printable(shown: str) -> str:
 
 def visible(name: str) -> str:
     """A name as it stands in a formula: one line, and different for different names."""
-    if name.isascii() and name.isprintable():
+    if name.isascii() and name.isprintable() and " " not in name:
         return name or "⟨⟩"
     first = _code(name[0]) if unicodedata.combining(name[0]) else ""
-    return first + "".join(_code(char) if _unseen(char) or char in "⟨⟩" else char
+    return first + "".join(_code(char) if _unseen(char) or char in "⟨⟩ " else char
                            for char in name[bool(first):])
 
 
