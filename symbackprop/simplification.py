@@ -18,9 +18,9 @@ from __future__ import annotations
 from collections.abc import Collection
 from dataclasses import dataclass, field, replace
 
-from sympy import Add, Expr, Function, Idx
+from sympy import Add, Expr, Function, Idx, Mul, Sum
 
-from symbackprop.indexing import canonical, fingerprint, free_indices
+from symbackprop.indexing import bound_indices, canonical, fingerprint, free_indices
 from symbackprop.lookthrough import LookThrough
 from symbackprop.normal import temporary
 from symbackprop.notation import (
@@ -43,6 +43,7 @@ from symbackprop.rules.facts import FACTS, ordered
 from symbackprop.rules.forms import shortest, weight
 from symbackprop.rules.indices import summed, unshifted
 from symbackprop.rules.stability import STABILITY
+from symbackprop.rules.sums import apart
 from symbackprop.rules.totals import Totals
 
 RULES = (*STABILITY, *ALGEBRA, *FACTS)
@@ -153,7 +154,7 @@ class _Pass:
         body = rewrite(body, RULES, self.steps)
         improved = replace(definition, body=body)
         if improved.op == "sum":
-            improved = summed(improved, self.steps, self.totals)
+            improved = self._apart(summed(improved, self.steps, self.totals))
         elif improved.op == "lse":
             improved = self._unshifted(improved)
         body = improved.body
@@ -163,6 +164,17 @@ class _Pass:
         body = folded(body, self.parts, self.steps)
         self.finished.add((improved.op, improved.over, body))
         return replace(improved, body=body)
+
+    def _apart(self, definition: Definition) -> Definition:
+        """A product of smaller sums, each with a definition of its own, where a sum is one."""
+        body = apart(definition.body, definition.over, self.steps) if self.collect else None
+        if body is None:
+            return definition
+        sums = [f for f in Mul.make_args(body) if isinstance(f, Sum)]
+        made = {node: self._new(temporary(
+            node.function, tuple(i for i in definition.indices if i in free_indices(node)),
+            bound_indices(node), "sum", "s", definition.where)) for node in sums}
+        return replace(definition, body=body.xreplace(made), over=(), op="map")
 
     def _taken_over(self, definition: Definition) -> Definition:
         """A copy of a system temporary that nobody else reads is defined like it."""

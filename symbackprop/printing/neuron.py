@@ -24,9 +24,9 @@ from symbackprop.notation import Definition, Element, Tensor, elements_in
 from symbackprop.printing.film import over_sums
 from symbackprop.printing.formula import Formula, Piece, beside, big, joined, quotient
 from symbackprop.printing.lines import Line
-from symbackprop.printing.presentation import with_scales_outside
 from symbackprop.printing.text import ATOM, PRODUCT, SUM, UNARY, formula, piece
 from symbackprop.rules.forms import factored, weight
+from symbackprop.rules.sums import with_factors_outside
 
 LONGEST = 5  # factors; a longer chain begins at a sensitivity with a name
 WRITTEN = 60  # the weight of a last line that is still written out
@@ -144,7 +144,7 @@ class Neuron:
             longer = body.xreplace(replaced)
             if weight(longer) > WRITTEN:
                 break
-            body = with_scales_outside(longer)
+            body = with_factors_outside(longer)
         mapping = dict(zip(tensor.letters, places, strict=True))
         return unshadowed(replace_indices(body, mapping), _letters(places))
 

@@ -17,7 +17,6 @@ from sympy import Add, Expr, Piecewise, Sum
 
 from symbackprop.functions import branches, masked
 from symbackprop.indexing import replace_indices, unshadowed
-from symbackprop.normal import postorder
 from symbackprop.notation import (
     Definition,
     Element,
@@ -27,9 +26,10 @@ from symbackprop.notation import (
     elements_in,
     tensors_in,
 )
-from symbackprop.printing.index import right_hand_side, scale_and_rest
+from symbackprop.printing.index import right_hand_side
 from symbackprop.readers import is_sensitivity, pruned, trivial
 from symbackprop.rules.forms import factored, weight
+from symbackprop.rules.sums import with_factors_outside
 
 WIDEST = 90
 COPIED = 3
@@ -128,7 +128,7 @@ def _with_contents(definition: Definition, inlined: dict[Tensor, Definition]) ->
             contents[element] = unshadowed(inside, taken)
     if not contents:
         return body
-    body = with_scales_outside(body.xreplace(contents))
+    body = with_factors_outside(body.xreplace(contents))
     return factored(body) if isinstance(body, Add) else body
 
 
@@ -143,16 +143,3 @@ def bracketed(body: Expr) -> Expr:
     return body.xreplace({node: Add(*(value * masked(node, place) for place, (value, _)
                                       in enumerate(branches(node))))
                           for node in body.atoms(Piecewise)})
-
-
-def with_scales_outside(body: Expr) -> Expr:
-    """Σ_n 2·lam·a[n] → 2·lam·Σ_n a[n], in every sum of the body."""
-    new: dict[Expr, Expr] = {}
-    for node in postorder(body):
-        args = tuple(new.get(arg, arg) for arg in node.args)
-        current = node if args == node.args else node.func(*args)
-        if isinstance(current, Sum):
-            scale, rest = scale_and_rest(current.function)
-            current = current if scale == 1 else scale * Sum(rest, *current.limits)
-        new[node] = current
-    return new[body]

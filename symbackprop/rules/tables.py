@@ -15,13 +15,14 @@ from symbackprop.rules import (
     indices,
     masks,
     stability,
+    sums,
     totals,
 )
 
 __all__ = ["BOOKKEEPING", "TABLES", "Rows", "reason"]
 
 _MODULES = (across, algebra, definitions, derivatives, exponentials, facts, forms, indices, masks,
-            stability, totals)
+            stability, sums, totals)
 
 
 class Rows(NamedTuple):

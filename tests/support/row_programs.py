@@ -11,6 +11,7 @@ from sympy import Eq, Expr, Max, Piecewise, Sum, exp, log, sqrt, tanh
 
 import symbackprop as sb
 from symbackprop.functions import Iverson
+from symbackprop.indexing import free_indices
 from symbackprop.notation import LogSumExp
 
 ROWS, CLASSES, WIDTH = 5, 4, 3
@@ -52,6 +53,12 @@ def _softmax(w: Names, weight: Expr = 1, z: Expr | None = None) -> Expr:
 
 def _mean(w: Names, of: Expr) -> Expr:
     return w.define(Sum(of.xreplace({w.k: w.j}), w.j)/CLASSES, w.n)
+
+
+def _over(w: Names, body: Expr, *over) -> Expr:
+    """Σ body as a definition over the letters that are left."""
+    return w.define(Sum(body, *over), *(i for i in (w.n, w.k, w.i) if i in (
+        free_indices(body)) and i not in over))
 
 
 def _norm(w: Names, power: int) -> Expr:
@@ -105,6 +112,12 @@ PROGRAMS: dict[str, tuple[Callable[[Names], Expr], Callable[[Names], Expr]]] = {
                                    w.n, w.i, w.k),
                   lambda w: w.loss((w.z[w.n, w.k] - 2*_mean(w, w.z[w.n, w.k]))*w.x[w.n, w.i],
                                    w.n, w.i, w.k)),
+    "hoisted": (lambda w: w.loss(_over(w, w.x[w.n, w.i]*w.u[w.n, w.k], w.i)),
+                lambda w: w.loss(_over(w, 2*tanh(w.x[w.n, w.i]), w.i)**2)),
+    "products of sums refolded": (
+        lambda w: w.loss(_over(w, w.x[w.n, w.i]*w.u[w.n, w.k]*w.z[w.n, w.k], w.i, w.k)),
+        lambda w: w.loss(_over(w, w.x[w.n, w.i]*w.square[w.k, w.j]*w.z[w.n, w.k]*w.z[w.n, w.j],
+                               w.k, w.j), w.n, w.i)),
     "masked branch": (lambda w: _branch(w, sqrt(w.z[w.n, w.k])),
                       lambda w: _branch(w, tanh(w.z[w.n, w.k]))),
     "log of an exponential": (lambda w: _log_of(w, w.define(1/(1 + exp(-w.z[w.n, w.k])))),
