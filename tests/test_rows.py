@@ -6,7 +6,6 @@ import pytest
 from sympy import Expr, Piecewise, Sum, Symbol
 
 import symbackprop as sb
-from docs.build import tables
 from symbackprop.backprop import adjoints
 from symbackprop.collect import program
 from symbackprop.interpreter import evaluate
@@ -18,12 +17,13 @@ from symbackprop.rules.across import Passage
 from symbackprop.rules.derivatives import DERIVATIVES, Derivative
 from symbackprop.rules.indices import IndexRule
 from symbackprop.rules.sums import RENAMED
+from symbackprop.rules.tables import TABLES
 from symbackprop.rules.totals import Totals
 from symbackprop.simplification import simplify
 from tests.support.row_programs import CLASSES, CONTROLS, PROGRAMS, ROWS, WIDTH, Names
 from tests.test_steps import derived
 
-EVERY = [row for _, _, rows in tables() for row in rows]
+EVERY = [row for table in TABLES for row in table.rows]
 
 
 def drawn(w: Names, rng: np.random.Generator, scale: float) -> dict[Tensor, np.ndarray]:

@@ -17,6 +17,7 @@ from dataclasses import dataclass, field
 from sympy import Add, Expr, Integer
 
 from symbackprop.chain import Chain, Link, put_in
+from symbackprop.identity import same_function
 from symbackprop.notation import Definition, Element, Tensor, TensorSymbol, tensors_in
 from symbackprop.printing.film import frames
 from symbackprop.printing.formula import Formula, Piece
@@ -119,15 +120,14 @@ class Steps:
         if final is None:
             return lines, body
         shown = formula(final.body, self.spelled)
-        reached = _same_signs(shown, lines[-1].right)
-        if reached:
+        if _same_signs(shown, lines[-1].right):
             lines[-1] = lines[-1]._replace(right=shown, value=final.body)
-        if tensor in self.asked:
-            if not reached:
-                self._add(lines, shown, self._reason(body, final.body), final.body)
-            return lines, final.body
-        if not reached:
+        elif tensor in self.asked or same_function(body, final.body, tensor.letters):
+            self._add(lines, shown, self._reason(body, final.body), final.body)
+        else:
             return lines, body
+        if tensor in self.asked:
+            return lines, final.body
         last = lines[-1]
         self.named.add(final.target)
         lines[-1] = last._replace(note=f"{last.note}; this is {self.names[final.target]}")
