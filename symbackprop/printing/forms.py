@@ -18,6 +18,7 @@ from sympy import Expr, Integer
 from symbackprop.chain import Chain, board, links
 from symbackprop.elementary import elementary
 from symbackprop.errors import DerivationError
+from symbackprop.identity import values_together
 from symbackprop.notation import Definition, Program, Tensor, tensors_in
 from symbackprop.printing.alike import folded
 from symbackprop.printing.index import index_line
@@ -70,7 +71,11 @@ def _matrix(derivation: Derivation, view: View) -> list[Line]:
 def _steps(derivation: Derivation, view: View) -> list[Line]:
     chain, names = _chained(derivation)
     forward = [index_line(definition, names) for definition in chain.program]
-    steps = Steps(chain, derivation.loss, names, _final(derivation), tuple(derivation.gradients))
+    final = _final(derivation)
+    shown = {definition.target for definition in chain.program}
+    own = (line for line in derivation.presented() if line.target not in shown)
+    points = values_together(Program((*chain.program, *own), ())) or None
+    steps = Steps(chain, derivation.loss, names, final, tuple(derivation.gradients), points)
     return [*forward, *steps.lines()]
 
 

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from sympy import Add, Expr, Integer
 
@@ -33,7 +34,8 @@ class Steps:
     """Writes the blocks of a chain.
 
     names: of the tensors on the board and of the derivation; final: for a tensor T, the line of
-    T̄ in the derivation; known: what each seed has become, as a definition of it.
+    T̄ in the derivation; points: values of all tensors that belong together; known: what each
+    seed has become, as a definition of it.
     """
 
     chain: Chain
@@ -41,6 +43,7 @@ class Steps:
     names: Mapping[Tensor, str]
     final: Mapping[Tensor, Definition]
     asked: Sequence[Tensor]
+    points: Sequence[Mapping[Tensor, Any]] | None = None
     spelled: dict[Tensor, str] = field(default_factory=dict)
     known: dict[Tensor, Definition] = field(default_factory=dict)
     named: set[Tensor] = field(default_factory=set)  # sensitivities that a block has led to
@@ -122,7 +125,7 @@ class Steps:
         shown = formula(final.body, self.spelled)
         if _same_signs(shown, lines[-1].right):
             lines[-1] = lines[-1]._replace(right=shown, value=final.body)
-        elif tensor in self.asked or same_function(body, final.body, tensor.letters):
+        elif tensor in self.asked or self._agree(body, final.body, tensor):
             self._add(lines, shown, self._reason(body, final.body), final.body)
         else:
             return lines, body
@@ -132,6 +135,10 @@ class Steps:
         self.named.add(final.target)
         lines[-1] = last._replace(note=f"{last.note}; this is {self.names[final.target]}")
         return lines, final.target.at(*tensor.letters)
+
+    def _agree(self, body: Expr, final: Expr, tensor: Tensor) -> bool:
+        """Whether a line has the value of that of the derivation, whatever the inputs are."""
+        return same_function(body, final, tensor.letters, self.points)
 
     def _reason(self, before: Expr, after: Expr) -> str:
         """What the last line has that the one before has not, and the other way round."""
