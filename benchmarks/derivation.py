@@ -84,6 +84,29 @@ CASES = {
 }
 
 
+def prepare_forms(layers: int) -> Callable[[], dict[str, float]]:
+    """A function that times each form of a deep net, and its page, in seconds of process time."""
+
+    def run() -> dict[str, float]:
+        import symbackprop as sb
+
+        loss = Classifier(layers)(sb)
+        str(sb.derive(loss))  # everything is loaded, and the caches of names are warm
+        found = {}
+        for form in ("index", "matrix", "neuron", "steps"):
+            for target in ("text", "latex"):
+                derived = sb.derive(loss)  # a new one, which has printed nothing yet
+                start = time.process_time()
+                getattr(derived, target)(form)
+                found[f"{form} {target}"] = time.process_time() - start
+        derived = sb.derive(loss)
+        start = time.process_time()
+        derived.html(check=False)
+        return {**found, "html": time.process_time() - start}
+
+    return run
+
+
 def measure() -> dict[str, dict[str, float]]:
     """Seconds for each stage; what grows must grow with the number of definitions only."""
     found = {name: median_of_fresh(prepare, declare, rounds=rounds)
@@ -91,4 +114,6 @@ def measure() -> dict[str, dict[str, float]]:
     table(["seconds", *STAGES], [[name, *found[name].values()] for name in CASES])
     ratio = found["100 layers"]["derive"] / found["10 layers"]["derive"]
     print(f"100 layers take {ratio:.1f} times as long to derive as 10")
-    return found
+    forms = median_of_fresh(prepare_forms, 50, rounds=3)
+    table(["printing 50 layers", "seconds"], [[name, value] for name, value in forms.items()])
+    return {**found, "forms of 50 layers": forms}

@@ -47,11 +47,11 @@ def same_function(one: Expr, other: Expr, letters: tuple[Idx, ...],
         given = {t: known[t] for t in program.inputs if t in known}
         with np.errstate(all="ignore"):
             found = evaluate(program, inputs_drawn(program, given, rng, (spread,)))
-        pair = [found[target] for target in targets]
-        if np.isnan(pair[0]).all() and np.isnan(pair[1]).all():
+        first, second = (found[target] for target in targets)
+        if np.isnan(first).all() and np.isnan(second).all():
             continue  # e.g. a root of what is negative at this point
         compared += 1
-        if not np.allclose(*pair, rtol=1e-9, atol=1e-12, equal_nan=True):
+        if not np.allclose(first, second, rtol=1e-9, atol=1e-12, equal_nan=True):
             return False
     return compared > 0
 

@@ -130,7 +130,7 @@ def test_alike_layers_are_folded_with_the_whole_list_behind() -> None:
     assert not Page(page).faults
     gradients = page[page.index('<section id="gradients">'):page.index('<section id="index">')]
     short, _, whole = gradients.partition("<details>")
-    assert "ℓ = 12, 11, …, 2" in short
+    assert "ℓ</mi></math> = 12, 11, …, 2" in short
     assert short.count("<tr") == 6
     assert "ℓ" not in whole
     assert whole.count("<tr") == 36  # δ, W and b of twelve layers
@@ -181,7 +181,7 @@ def test_a_rule_is_listed_with_its_count_its_example_and_its_reason() -> None:
         count = sum(step.rule == name for step in derivation.rules)
         if name in BOOKKEEPING:
             assert f"<td>{name}</td>" not in rules
-            assert f"{reason(name)} ({count} times)" in rules
+            assert f"{reason(name)} ({count}×)" in rules
         else:
             assert f"<tr><td>{name}</td><td>{count}</td><td>" in rules
             assert reason(name)

@@ -211,6 +211,7 @@ def test_names_in_a_reason_are_set_as_names() -> None:
     assert prose("a chain rule through z1, h′") == r"a chain rule through $z_{1}$, $h^{\prime}$"
     assert prose("∂L/∂p put in; this is δ2") == (
         r"$\partial L/\partial p$ put in; this is $\delta_{2}$")
+    assert prose("ℓ = 9, …, 2 − 1") == r"$\ell$ = 9, $\ldots$, 2 $-$ 1"
     assert not faults(rf"\tag*{{{prose('ℓ = 49, 48, …, 2 & 100 % {x} $y$ ⟨ℓ+1⟩ δ⟨ℓ+1⟩')}}}")
 
 

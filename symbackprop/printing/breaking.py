@@ -20,11 +20,12 @@ from symbackprop.printing.formula import (
     quotient,
     sign,
 )
-from symbackprop.printing.naming import characters, partial
+from symbackprop.printing.naming import Parts, characters, partial
 from symbackprop.printing.naming import parts as parts_of
 from symbackprop.printing.setting import ADDED, TIMES
 
-_SIGNS = {" + ": 1.6, " − ": 1.6, " ⊙ ": 1.6, " ⊘ ": 1.6, "·": .2, " ": .2, ", ": .6, "Σ": 1.4}
+_SIGNS = {" + ": 1.25, " − ": 1.25, " ⊙ ": 1.25, " ⊘ ": 1.25, "·": 0.17, " ": 0.17, ", ": 0.45,
+          "Σ": 1.45, "∂": 0.56, "−": 0.78, "∘": 0.5}
 SCRIPT = 0.72
 WHOLE = 12.0  # what is kept on one line even if a break inside of it is possible
 
@@ -132,7 +133,7 @@ def _width(node: Formula, inside: Sequence[float]) -> float:
         case "bracket":
             return inside[0] + 0.8
         case "entry":
-            return inside[0] + SCRIPT * (sum(inside[1:]) + 0.3 * len(inside))
+            return _entry(node.parts[0].text, SCRIPT * (sum(inside[1:]) + 0.28 * len(inside)))
         case "quotient":
             return max(inside) + 0.3
         case "power":
@@ -140,7 +141,7 @@ def _width(node: Formula, inside: Sequence[float]) -> float:
         case "transpose" | "root":
             return inside[0] + 0.7
         case "big":
-            return max(inside[0], SCRIPT * (sum(inside[1:]) + 0.3 * (len(inside) - 2))) + 0.2
+            return max(inside[0], SCRIPT * (sum(inside[1:]) + 0.28 * (len(inside) - 2))) + 0.17
         case "cases":
             return max(inside[::2]) + max(inside[1::2]) + 3
     return sum(inside)
@@ -149,7 +150,22 @@ def _width(node: Formula, inside: Sequence[float]) -> float:
 def _name(shown: str) -> float:
     found = partial(shown)
     if found is not None:
-        return max(map(_name, found)) + 0.9
+        return max(map(_name, found)) + 0.85
     known = parts_of(shown)
-    below = SCRIPT * 0.5 * (len(known.layer) + len(known.rest))
-    return 0.55 * len(characters(known.stem)) + below + 0.3 * known.primes
+    return _stem(known) + SCRIPT * 0.5 * (len(known.layer) + len(known.rest))
+
+
+def _entry(shown: str, below: float) -> float:
+    """A name with indices below, its number above them."""
+    found = partial(shown)
+    if found is not None:
+        return max(_name(found[0]), _entry(found[1], below)) + 0.85
+    known = parts_of(shown)
+    above = len(known.layer) + len(known.rest)
+    return _stem(known) + max(below, SCRIPT * 0.5 * (above + 1.5) if above else 0)
+
+
+def _stem(known: Parts) -> float:
+    letters = characters(known.stem)
+    wide = sum(char.isupper() or char in "mw" for char, _ in letters)
+    return 0.5 * len(letters) + 0.28 * wide + 0.28 * known.primes

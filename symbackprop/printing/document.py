@@ -33,6 +33,7 @@ from symbackprop.shapes import shapes
 if TYPE_CHECKING:
     from symbackprop.derivation import Derivation
 
+LARGEST = 40  # tensors of a table that is open from the start
 LONGEST = 160  # characters of a rule's example
 FIRST = 10  # applications of a rule of which one is the example
 MOST = 12  # weights that are all shown with their chains
@@ -86,7 +87,8 @@ def _scoped() -> str:
 
 def _summary(derivation: Derivation) -> str:
     names = derivation.forward.names
-    by = ", ".join(names[t] for t in derivation.gradients)
+    asked = [names[t] for t in derivation.gradients]
+    by = ", ".join(asked if len(asked) <= MOST else [*asked[:2], "…", *asked[-2:]])
     return (f"The loss {names[derivation.loss]} differentiated by {by}. "
             "A gradient has the shape of what it is the gradient of.")
 
@@ -98,7 +100,7 @@ def _sections(derivation: Derivation, view: View, kernel: Source | None, check: 
     network = [index_line(definition, names) for definition in derivation.forward]
     made = [
         Section("network", "Network", _foldable(network, view, places)),
-        Section("shapes", "Shapes", table_html(shapes(derivation.forward).table)),
+        Section("shapes", "Shapes", _shapes(derivation)),
         Section("gradients", "Gradients", _about(view) + _form(derivation, "matrix", view, places)),
         Section("index", "With every index", _form(derivation, "index", view, places)),
         Section("chain", "One weight's chain", _away(_shortened(derivation), "neuron", view)),
@@ -111,6 +113,13 @@ def _sections(derivation: Derivation, view: View, kernel: Source | None, check: 
     if kernel is not None:
         made.append(Section("source", "Generated source", source_html(kernel.source)))
     return made
+
+
+def _shapes(derivation: Derivation) -> str:
+    table = shapes(derivation.forward).table
+    shown = table_html(table)
+    return shown if len(table.rows) <= LARGEST else folded_away(
+        f"{len(table.rows)} tensors, {table.last[-1].removesuffix(' in all')} parameters", shown)
 
 
 def _about(view: View) -> str:
@@ -152,7 +161,7 @@ def _rules(derivation: Derivation) -> str:
     rows = [f"<tr><td>{escape(rule)}</td><td>{len(steps)}</td><td>{_example(steps, names)}</td>"
             f'<td class="note">{escape(reason(rule))}</td></tr>'
             for rule, steps in used.items() if rule not in BOOKKEEPING]
-    moved = [f"{reason(rule)} ({len(steps)} times)" for rule, steps in used.items()
+    moved = [f"{reason(rule)} ({len(steps)}×)" for rule, steps in used.items()
              if rule in BOOKKEEPING]
     head = "<tr><th>rule</th><th>times</th><th>for example</th><th>why</th></tr>"
     table = (f'<div class="scroll"><table class="cells"><thead>{head}</thead>'

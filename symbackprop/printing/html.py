@@ -9,8 +9,8 @@ from symbackprop.notation import Tensor
 from symbackprop.printing.breaking import broken
 from symbackprop.printing.formula import Formula
 from symbackprop.printing.lines import Line, blocks
-from symbackprop.printing.mathml import math
-from symbackprop.printing.naming import printable
+from symbackprop.printing.mathml import in_line, math
+from symbackprop.printing.naming import printable, words
 from symbackprop.printing.setting import set_out
 from symbackprop.tables import Table
 
@@ -20,6 +20,12 @@ ROOM = 36.0  # em of a right side, beside a left side and a reason
 def shown(plain: str) -> str:
     """A text as it stands between tags: one line, nothing in it that a browser would read."""
     return escape(printable(plain))
+
+
+def told(reason: str) -> str:
+    """The reason of a line; words in it that are names are set as names."""
+    return " ".join((in_line(named) if named else "") + shown(rest)
+                    for named, rest in words(printable(reason)))
 
 
 def lines_html(lines: Sequence[Line], places: Mapping[Tensor, int] | None = None) -> str:
@@ -38,7 +44,7 @@ def lines_html(lines: Sequence[Line], places: Mapping[Tensor, int] | None = None
 
 def _cells(line: Line, right: Formula, places: Mapping[Tensor, int]) -> str:
     left = math(line.left) if line.left is not None else ""
-    note = f'<td class="note">{shown(line.note)}</td>' if line.note else ""
+    note = f'<td class="note">{told(line.note)}</td>' if line.note else ""
     place = places.get(line.target) if line.target is not None and line.left is not None else None
     link = f'<td class="link"><a href="#line-{place}">line {place}</a></td>' if place else ""
     return f"<td>{left}</td><td>=</td><td>{math(right)}</td>{note}{link}"

@@ -13,7 +13,7 @@ from functools import lru_cache
 from symbackprop.printing.breaking import broken, width
 from symbackprop.printing.formula import WORDS, Formula, Kind, Template, rendered, runs_on
 from symbackprop.printing.lines import Line
-from symbackprop.printing.naming import GREEK, Parts, characters, partial
+from symbackprop.printing.naming import GREEK, Parts, characters, partial, words
 from symbackprop.printing.naming import parts as parts_of
 from symbackprop.printing.setting import set_out, settled
 
@@ -28,9 +28,8 @@ _SIGNS = {"·": r" \, ", " ": r" \, ", " ⊙ ": r" \odot ", " ⊘ ": r" \oslash 
 _FENCES = {"(": ("(", ")"), "[": ("[", "]"), "|": ("|", "|")}
 _BETWEEN = WORDS | {"otherwise"}
 _TALL = re.compile(r"\\frac|\\sum|\\left|\\begin|\\Bigl|\\(?:max|min)_")
-_SPECIAL = {"_": r"\_", "′": r"{\prime}", " ": r"\ "}
+_SPECIAL = {"_": r"\_", "′": r"{\prime}", "−": "-", "…": r"\ldots", "·": r"\cdot", "×": r"\times"}
 _ASCII = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789")
-_NAMED = re.compile(r"[^\W\d_]?[0-9]+['′]*|[^\W\d_]['′]*|.*[^\x00-\x7f].*", re.DOTALL)
 
 
 def latex(formula: Formula) -> str:
@@ -65,16 +64,13 @@ def prose(shown: str) -> str:
     >>> print(prose("chain rule through z1"))
     chain rule through $z_{1}$
     """
-    return " ".join(map(_told, shown.split(" ")))
+    return " ".join((f"${_in_line(named)}$" if named else "") + _plain(rest)
+                    for named, rest in words(shown))
 
 
-def _told(word: str) -> str:
-    end = len(word.rstrip(",;:."))
-    plain, stop = word[:end], word[end:]
-    if plain not in ("a", "I", "") and _NAMED.fullmatch(plain) and not plain.isdecimal():
-        return f"${_in_line(plain)}${stop}"
+def _plain(shown: str) -> str:
     return "".join(char if char in _ASCII or char in ",.;:()[]/=+-*'" else f"${_character(char)}$"
-                   for char in word)
+                   for char in shown)
 
 
 def _in_line(shown: str) -> str:

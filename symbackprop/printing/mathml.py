@@ -59,6 +59,19 @@ def indexed(shown: str, indices: Sequence[str]) -> str:
                      above and f"{_tight('(')}{above}{_tight(')')}")
 
 
+def in_line(shown: str) -> str:
+    """A name as it stands in a sentence, a derivative with a stroke."""
+    return f"<math>{_in_line(shown)}</math>"
+
+
+def _in_line(shown: str) -> str:
+    found = partial(shown)
+    if found is None:
+        return name(shown)
+    above, below = map(_in_line, found)
+    return f"<mrow>{_tight('∂')}{above}{_tight('/')}{_tight('∂')}{below}</mrow>"
+
+
 def _scripted(known: Parts, below: str, above: str) -> str:
     base = _stem(known.stem)
     if known.primes:  # beside the letter: a font's prime is high and small by itself

@@ -19,6 +19,9 @@ _CODE = re.compile(r"⟨[0-9A-F]*⟩|.", re.DOTALL)
 #: Printable characters of which nothing is seen.
 _BLANK = re.compile("[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u3164\uffa0\ufe00-\ufe0f"
                     "\U000e0100-\U000e01ef]")
+#: W1, L, ∂L/∂z: words that are no English ones.
+_NAMED = re.compile(r"[^\W\d_]+[0-9]+['′]*|[^\W\d_]['′]*|(?=.*[^\W\d_]).*[^\x00-\x7f].*",
+                    re.DOTALL)
 MOST = 3  # accents on a letter
 DEEPEST = 6  # ∂ in a name that is still taken for a derivative
 
@@ -79,6 +82,20 @@ def partial(name: str) -> tuple[str, str] | None:
     """("L", "W1") of ∂L/∂W1, None of any other name."""
     found = _PARTIAL.fullmatch(name) if name.count("∂") <= DEEPEST else None
     return (found["above"], found["below"]) if found else None
+
+
+def words(reason: str) -> list[tuple[str, str]]:
+    """The words of a reason, each as a name and what is no name: ("", "chain"), ("z1", ",").
+
+    >>> words("through z1, z2")
+    [('', 'through'), ('z1', ','), ('z2', '')]
+    """
+    found = []
+    for word in reason.split(" "):
+        plain = word.rstrip(",;:.")
+        named = plain not in ("a", "I") and not plain.isdecimal() and _NAMED.fullmatch(plain)
+        found.append((plain, word[len(plain):]) if named else ("", word))
+    return found
 
 
 def parts(name: str) -> Parts:

@@ -10,7 +10,7 @@ COMMANDS = {
     *ACCENTS.values(), *GREEK.values(),
     "frac", "sqrt", "left", "right", "Bigl", "Bigr", "lvert", "rvert", "langle", "rangle",
     "mathrm", "mathtt", "mathbf", "operatorname", "text", "displaystyle", "tag", "quad",
-    "sum", "prime", "top", "odot", "oslash", "circ", "cdot", "ne", "le", "ge", "ldots",
+    "sum", "prime", "top", "odot", "oslash", "circ", "cdot", "times", "ne", "le", "ge", "ldots",
     "exp", "log", "tanh", "sinh", "cosh", "tan", "sin", "cos", "max", "min", "arg", "det", "sup",
     "inf", "lim", "begin", "end",
 }
