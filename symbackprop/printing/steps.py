@@ -119,28 +119,35 @@ class Steps:
         if final is None:
             return lines, body
         shown = formula(final.body, self.spelled)
-        reached = _same_signs(shown, lines[-1].right)
-        if reached:
+        if _same_signs(shown, lines[-1].right):
             lines[-1] = lines[-1]._replace(right=shown, value=final.body)
-        if tensor in self.asked:
-            if not reached:
-                self._add(lines, shown, self._reason(body, final.body), final.body)
-            return lines, final.body
-        if not reached:
+        elif tensor in self.asked or self._is(body, final.body):
+            self._add(lines, shown, self._reason(body, final.body), final.body)
+        else:
             return lines, body
+        if tensor in self.asked:
+            return lines, final.body
         last = lines[-1]
         self.named.add(final.target)
         lines[-1] = last._replace(note=f"{last.note}; this is {self.names[final.target]}")
         return lines, final.target.at(*tensor.letters)
 
+    def _is(self, body: Expr, final: Expr) -> bool:
+        """Whether the two differ in brackets, or in what the board alone has a line for."""
+        own = {d.target: d for d in self.chain.program
+               if d.target.name is None and d.target not in tensors_in(final)}
+        return _same_signs(formula(body.xreplace(put_in(body, own, ())), self.spelled),
+                           formula(final, self.spelled))
+
     def _reason(self, before: Expr, after: Expr) -> str:
         """What the last line has that the one before has not, and the other way round."""
         old, new = tensors_in(before), tensors_in(after)
-        gone = [t for t in old if t not in new and t.definition is None and t.name is None]
+        own = {line.target for line in self.chain.program if line.target.name is None}
+        gone = [t for t in old if t not in new and t in own]
         come = [t for t in new if t not in old and t.name is None]
         if come:
             return f"with {', '.join(self.names[t] for t in come)}"
-        return f"{', '.join(self.spelled[t] for t in gone)} written out" if gone else "collected"
+        return f"{', '.join(self.names[t] for t in gone)} written out" if gone else "collected"
 
     def _renamed(self, body: Expr, tensor: Tensor) -> Expr:
         """Seeds that are 1, or have a name in the derivation, are written so at once."""
