@@ -143,11 +143,12 @@ class Steps:
     def _reason(self, before: Expr, after: Expr) -> str:
         """What the last line has that the one before has not, and the other way round."""
         old, new = tensors_in(before), tensors_in(after)
-        gone = [t for t in old if t not in new and t.definition is None and t.name is None]
+        own = {line.target for line in self.chain.program if line.target.name is None}
+        gone = [t for t in old if t not in new and t in own]
         come = [t for t in new if t not in old and t.name is None]
         if come:
             return f"with {', '.join(self.names[t] for t in come)}"
-        return f"{', '.join(self.spelled[t] for t in gone)} written out" if gone else "collected"
+        return f"{', '.join(self.names[t] for t in gone)} written out" if gone else "collected"
 
     def _renamed(self, body: Expr, tensor: Tensor) -> Expr:
         """Seeds that are 1, or have a name in the derivation, are written so at once."""
