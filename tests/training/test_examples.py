@@ -63,3 +63,14 @@ def test_a_larger_penalty_approves_fewer_bad_loans(capsys: pytest.CaptureFixture
     assert len(bad) == 4
     assert bad == sorted(bad, reverse=True)
     assert bad[-1] < bad[0] / 3
+
+
+def test_the_derivation_is_printed_checked_and_written_as_a_page(
+        capsys: pytest.CaptureFixture[str]) -> None:
+    shown = printed("derivation.py", capsys)
+    assert "= ((1 − y)/(1 − ŷ) − y/ŷ)·ŷ·(1 − ŷ)" in shown
+    assert "δ1 = (W2 δ2) ⊙ (1 − H ⊙ H)" in shown
+    assert "∂L/∂W2[3,1] = Σ_" in shown
+    page = re.search(r"page: (.*\.html)", shown)
+    assert page is not None
+    assert "href=\"#line-" in Path(page[1]).read_text(encoding="utf-8")
