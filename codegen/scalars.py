@@ -13,6 +13,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import reduce
+from math import isfinite
 from typing import NamedTuple
 
 from sympy import (
@@ -283,8 +284,9 @@ def _number(expr: Expr) -> Piece:
     if isinstance(expr, Rational) and max(abs(expr.p), expr.q) < LARGEST_EXACT:
         return Piece(f"real({expr.p}/{expr.q})")
     value = expr if isinstance(expr, Float) else expr.evalf(20)
-    if not value.is_Float or not value.is_finite:
-        raise CompilationError(f"the constant {expr} is no finite real number")
+    if not value.is_Float or not isfinite(float(value)):
+        shown = f"about {value.n(3)}" if value.is_Float else expr
+        raise CompilationError(f"the constant {shown} is no finite real number")
     return Piece(f"real({float(value)!r})")
 
 

@@ -5,7 +5,7 @@ from functools import cache
 from pathlib import Path
 
 import symbackprop as sb
-from symbackprop.rules.tables import PASSES, TABLES
+from symbackprop.rules.tables import TABLES
 
 DOCS = Path(__file__).parent
 PREFACE = """# Rules
@@ -31,10 +31,7 @@ def rules() -> str:
             f"| {cell(row.why)} |" for row in rows
         )
         parts.append("")
-    parts.append("## Whole definitions\n\nPasses over definitions, as a derivation names them.\n\n"
-                 "| step | why |\n|---|---|")
-    parts.extend(f"| {name} | {cell(why)} |" for name, why in PASSES.items())
-    return "\n".join([*parts, ""])
+    return "\n".join(parts)
 
 
 def where(row: object) -> str:

@@ -18,7 +18,7 @@ from sympy import Add, Eq, Expr, Idx, Integer, Mul, Piecewise, exp
 from sympy.core.relational import Relational
 from sympy.logic.boolalg import BooleanFunction
 
-from symbackprop.functions import Iverson, branches, local_derivative, masked
+from symbackprop.functions import Iverson, branches, masked
 from symbackprop.indexing import fresh
 from symbackprop.normal import postorder, temporary
 from symbackprop.notation import (
@@ -29,6 +29,7 @@ from symbackprop.notation import (
     elements_in,
     extent,
 )
+from symbackprop.rules.derivatives import local_derivative
 
 
 def adjoints(program: Program, loss: Tensor, wrt: Sequence[Tensor]

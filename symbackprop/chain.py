@@ -13,14 +13,14 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 
-from sympy import Expr, Idx
+from sympy import Add, Expr, Idx, Integer, Mul
 
 from symbackprop.backprop import adjoints
 from symbackprop.dependence import Dependence
-from symbackprop.indexing import replace_indices, unshadowed
-from symbackprop.normal import normalise, temporary
-from symbackprop.notation import Definition, Element, Program, Tensor, elements_in
-from symbackprop.printing.presentation import presented
+from symbackprop.indexing import fingerprint, replace_indices, unshadowed
+from symbackprop.normal import normalise, postorder, temporary
+from symbackprop.notation import Definition, Element, Program, Reduction, Tensor, elements_in
+from symbackprop.printing.presentation import bracketed, presented
 from symbackprop.simplification import simplify
 
 __all__ = ["Chain", "Link", "board", "links", "put_in"]
@@ -62,10 +62,9 @@ class Chain:
         return sorted(reached, key=lambda t: (-earliest[t], t in inner, -first.get(t, -1)))
 
 
-def board(normal: Program, declared: Collection[Tensor]) -> Program:
-    """The program in normal form with its helpers written out, but for z's and r's."""
-    wanted = tuple(d.target for d in normal
-                   if d.target in declared or d.target.hint in SPELLED)
+def board(normal: Program, kept: Collection[Tensor]) -> Program:
+    """The program in normal form with its helpers written out, but for z's, r's and those kept."""
+    wanted = tuple(d.target for d in normal if d.target in kept or d.target.hint in SPELLED)
     return presented(replace(normal, outputs=wanted), ())
 
 
@@ -95,13 +94,43 @@ def _differentiated(definition: Definition, sources: list[Tensor]) -> list[Link]
     forward = simplify(replace(normal, outputs=(target, *compared)), keep=sources)
     made, found = adjoints(Program((*forward.definitions, total), ()), total.target, sources)
     whole = Program((*forward.definitions, *made), (target, *found.values()))
-    best = simplify(whole, keep=sources, settled=len(forward.definitions))
+    best = simplify(whole, keep=sources, settled=len(forward.definitions), collect=False)
     links = []
     for source, adjoint in found.items():
         (line,) = presented(best, (target,), adjoint)
         mapping = dict(zip(line.indices, source.letters, strict=True))
-        links.append(Link(definition, source, seed, replace_indices(line.body, mapping)))
+        share = _without_minus(_through_output(line.body, definition))
+        links.append(Link(definition, source, seed, replace_indices(share, mapping)))
     return links
+
+
+def _through_output(body: Expr, definition: Definition) -> Expr:
+    """The body with the entries of C in place of the maximum, or other reduction, that C is."""
+    if not isinstance(definition.body, Reduction):
+        return body
+    spelling, letters = fingerprint(definition.body)
+    found = {}
+    for node in postorder(body):
+        if isinstance(node, Reduction):
+            other, places = fingerprint(node)
+            if other == spelling:
+                at = dict(zip(letters, places, strict=True))
+                found[node] = definition.target.at(*(
+                    at[i] if i in at else Integer(0) for i in definition.indices))
+    return body.xreplace(found) if found else body
+
+
+def _without_minus(share: Expr) -> Expr:
+    """−(y/p − (1 − y)/(1 − p)) → (1 − y)/(1 − p) − y/p, where half the terms are negative."""
+    if isinstance(share, Add):
+        return Add(*(_without_minus(term) for term in share.args))
+    number, rest = share.as_coeff_Mul()
+    for factor in Mul.make_args(rest) if number < 0 else ():
+        negative = [term for term in Add.make_args(factor) if term.as_coeff_Mul()[0] < 0]
+        if isinstance(factor, Add) and 2 * len(negative) >= len(factor.args):
+            return -number * (rest / factor) * Add(*(-term for term in factor.args))
+    sums = [factor for factor in Mul.make_args(share) if isinstance(factor, Add)]
+    return share.xreplace({total: _without_minus(total) for total in sums}) if sums else share
 
 
 def put_in(body: Expr, contents: Mapping[Tensor, Definition], taken: Collection[Idx]
@@ -113,5 +142,6 @@ def put_in(body: Expr, contents: Mapping[Tensor, Definition], taken: Collection[
         if known is not None:
             indices = element.indices if isinstance(element, Element) else ()
             mapping = dict(zip(known.indices, indices, strict=True))
-            replaced[element] = unshadowed(replace_indices(known.body, mapping), taken)
+            inside = replace_indices(bracketed(known.body), mapping)
+            replaced[element] = unshadowed(inside, taken)
     return replaced

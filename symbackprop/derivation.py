@@ -21,7 +21,7 @@ from symbackprop.printing.document import Source, fragment, page
 from symbackprop.printing.forms import View, form_lines
 from symbackprop.printing.latex import lines_latex
 from symbackprop.printing.lines import Line, lines_text
-from symbackprop.printing.presentation import presented
+from symbackprop.printing.presentation import presented, under_their_names
 from symbackprop.readers import is_sensitivity, pruned
 from symbackprop.rewriting import Step
 from symbackprop.simplification import simplify
@@ -121,7 +121,8 @@ class Derivation:
 
     def presented(self, whole: Tensor | None = None) -> Program:
         """The backward definitions as a reader sees them: what is read once is inlined."""
-        return presented(self.backward, frozenset(d.target for d in self.forward), whole)
+        declared = frozenset(d.target for d in self.forward)
+        return presented(under_their_names(self.backward, self.normal, declared), declared, whole)
 
     def __str__(self) -> str:
         return self.text("matrix")

@@ -43,7 +43,8 @@ def cross_entropy(prediction: Any, target: Any) -> Expr:
     """−1/N Σ_n Σ_k y log p for one-hot rows y, or −1/N Σ_n log p[n, y[n]] for integer labels y.
 
     prediction: probabilities, the classes along the last axis; target: the same shape, or
-    the shape without the classes and the fact sb.label(number of classes).
+    the shape without the classes and the fact sb.label(number of classes).  A vector that was
+    declared one-hot is one sample.
     Raises DeclarationError where neither fits.
 
     >>> import symbackprop as sb
@@ -60,7 +61,9 @@ def cross_entropy(prediction: Any, target: Any) -> Expr:
                 f"cross_entropy: the labels {_shown(target)} need the shape of {_shown(prediction)}"
                 f" without its last axis, {prediction.axes[:-1]}"
             )
-    return _mean("cross_entropy", prediction, target, lambda p, y: -y * log(p))
+    classes = isinstance(target, Array) and any(
+        fact.kind in ("one_hot", "simplex") and fact.axes == (0,) for fact in target.facts)
+    return _mean("cross_entropy", prediction, target, lambda p, y: -y * log(p), one=classes)
 
 
 def _label_cross_entropy(prediction: Array, target: Array) -> Expr:
@@ -74,8 +77,9 @@ def _label_cross_entropy(prediction: Array, target: Array) -> Expr:
     return made((), -Sum(log(chosen), *letters) / target.axes[0], "L", numbered=False)
 
 
-def _mean(name: str, prediction: Any, target: Any, each: Callable[[Expr, Expr], Expr]) -> Expr:
-    """The mean over samples of the sum over outputs of each(ŷ, y)."""
+def _mean(name: str, prediction: Any, target: Any, each: Callable[[Expr, Expr], Expr],
+          one: bool = False) -> Expr:
+    """The mean over samples of the sum over outputs of each(ŷ, y); one: there is one sample."""
     p, y = operand(prediction), operand(target)
     if not isinstance(p, Array) and not isinstance(y, Array):
         return each(p, y)
@@ -87,7 +91,7 @@ def _mean(name: str, prediction: Any, target: Any, each: Callable[[Expr, Expr], 
     letters = letters_for(p.axes, [p, y])
     body = each(read(p, letters), read(y, letters))
     coefficient, rest = body.as_coeff_Mul()
-    total = coefficient * Sum(rest, *letters) / p.axes[0]
+    total = coefficient * Sum(rest, *letters) / (1 if one else p.axes[0])
     return made((), total, "L", numbered=False)
 
 

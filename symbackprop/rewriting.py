@@ -33,7 +33,8 @@ class Rule:
 
     domain: an interval for each hole on which the row is checked numerically; by: computes the
     right side of an expression of left's kind, where left stands for any number of terms;
-    needs: functions without which no expression can match, those of left if not given.
+    needs: functions without which no expression can match, those of left if not given;
+    where: in words, when it holds, if not always.
     """
 
     name: str
@@ -44,6 +45,7 @@ class Rule:
     domain: tuple[float, float] = (-3.0, 3.0)
     by: Callable[[Expr], Expr | None] | None = None
     needs: frozenset[type] | None = None
+    where: str = ""
 
     def __post_init__(self) -> None:
         if self.needs is None:

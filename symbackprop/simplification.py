@@ -18,12 +18,11 @@ from __future__ import annotations
 from collections.abc import Collection
 from dataclasses import dataclass, field, replace
 
-from sympy import Add, Expr, Function, Idx
+from sympy import Add, Expr, Function, Idx, Mul, Sum
 
-from symbackprop.functions import Iverson
-from symbackprop.indexing import canonical, fingerprint, free_indices, fresh
+from symbackprop.indexing import bound_indices, canonical, fingerprint, free_indices
 from symbackprop.lookthrough import LookThrough
-from symbackprop.normal import postorder, temporary
+from symbackprop.normal import temporary
 from symbackprop.notation import (
     Definition,
     Element,
@@ -36,11 +35,16 @@ from symbackprop.notation import (
 from symbackprop.readers import consumers, is_sensitivity, pruned, trivial
 from symbackprop.reductions import reduced
 from symbackprop.rewriting import Steps, noted, rewrite
+from symbackprop.rules.across import at
+from symbackprop.rules.across import unshifted as written_out
 from symbackprop.rules.algebra import ALGEBRA
+from symbackprop.rules.definitions import copied, folded, taken_over
 from symbackprop.rules.facts import FACTS, ordered
 from symbackprop.rules.forms import shortest, weight
 from symbackprop.rules.indices import summed, unshifted
 from symbackprop.rules.stability import STABILITY
+from symbackprop.rules.sums import apart
+from symbackprop.rules.totals import Totals
 
 RULES = (*STABILITY, *ALGEBRA, *FACTS)
 Spelling = tuple[object, ...]
@@ -50,16 +54,17 @@ SHIFT_WEIGHT = 18
 
 
 def simplify(program: Program, keep: Collection[Tensor] = (), settled: int = 0,
-             steps: Steps = None) -> Program:
+             steps: Steps = None, collect: bool = True) -> Program:
     """The program in its shortest stable form found by the rules; every output keeps its value.
 
     keep: tensors that formulas must go on reading (never looked through);
     settled: how many leading definitions are in final form already;
-    steps: takes each application of a rule, with the element in whose definition it was.
+    steps: takes each application of a rule, with the element in whose definition it was;
+    collect: False leaves sums and products as the rules before have them.
     """
     finished: set[Spelling] = set()
     for _ in range(ROUNDS):
-        after = pruned(_passed(program, frozenset(keep), settled, steps, finished))
+        after = pruned(_passed(program, frozenset(keep), settled, steps, finished, collect))
         settled = min(settled, _common_length(program, after))
         if after.definitions == program.definitions:
             break
@@ -73,9 +78,10 @@ def _common_length(before: Program, after: Program) -> int:
 
 
 def _passed(program: Program, keep: frozenset[Tensor], settled: int, steps: Steps,
-            finished: set[Spelling]) -> Program:
+            finished: set[Spelling], collect: bool) -> Program:
     wanted = {*program.outputs, *(t for pair in program.updates for t in pair)}
-    state = _Pass(keep, frozenset(wanted), consumers(program), steps, finished)
+    state = _Pass(keep, frozenset(wanted), consumers(program), steps, finished,
+                  collect)
     for place, definition in enumerate(program.definitions):
         state.visit(definition, final=place < settled)
     return replace(program, definitions=tuple(state.made))
@@ -90,15 +96,17 @@ class _Pass:
     consumers: dict[Tensor, list[tuple[Definition, Expr]]]
     steps: Steps
     finished: set[Spelling]
+    collect: bool
     made: list[Definition] = field(default_factory=list)
     known: dict[Tensor, Definition] = field(default_factory=dict)
     inlined: dict[Tensor, Definition] = field(default_factory=dict)
     shapes: dict[Spelling, Definition] = field(default_factory=dict)
     parts: dict[Spelling, tuple[Definition, tuple[Idx, ...]]] = field(default_factory=dict)
+    totals: Totals = field(default_factory=Totals)
     exponentials: LookThrough = field(init=False)
 
     def __post_init__(self) -> None:
-        self.exponentials = LookThrough(self.keep, RULES, self._new, self.steps)
+        self.exponentials = LookThrough(self.keep, RULES, self.steps, new=self._new)
 
     def visit(self, definition: Definition, final: bool) -> None:
         if final:
@@ -109,8 +117,7 @@ class _Pass:
         shape = canonical(definition)
         same = self.shapes.get(shape)
         if same is not None:
-            mapping = dict(zip(same.indices, definition.indices, strict=True))
-            copy = same.target.at(*(mapping[i] for i in same.indices))
+            copy = copied(definition, same)
             noted(self.steps, "same definition", _right_side(definition), copy)
             definition = replace(definition, body=copy, over=(), op="map")
         self._attribute(start, definition.element)
@@ -129,6 +136,7 @@ class _Pass:
         self.made.append(definition)
         self.known[definition.target] = definition
         self.exponentials.record(definition)
+        self.totals.record(definition)
         self.shapes.setdefault(shape, definition)
         if definition.op == "map" and isinstance(definition.body, Function):
             part, order = fingerprint(definition.body)
@@ -146,16 +154,27 @@ class _Pass:
         body = rewrite(body, RULES, self.steps)
         improved = replace(definition, body=body)
         if improved.op == "sum":
-            improved = summed(improved, self.steps)
+            improved = self._apart(summed(improved, self.steps, self.totals))
         elif improved.op == "lse":
             improved = self._unshifted(improved)
         body = improved.body
-        if improved.op in ("map", "sum"):
+        if self.collect and improved.op in ("map", "sum"):
             body = shortest(body, self.steps)
             body = rewrite(body, RULES, self.steps) if body != improved.body else body
-        body = self._folded(body)
+        body = folded(body, self.parts, self.steps)
         self.finished.add((improved.op, improved.over, body))
         return replace(improved, body=body)
+
+    def _apart(self, definition: Definition) -> Definition:
+        """A product of smaller sums, each with a definition of its own, where a sum is one."""
+        body = apart(definition.body, definition.over, self.steps) if self.collect else None
+        if body is None:
+            return definition
+        sums = [f for f in Mul.make_args(body) if isinstance(f, Sum)]
+        made = {node: self._new(temporary(
+            node.function, tuple(i for i in definition.indices if i in free_indices(node)),
+            bound_indices(node), "sum", "s", definition.where)) for node in sums}
+        return replace(definition, body=body.xreplace(made), over=(), op="map")
 
     def _taken_over(self, definition: Definition) -> Definition:
         """A copy of a system temporary that nobody else reads is defined like it."""
@@ -168,15 +187,9 @@ class _Pass:
         if set(places) != set(definition.indices) or len(places) != len(definition.indices):
             return definition
         self.shapes.pop(canonical(source), None)
-        mapping = dict(zip(source.indices, places, strict=True))
-        taken = [*mapping, *places]
-        for index in source.over:
-            mapping[index] = fresh(index, taken) if index in places else index
-            taken.append(mapping[index])
-        taken_over = replace(definition, body=source.body.xreplace(mapping), op=source.op,
-                             over=tuple(mapping[i] for i in source.over))
-        noted(self.steps, "copy taken over", definition.body, _right_side(taken_over))
-        return taken_over
+        made = taken_over(definition, source, places)
+        noted(self.steps, "copy taken over", definition.body, _right_side(made))
+        return made
 
     def _inlinable(self, definition: Definition) -> bool:
         target, body = definition.target, definition.body
@@ -217,16 +230,10 @@ class _Pass:
         found = [e for e in elements_in(body) if e.tensor in self.inlined]
         if not found:
             return body
-        contents = {e: self._content(e, self.inlined[e.tensor]) for e in found}
+        contents = {e: at(e, self.inlined[e.tensor], self.inlined[e.tensor].body) for e in found}
         for element, content in contents.items():
             noted(self.steps, "read once", element, content)
         return body.xreplace(contents)
-
-    def _content(self, element: Expr, definition: Definition) -> Expr:
-        """The body of a definition at the indices of an element of it."""
-        if not definition.indices:
-            return definition.body
-        return definition.body.xreplace(dict(zip(definition.indices, element.indices, strict=True)))
 
     def _ordered(self, body: Expr, definition: Definition) -> Expr:
         """A[i, j] for A[j, i] of a symmetric tensor that is not differentiated by."""
@@ -238,7 +245,7 @@ class _Pass:
 
     def _unshifted(self, definition: Definition) -> Definition:
         before = definition
-        definition = self.exponentials.unshifted(definition)
+        definition = written_out(definition, self.exponentials)
         if definition is not before:
             noted(self.steps, "shift of a log-sum-exp", _right_side(before),
                   _right_side(definition))
@@ -254,19 +261,6 @@ class _Pass:
     def _new(self, definition: Definition) -> Expr:
         self.visit(definition, final=False)
         return self._with_inlined(definition.element)
-
-    def _folded(self, body: Expr) -> Expr:
-        replaced = {}
-        for node in postorder(body):
-            if isinstance(node, Function) and not isinstance(node, Iverson):
-                part, order = fingerprint(node)
-                found = self.parts.get(part)
-                if found is not None:
-                    definition, places = found
-                    mapping = dict(zip(places, order, strict=True))
-                    replaced[node] = noted(self.steps, "folded", node, definition.target.at(
-                        *(mapping[i] for i in definition.indices)))
-        return body.xreplace(replaced) if replaced else body
 
 
 def _right_side(definition: Definition) -> Expr:

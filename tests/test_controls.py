@@ -34,7 +34,8 @@ CONTROLS = [
     (log(sigmoid(t)), -800.0), (log(exp(t) * sigmoid(t)), 800.0),
     (sqrt(t**2 + 4 * t**4), 0.0), (t * log(t), 0.0), (t * log(3 * t), 0.0),
     (t**2 * log(t), 0.0),
-    ((1 - t) * log(1 - t), 1.0),
+    ((1 - t) * log(1 - t), 1.0), (t * (log(t) + 2), 0.0),
+    (log(t + sqrt(t**2 + 1)), -1e9), (exp(t) / (exp(t) - 1), 800.0), (log(exp(t) - 1), 800.0),
 ]
 FREE = {  # for the shape: other rows, and facts, match what these leave
     "powers of a bit", "exponential of a softplus"}

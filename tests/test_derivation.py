@@ -158,3 +158,9 @@ def test_a_label_has_no_derivative() -> None:
     loss = sb.define("L", (), Sum(z[n, labels[n]], n))
     with pytest.raises(sb.DerivationError, match="no derivative by it"):
         sb.derive(loss, [labels])
+
+
+def test_a_sum_below_a_symbolic_power_is_no_denominator_to_meet_over() -> None:
+    m, t = sb.data("m", facts=[sb.positive]), sb.parameter("t")
+    loss = t*(1 + t**2)**(-m) + sympy.tanh(t)*(1 + t**2)**(-m)
+    assert float(sb.derive(loss, [t]).check()) < 1e-20

@@ -136,6 +136,7 @@ def test_the_untaken_branch_of_a_piecewise_is_never_seen():
 def test_stable_functions_stay_finite_and_exact_far_out(precision):
     z = np.array([[1e4, 0.0, -1e4]])
     assert value((n,), LogSumExp(x[n, i], i), precision, x=z)[0] == 1e4
+    assert value((), LogSumExp(x[n, i], n, i), precision, x=z) == 1e4
     np.testing.assert_allclose(value((n, i), sigmoid(x[n, i]), precision, x=z).astype(float),
                                [[1, 0.5, 0]], atol=1e-300)
     np.testing.assert_allclose(value((n, i), softplus(x[n, i]), precision, x=z).astype(float),

@@ -46,6 +46,11 @@ def test_cross_entropy_takes_integer_labels(shape: tuple[Any, ...]) -> None:
     np.testing.assert_allclose(evaluate(program, {"p": P, "y": Y})[program.outputs[0]], expected)
 
 
+def test_a_vector_of_class_probabilities_is_one_sample() -> None:
+    p, y = sb.data("p", 4), sb.data("y", 4, facts=["one_hot"])
+    assert str(sb.program(sb.losses.cross_entropy(p, y))) == "L = −(Σ_i y[i]·log(p[i]))"
+
+
 def test_scalars_have_a_loss_of_one_sample() -> None:
     o, y = sb.parameter("o"), sb.data("y")
     assert sb.losses.squared_error(o, y) == (o - y) ** 2

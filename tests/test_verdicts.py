@@ -56,7 +56,8 @@ def test_a_gradient_that_is_slightly_wrong_is_caught(monkeypatch, slip, seed) ->
     def wrong(case: Case) -> list[Tensor]:
         loss, gradient, *others = right(case)
         letters = gradient.letters
-        made = sb.define("g", letters, gradient.at(*letters)*(1 + sp.Float(slip)) + slip)
+        element = gradient.at(*letters)
+        made = sb.define("g", letters, element + sp.Float(slip)*(1 + element**2))
         return [loss, made if isinstance(made, Tensor) else made.tensor, *others]
 
     monkeypatch.setattr(comparison, "wanted", wrong)

@@ -13,10 +13,10 @@ from sympy import Expr, Sum
 from symbackprop.indexing import bound_indices
 from symbackprop.normal import postorder, temporary
 from symbackprop.printing.index import right_hand_side
-from symbackprop.printing.presentation import with_scales_outside
 from symbackprop.rewriting import Step, Steps, rewrite
 from symbackprop.rules.forms import SHORTENING, shortest, weight
 from symbackprop.rules.indices import summed
+from symbackprop.rules.sums import is_whole, with_factors_outside, with_like_letters
 from symbackprop.simplification import RULES
 
 LONGEST = 12  # frames of one line
@@ -41,15 +41,9 @@ def _changed(reason: str, before: Expr, after: Expr) -> list[Frame]:
     return [(reason, after)] if after != before else []
 
 
-def _by_rules(body: Expr) -> list[Frame]:
+def _by(made: Callable[[Expr, Steps], Expr], body: Expr) -> list[Frame]:
     steps: list[Step] = []
-    after = rewrite(body, RULES, steps)
-    return _changed(_names(steps), body, after)
-
-
-def _by_sums(body: Expr) -> list[Frame]:
-    steps: list[Step] = []
-    after = over_sums(body, steps)
+    after = made(body, steps)
     return _changed(_names(steps), body, after)
 
 
@@ -80,7 +74,7 @@ def over_sums(body: Expr, steps: Steps = None) -> Expr:
 
 
 def _summed(total: Sum, steps: Steps) -> Expr:
-    if any(limit[1:] != (limit[0].lower, limit[0].upper) for limit in total.limits):
+    if not is_whole(total):
         return total
     definition = temporary(total.function, (), bound_indices(total), "sum")
     after = summed(definition, steps)
@@ -89,8 +83,9 @@ def _summed(total: Sum, steps: Steps) -> Expr:
 
 _WHOLE = frozenset(row.name for row in SHORTENING)
 _ROWS: tuple[Callable[[Expr], list[Frame]], ...] = (
-    lambda body: _changed("constant factors before the sum", body, with_scales_outside(body)),
-    _by_sums,
-    _by_rules,
+    lambda body: _by(with_factors_outside, body),
+    lambda body: _by(with_like_letters, body),
+    lambda body: _by(over_sums, body),
+    lambda body: _by(lambda line, steps: rewrite(line, RULES, steps), body),
     _shortened,
 )

@@ -18,7 +18,8 @@ from sympy import Expr, Integer
 from symbackprop.chain import Chain, board, links
 from symbackprop.elementary import elementary
 from symbackprop.errors import DerivationError
-from symbackprop.notation import Definition, Program, Tensor
+from symbackprop.identity import values_together
+from symbackprop.notation import Definition, Program, Tensor, tensors_in
 from symbackprop.printing.alike import folded
 from symbackprop.printing.index import index_line
 from symbackprop.printing.lines import Line
@@ -70,7 +71,11 @@ def _matrix(derivation: Derivation, view: View) -> list[Line]:
 def _steps(derivation: Derivation, view: View) -> list[Line]:
     chain, names = _chained(derivation)
     forward = [index_line(definition, names) for definition in chain.program]
-    steps = Steps(chain, derivation.loss, names, _final(derivation), tuple(derivation.gradients))
+    final = _final(derivation)
+    shown = {definition.target for definition in chain.program}
+    own = (line for line in derivation.presented() if line.target not in shown)
+    points = values_together(Program((*chain.program, *own), ())) or None
+    steps = Steps(chain, derivation.loss, names, final, tuple(derivation.gradients), points)
     return [*forward, *steps.lines()]
 
 
@@ -85,11 +90,19 @@ def _neuron(derivation: Derivation, view: View) -> list[Line]:
 
 @lru_cache(maxsize=1)
 def _chained(derivation: Derivation) -> tuple[Chain, dict[Tensor, str]]:
-    """The chain rule on the blackboard's program, and names for all that it and δ's read."""
-    declared = [d.target for d in derivation.forward]
-    program = elementary(board(derivation.normal, declared))
+    """The chain rule on the blackboard's program, and names for all that it and δ's read.
+
+    The blackboard has a line for whatever the lines of the derivation speak of.
+    """
+    final = _final(derivation)
+    read = [t for line in final.values() for t in tensors_in(line.body)]
+    kept = {*(d.target for d in derivation.forward), *final, *read}
+    program = board(derivation.normal, kept)
+    if len(derivation.forward.definitions) == 1:
+        program = elementary(program)  # one formula: nothing has a name but its parts
     chain = links(program, tuple(derivation.gradients))
-    own = (d for d in derivation.presented() if d.target not in declared)
+    shown = {definition.target for definition in program}
+    own = (line for line in final.values() if line.target not in shown)
     return chain, Program((*program, *own), ()).names
 
 

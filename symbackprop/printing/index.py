@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from sympy import Expr, Mul, Sum, Symbol, Tuple
+from sympy import Expr
 
-from symbackprop.indexing import free_indices
 from symbackprop.notation import (
     Definition,
     LogSumExp,
@@ -17,6 +16,7 @@ from symbackprop.notation import (
 )
 from symbackprop.printing.lines import Line
 from symbackprop.printing.text import formula
+from symbackprop.rules.sums import hoisted, total
 
 _REDUCTIONS = {"max": Maximum, "min": Minimum, "lse": LogSumExp}
 
@@ -45,15 +45,6 @@ def right_hand_side(definition: Definition) -> Expr:
     if definition.op == "map":
         return definition.body
     if definition.op == "sum":
-        limits = [Tuple(i, i.lower, i.upper) for i in definition.over]
-        scale, rest = scale_and_rest(definition.body)
-        return scale * Sum(rest, *limits)
+        outside, inside = hoisted(definition.body, definition.over)
+        return outside * total(inside, definition.over)
     return _REDUCTIONS[definition.op](definition.body, *definition.over)
-
-
-def scale_and_rest(body: Expr) -> tuple[Expr, Expr]:
-    """Numbers, sizes and hypers of a product, which stand before a sum, and the rest."""
-    factors = Mul.make_args(body)
-    outside = [f for f in factors if f.is_number or all(
-        isinstance(s, Symbol) and not free_indices(s) for s in (f.as_base_exp()[0],))]
-    return Mul(*outside), Mul(*(f for f in factors if f not in outside))

@@ -24,9 +24,9 @@ from symbackprop.notation import Definition, Element, Tensor, elements_in
 from symbackprop.printing.film import over_sums
 from symbackprop.printing.formula import Formula, Piece, beside, big, joined, quotient
 from symbackprop.printing.lines import Line
-from symbackprop.printing.presentation import with_scales_outside
-from symbackprop.printing.text import ATOM, PRODUCT, SUM, formula, piece
-from symbackprop.rules.forms import shortest, weight
+from symbackprop.printing.text import ATOM, PRODUCT, SUM, UNARY, formula, piece
+from symbackprop.rules.forms import factored, weight
+from symbackprop.rules.sums import with_factors_outside
 
 LONGEST = 5  # factors; a longer chain begins at a sensitivity with a name
 WRITTEN = 60  # the weight of a last line that is still written out
@@ -56,9 +56,11 @@ class Neuron:
     final: Mapping[Tensor, Definition]
     places: Mapping[Tensor, Places]
     waiting: dict[Tensor, Places] = field(default_factory=dict)
+    asked: frozenset[Tensor] = frozenset()
 
     def lines(self, asked: Sequence[Tensor]) -> list[Line]:
         """A block for each weight, and for each tensor at which chains meet."""
+        self.asked = frozenset(asked)
         self.waiting = {t: self.places.get(t, t.letters) for t in asked}
         done: set[Tensor] = set()
         made: list[Line] = []
@@ -82,7 +84,7 @@ class Neuron:
         lines.append(Line(None if lines else left, _total(values),
                           "each factor" if lines else f"derivative of {self.names[self.loss]}",
                           tensor))
-        last = self._last(tensor, places)
+        last = self._last(tensor, places) if tensor in self.asked else None
         if last is not None:
             shown = formula(last, self.names)
             if shown.text != lines[-1].right.text:
@@ -142,7 +144,7 @@ class Neuron:
             longer = body.xreplace(replaced)
             if weight(longer) > WRITTEN:
                 break
-            body = with_scales_outside(longer)
+            body = with_factors_outside(longer)
         mapping = dict(zip(tensor.letters, places, strict=True))
         return unshadowed(replace_indices(body, mapping), _letters(places))
 
@@ -165,7 +167,8 @@ def _factor(link: Link, places: Places, taken: Sequence[Idx]) -> Factor:
     share = unshadowed(replace_indices(link.share, at), [*taken, *marks.values()])
     brackets = {e: Mul(*(Iverson(Eq(mark, e.indices[axis])) for axis, mark in marks.items()))
                 for e in elements_in(share) if e.tensor is seed}
-    return Factor(link, tuple(above), places, shortest(over_sums(share.xreplace(brackets))))
+    return Factor(link, tuple(above), places,
+                  factored(over_sums(share.xreplace(brackets))))
 
 
 def _summed(factors: Sequence[Piece], path: Sequence[Factor], places: Places) -> Piece:
@@ -173,7 +176,7 @@ def _summed(factors: Sequence[Piece], path: Sequence[Factor], places: Places) ->
     over = _over(path, places)
     if len(factors) == 1 and not over:
         return factors[0]
-    product = joined([factor.within(PRODUCT + 1) for factor in factors], "·")
+    product = joined([factor.within(UNARY + 1) for factor in factors], "·")
     if not over:
         return Piece(product, PRODUCT)
     letters = [formula(index, {}) for index in over]
@@ -187,7 +190,16 @@ def _over(path: Sequence[Factor], places: Places) -> list[Idx]:
 
 
 def _total(pieces: Sequence[Piece]) -> Formula:
-    return joined([p.within(SUM + 1 if len(pieces) > 1 else SUM) for p in pieces], " + ")
+    """The sum of the pieces; one that begins with a minus is subtracted."""
+    line: list[Formula | str] = []
+    for part in pieces:
+        shown = part.formula
+        negative = shown.kind == "row" and shown.parts[0].text == "−" and part.strength > SUM
+        if line:
+            line.append(" − " if negative else " + ")
+            shown = beside(*shown.parts[1:]) if negative else shown
+        line.append(shown)
+    return beside(*line)
 
 
 def _letters(places: Places) -> list[Idx]:

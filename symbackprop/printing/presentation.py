@@ -13,14 +13,23 @@ from collections import Counter
 from collections.abc import Collection, Sequence
 from dataclasses import replace
 
-from sympy import Add, Expr, Sum
+from sympy import Add, Expr, Piecewise, Sum
 
+from symbackprop.functions import branches, masked
 from symbackprop.indexing import replace_indices, unshadowed
-from symbackprop.normal import postorder
-from symbackprop.notation import Definition, Element, Program, Tensor, elements_in, tensors_in
-from symbackprop.printing.index import right_hand_side, scale_and_rest
+from symbackprop.notation import (
+    Definition,
+    Element,
+    Program,
+    Tensor,
+    TensorSymbol,
+    elements_in,
+    tensors_in,
+)
+from symbackprop.printing.index import right_hand_side
 from symbackprop.readers import is_sensitivity, pruned, trivial
 from symbackprop.rules.forms import factored, weight
+from symbackprop.rules.sums import with_factors_outside
 
 WIDEST = 90
 COPIED = 3
@@ -53,6 +62,26 @@ def presented(program: Program, declared: Collection[Tensor], whole: Tensor | No
             if weight(body) <= COPIED and not elements_with_indices(body):
                 inlined[definition.target] = written
     return replace(program, definitions=tuple(_as_on_the_blackboard(shown, program.outputs)))
+
+
+def under_their_names(program: Program, normal: Program, declared: Collection[Tensor]) -> Program:
+    """The program reading h for a temporary s, where the normal form says h[n,j] = s[n,j]."""
+    copies = {d.body.tensor: d.target for d in normal if d.op == "map" and d.target in declared
+              and isinstance(d.body, (Element, TensorSymbol))
+              and d.body == d.body.tensor.at(*d.indices)
+              and d.body.tensor.role == "intermediate" and d.body.tensor not in declared}
+    if not copies:
+        return program
+    renamed = []
+    for definition in program:
+        if definition.target not in copies:
+            body = definition.body.xreplace({
+                e: copies[e.tensor].at(*getattr(e, "indices", ()))
+                for e in elements_in(definition.body) if e.tensor in copies})
+            primal = definition.adjoint_of
+            named = copies.get(primal, primal) if primal is not None else None
+            renamed.append(replace(definition, body=body, adjoint_of=named))
+    return replace(program, definitions=tuple(renamed))
 
 
 def elements_with_indices(body: Expr) -> bool:
@@ -95,21 +124,22 @@ def _with_contents(definition: Definition, inlined: dict[Tensor, Definition]) ->
         if helper is not None:
             indices = element.indices if isinstance(element, Element) else ()
             mapping = dict(zip(helper.indices, indices, strict=True))
-            contents[element] = unshadowed(replace_indices(helper.body, mapping), taken)
+            inside = replace_indices(bracketed(helper.body), mapping)
+            contents[element] = unshadowed(inside, taken)
     if not contents:
         return body
-    body = with_scales_outside(body.xreplace(contents))
+    body = with_factors_outside(body.xreplace(contents))
     return factored(body) if isinstance(body, Add) else body
 
 
-def with_scales_outside(body: Expr) -> Expr:
-    """Σ_n 2·lam·a[n] → 2·lam·Σ_n a[n], in every sum of the body."""
-    new: dict[Expr, Expr] = {}
-    for node in postorder(body):
-        args = tuple(new.get(arg, arg) for arg in node.args)
-        current = node if args == node.args else node.func(*args)
-        if isinstance(current, Sum):
-            scale, rest = scale_and_rest(current.function)
-            current = current if scale == 1 else scale * Sum(rest, *current.limits)
-        new[node] = current
-    return new[body]
+def bracketed(body: Expr) -> Expr:
+    """{f if c; g otherwise} as [c]·f + [not c]·g, where a sum is in the body as well.
+
+    SymPy takes a Piecewise out of an inner sum when an outer one is made, past the index that
+    its condition reads.  A bracket that is 0 makes its term 0, whatever stands beside it.
+    """
+    if not (body.has(Sum) and body.has(Piecewise)):
+        return body
+    return body.xreplace({node: Add(*(value * masked(node, place) for place, (value, _)
+                                      in enumerate(branches(node))))
+                          for node in body.atoms(Piecewise)})

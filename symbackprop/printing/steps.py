@@ -13,15 +13,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from sympy import Add, Expr, Integer
 
 from symbackprop.chain import Chain, Link, put_in
+from symbackprop.identity import same_function
 from symbackprop.notation import Definition, Element, Tensor, TensorSymbol, tensors_in
 from symbackprop.printing.film import frames
-from symbackprop.printing.formula import Formula
+from symbackprop.printing.formula import Formula, Piece
 from symbackprop.printing.lines import Line
-from symbackprop.printing.text import formula, piece
+from symbackprop.printing.text import SUM, formula, piece
 from symbackprop.rules.forms import weight
 
 PUT_IN = 60  # what weighs more is read by its name
@@ -32,7 +34,8 @@ class Steps:
     """Writes the blocks of a chain.
 
     names: of the tensors on the board and of the derivation; final: for a tensor T, the line of
-    T̄ in the derivation; known: what each seed has become, as a definition of it.
+    T̄ in the derivation; points: values of all tensors that belong together; known: what each
+    seed has become, as a definition of it.
     """
 
     chain: Chain
@@ -40,8 +43,10 @@ class Steps:
     names: Mapping[Tensor, str]
     final: Mapping[Tensor, Definition]
     asked: Sequence[Tensor]
+    points: Sequence[Mapping[Tensor, Any]] | None = None
     spelled: dict[Tensor, str] = field(default_factory=dict)
     known: dict[Tensor, Definition] = field(default_factory=dict)
+    named: set[Tensor] = field(default_factory=set)  # sensitivities that a block has led to
 
     def lines(self) -> list[Line]:
         """A block for each tensor, from the loss down to those that were asked for."""
@@ -59,6 +64,21 @@ class Steps:
             made += block
             if tensor in seeds and weight(body) <= PUT_IN:
                 self.known[seeds[tensor]] = Definition(seeds[tensor], tensor.letters, body)
+        return [*made, *self._unexplained(made)]
+
+    def _unexplained(self, lines: Sequence[Line]) -> list[Line]:
+        """The lines of the derivation for sensitivities that no block has led to."""
+        known = {line.target: line for line in self.final.values()}
+        made: list[Line] = []
+        waiting = [t for line in lines if line.value is not None for t in tensors_in(line.value)]
+        while waiting:
+            tensor = waiting.pop()
+            if tensor in known and tensor not in self.named:
+                self.named.add(tensor)
+                line = known[tensor]
+                made.append(Line(formula(line.element, self.spelled),
+                                 formula(line.body, self.spelled), "as in the other forms"))
+                waiting += tensors_in(line.body)
         return made
 
     def _partial(self, tensor: Tensor) -> str:
@@ -77,37 +97,57 @@ class Steps:
         value = body.xreplace(replaced)
         lines = [Line(left, formula(body, self.spelled), reason, tensor, value)]
         if replaced:
-            shown = {element: piece(content, self.spelled)
-                     for element, content in replaced.items()}
+            shown = {element: self._put_in(content) for element, content in replaced.items()}
             which = ", ".join(dict.fromkeys(self.spelled[e.tensor] for e in replaced))
             written = piece(body, self.spelled, shown).formula
             plain = formula(value, self.spelled)
             self._add(lines, plain if _same_signs(plain, written) else written,
                       f"{which} put in", value)
-        for why, after in frames(value):
+        for why, after in frames(value) if tensor in self.final else ():
             value = after
             self._add(lines, formula(value, self.spelled), why, value)
         return self._ended(lines, tensor, value)
 
+    def _put_in(self, content: Expr) -> Piece:
+        """What stands for an entry; a minus in front of it is as weak as a sum."""
+        made = piece(content, self.spelled)
+        return Piece(made.formula, SUM) if made.text.startswith("−") else made
+
     def _ended(self, lines: list[Line], tensor: Tensor, body: Expr) -> tuple[list[Line], Expr]:
-        """The last line is that of the derivation, where it has one; a δ goes on by its name."""
+        """The last line is that of the derivation; a δ that was reached goes on by its name.
+
+        A gradient that was asked for is what the derivation says, whatever way led there; the
+        adjoint of another tensor need not be, since rules may use what holds for its values.
+        """
         final = self.final.get(tensor)
         if final is None:
             return lines, body
         shown = formula(final.body, self.spelled)
         if _same_signs(shown, lines[-1].right):
             lines[-1] = lines[-1]._replace(right=shown, value=final.body)
+        elif tensor in self.asked or self._agree(body, final.body, tensor):
+            self._add(lines, shown, self._reason(body, final.body), final.body)
         else:
-            read = tensors_in(final.body)
-            gone = [self.spelled[t] for t in tensors_in(body)
-                    if t not in read and t.definition is None and t.name is None]
-            why = f"{', '.join(gone)} written out" if gone else "collected"
-            self._add(lines, shown, why, final.body)
+            return lines, body
         if tensor in self.asked:
             return lines, final.body
         last = lines[-1]
+        self.named.add(final.target)
         lines[-1] = last._replace(note=f"{last.note}; this is {self.names[final.target]}")
         return lines, final.target.at(*tensor.letters)
+
+    def _agree(self, body: Expr, final: Expr, tensor: Tensor) -> bool:
+        """Whether a line has the value of that of the derivation, whatever the inputs are."""
+        return same_function(body, final, tensor.letters, self.points)
+
+    def _reason(self, before: Expr, after: Expr) -> str:
+        """What the last line has that the one before has not, and the other way round."""
+        old, new = tensors_in(before), tensors_in(after)
+        gone = [t for t in old if t not in new and t.definition is None and t.name is None]
+        come = [t for t in new if t not in old and t.name is None]
+        if come:
+            return f"with {', '.join(self.names[t] for t in come)}"
+        return f"{', '.join(self.spelled[t] for t in gone)} written out" if gone else "collected"
 
     def _renamed(self, body: Expr, tensor: Tensor) -> Expr:
         """Seeds that are 1, or have a name in the derivation, are written so at once."""

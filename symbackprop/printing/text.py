@@ -192,7 +192,8 @@ def _sum(node: Expr, written: Mapping[Basic, Piece]) -> Piece:
     for term in sorted(node.args, key=term_order):
         negative = number_of(term) < 0
         between = (" − " if negative else " + ") if line else ("−" if negative else "")
-        line += [*([between] if between else []), written[magnitude(term)].within(SUM + 1)]
+        part = written[magnitude(term)]
+        line += [between, part.within(SUM + 1)] if between else [part.within(SUM)]
     return Piece(beside(*line), SUM)
 
 

@@ -23,7 +23,8 @@ ALGEBRA: tuple[Rule, ...] = (
     Rule("negative part", Min(0, t), -relu(-t), "min(0, t) = −max(0, −t)"),
     Rule("sign of relu", Gt(relu(t), 0), Gt(t, 0), "relu(t) > 0 if and only if t > 0"),
     Rule("sign of an exponential less one", Gt(expm1(t) * a, 0), Gt(t * a, 0),
-         "e^t − 1 has the sign of t", by=_sign_of_expm1, needs=frozenset([expm1])),
+         "e^t − 1 has the sign of t", by=_sign_of_expm1, where="a is a number",
+         needs=frozenset([expm1])),
     Rule("exponentials combine", Mul(exp(t), exp(a), evaluate=False), exp(t + a),
          "e^t·e^a = e^(t + a)"),
     Rule("sign times modulus", sign(t) * Abs(t), t, "sign(t)·|t| = t"),
@@ -34,5 +35,6 @@ ALGEBRA: tuple[Rule, ...] = (
 COMPLEMENT: tuple[Rule, ...] = (
     Rule("complement of sigmoid", sigmoid(t), 1 - sigmoid(-t),
          "sigmoid(−t) = e^−t/(1 + e^−t) = 1 − sigmoid(t)",
-         when=lambda found: found[t].could_extract_minus_sign()),
+         when=lambda found: found[t].could_extract_minus_sign(),
+         where="t is written with a minus; kept where the line gets shorter"),
 )

@@ -11,6 +11,7 @@ from math import gcd
 
 from sympy import Add, Expr, Idx, Integer, Mul, Number, Pow, Rational, exp, expand_mul, sign
 
+from symbackprop.functions import sigmoid
 from symbackprop.normal import postorder
 from symbackprop.notation import Element, TensorSymbol
 from symbackprop.rewriting import Hole, Rule, Steps, noted, rewrite
@@ -25,11 +26,12 @@ def shortest(body: Expr, steps: Steps = None) -> Expr:
     if not body.has(Add):
         return body
     best = factored(body, steps)
-    for first, row in TRIED:
+    divides = any(isinstance(node, Pow) and node.args[1].is_negative for node in postorder(best))
+    for first, row in TRIED if divides else TRIED[-1:]:
         if weight(best) > LARGEST:
             break
         trial: Steps = None if steps is None else []
-        before = rewrite(best, first, trial)
+        before = rewrite(best, first, trial) if first and best.has(sigmoid) else best
         after = row.apply(before)
         if after is None:
             continue
@@ -88,14 +90,14 @@ def _quotients_cancelled(body: Expr) -> Expr | None:
 
 def _common_denominator(body: Expr) -> Expr | None:
     """a/s + b/s² → (a·s + b)/s² for a sum s, multiplied out: there a·s may meet b."""
-    return body.replace(lambda node: isinstance(node, Add), _over_one) if any(
-        isinstance(node, Add) and _denominators(node) for node in postorder(body)) else None
+    wanted = any(isinstance(node, Add) and _denominators(node) for node in postorder(body))
+    return body.replace(lambda node: isinstance(node, Add), _over_one) if wanted else None
 
 
 def _denominators(total: Expr) -> list[Expr]:
     """The sums that some terms are divided by more often than others."""
     powers = [{f.args[0]: f.args[1] for f in Mul.make_args(term) if isinstance(f, Pow)
-               and isinstance(f.args[0], Add) and f.args[1].is_negative
+               and isinstance(f.args[0], Add) and f.args[1].is_Number and f.args[1] < 0
                and not f.args[0].has(exp)} for term in total.args]
     bases = dict.fromkeys(base for found in powers for base in found)
     return [base for base in bases if len({found.get(base) for found in powers}) > 1]
@@ -236,20 +238,23 @@ t, a, b = Hole("t"), Hole("a"), Hole("b")
 #: Applied to every sum and product, bottom up, once.
 COLLECTED: tuple[Rule, ...] = (
     Rule("common factor", a * t + b * t, (a + b) * t, "the distributive law", by=_common),
-    Rule("common number", (2 * a - 2 * b) * t, 2 * (a - b) * t, "the distributive law",
-         by=_number_out),
-    Rule("minus sign turned", -(a - b) * t, (b - a) * t, "−(a − b) = b − a, −sign(t) = sign(−t)",
-         by=_minus_turned),
+    Rule("common number", (2 * a - 2 * b) * t, Mul(2, a - b, t, evaluate=False),
+         "the distributive law", by=_number_out),
+    Rule("minus sign turned", Mul(-1, a - b, t, evaluate=False), (b - a) * t,
+         "−(a − b) = b − a, −sign(t) = sign(−t)", by=_minus_turned,
+         where="at least half of the terms are negative"),
 )
 
 #: Tried on a whole body, and kept where it gets shorter.
 SHORTENING: tuple[Rule, ...] = (
     Rule("quotients cancelled", (a / t + b) * t, a + b * t, "t·(1/t) = 1 where the left exists",
-         domain=(0.5, 3.0), by=_quotients_cancelled),
+         domain=(0.5, 3.0), by=_quotients_cancelled,
+         where="kept where the line gets shorter"),
     Rule("common denominator", a / (a + b) - b**2 / (a + b)**2 - a**2 / (a + b)**2,
-         (a * b - b**2) / (a + b)**2, "a/s = a·s/s²", domain=(0.5, 3.0), by=_common_denominator),
+         (a * b - b**2) / (a + b)**2, "a/s = a·s/s²", domain=(0.5, 3.0), by=_common_denominator,
+         where="kept where the line gets shorter"),
     Rule("multiplied out", (a + b) * t - a * t, b * t, "the distributive law",
-         by=_multiplied_out),
+         by=_multiplied_out, where="kept where the line gets shorter"),
 )
 TRIED: tuple[tuple[Sequence[Rule], Rule], ...] = (
     ((), SHORTENING[0]), ((), SHORTENING[1]), (COMPLEMENT, SHORTENING[2]))

@@ -13,11 +13,12 @@ from sympy import Add, Eq, Expr, Idx, Integer, Mul, Sum, expand_mul
 
 from symbackprop.functions import Iverson
 from symbackprop.indexing import free_indices
-from symbackprop.notation import Definition, Element, extent
+from symbackprop.notation import Definition, Element, TensorSymbol, extent
 from symbackprop.rewriting import Steps, noted
+from symbackprop.rules.totals import Totals
 
 Indices = tuple[Idx, ...]
-SumRow = Callable[[Expr, Indices], tuple[Expr, Indices] | None]
+SumRow = Callable[[Expr, Indices, Totals], tuple[Expr, Indices] | None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +36,7 @@ class IndexRule:
 def _for_one(row: Callable[[Expr, Idx], Expr | None]) -> SumRow:
     """A row about the sum over one index, tried on each index in turn."""
 
-    def apply(body: Expr, over: Indices) -> tuple[Expr, Indices] | None:
+    def apply(body: Expr, over: Indices, totals: Totals) -> tuple[Expr, Indices] | None:
         for place, index in enumerate(over):
             after = row(body, index)
             if after is not None:
@@ -96,20 +97,55 @@ def _fact(body: Expr, index: Idx) -> Expr | None:
     return Mul(*(f for f in factors if f is not element))
 
 
-def _split(body: Expr, over: Indices) -> tuple[Expr, Indices] | None:
+def _split(body: Expr, over: Indices, totals: Totals) -> tuple[Expr, Indices] | None:
     """Σ (f + g) = Σ f + Σ g, where other rows decide the sum of every term."""
-    if not (body.has(Add) and _decidable(body)):
+    centred = _has_constant_term(body, over)
+    if not (body.has(Add) and (centred or _decidable(body))):
         return None
-    terms = [_decided(term, over, None) for term in Add.make_args(expand_mul(body))]
-    whole = all(not left for _, left in terms)
-    return (Add(*(term for term, _ in terms)), ()) if whole else None
+    terms = [_decided(term, over, None, totals) for term in Add.make_args(expand_mul(body))]
+    if all(not left for _, left in terms):
+        return Add(*(term for term, _ in terms)), ()
+    cancels = centred and any(_cancels(body, index, totals) for index in over)
+    return (Integer(0), ()) if cancels else None
+
+
+def _cancels(body: Expr, index: Idx, totals: Totals) -> bool:
+    """Whether the sums of all terms over one index are known, and add up to nothing."""
+    found = []
+    for term in Add.make_args(expand_mul(body)):
+        after, left = _decided(term, (index,), None, totals)
+        total = totals.total(after, left) if left else after
+        if total is None:
+            return False
+        found.append(total)
+    return bool(Add(*found) == 0)
 
 
 def _decidable(body: Expr) -> bool:
-    """Whether some row but the first could fire on a part of the body."""
+    """Whether a bracket or a fact could decide the sum of a part of the body."""
     kinds = ("one_hot", "simplex")
     return body.has(Iverson) or any(e.tensor.has_fact(k) for e in body.atoms(Element)
                                     for k in kinds)
+
+
+def _has_constant_term(body: Expr, over: Indices) -> bool:
+    """(h[j] − m)·f: a factor with a term that is no number and lacks an index of the sum."""
+    return any(isinstance(factor, Add) and any(
+        term.has(Element, TensorSymbol) and not all(term.has(i) for i in over)
+        for term in factor.args) for factor in Mul.make_args(body))
+
+
+def _softmax(body: Expr, over: Indices, totals: Totals) -> tuple[Expr, Indices] | None:
+    """Σ_k p·f = f where p = exp(z − lse_k z) by definition or written out, and k is not in f."""
+    if not totals.lses:
+        return None
+    for place, index in enumerate(over):
+        holding = [f for f in Mul.make_args(body) if f.has(index)]
+        if len(holding) == 1 and totals.is_softmax(holding[0]) and totals.total(
+                holding[0], (index,)) == 1:
+            rest = Mul(*(f for f in Mul.make_args(body) if f is not holding[0]))
+            return rest, (*over[:place], *over[place + 1 :])
+    return None
 
 
 DECIDED: tuple[IndexRule, ...] = (
@@ -120,32 +156,36 @@ DECIDED: tuple[IndexRule, ...] = (
               "all terms but q = e vanish, and that one exists", _for_one(_bracket)),
     IndexRule("fact", "Σ_k y[n,k]·f", "f", "k not in f; y was declared one-hot or simplex along k",
               "Σ_k y[n,k] = 1 was declared", _for_one(_fact)),
+    IndexRule("softmax sums to one", "Σ_k exp(z[n,k] − lse_k z[n,k])·f", "f", "k not in f",
+              "Σ_k e^z/Σ_k e^z = 1", _softmax),
 )
 
 #: Rows about sums, in the order in which they are tried.
 INDICES: tuple[IndexRule, ...] = (
     *DECIDED,
     IndexRule("sum split", "Σ_q (f + g)", "Σ_q f + Σ_q g",
-              "other rows decide the sums of all terms", "addition commutes", _split),
+              "other rows decide the sums of all terms, or these cancel by definitions that "
+              "stand before: m = (Σ_j h)/J gives Σ_j (h − m) = 0", "addition commutes", _split),
 )
 
 
-def summed(definition: Definition, steps: Steps = None) -> Definition:
+def summed(definition: Definition, steps: Steps = None, totals: Totals | None = None
+           ) -> Definition:
     """The definition with every index of its sum that a row can decide taken out."""
-    body, left = _decided(definition.body, definition.over, steps, INDICES)
+    body, left = _decided(definition.body, definition.over, steps, totals or Totals(), INDICES)
     if body == definition.body and left == definition.over:
         return definition
     return replace(definition, body=body, over=left, op="sum" if left else "map")
 
 
-def _decided(body: Expr, over: Indices, steps: Steps, rules: tuple[IndexRule, ...] = DECIDED
-             ) -> tuple[Expr, Indices]:
+def _decided(body: Expr, over: Indices, steps: Steps, totals: Totals,
+             rules: tuple[IndexRule, ...] = DECIDED) -> tuple[Expr, Indices]:
     """Rows applied until none fires; each takes an index at least, so that this ends."""
     progress = True
     while progress and over:
         progress = False
         for rule in rules:
-            found = rule.apply(body, over)
+            found = rule.apply(body, over, totals)
             if found is not None:
                 taken = [i for i in over if i not in found[1]]
                 if steps is not None:

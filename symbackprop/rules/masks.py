@@ -14,6 +14,7 @@ from sympy import Add, Expr, Integer, Mul, Ne, Piecewise, S, exp
 
 from symbackprop.functions import Iverson, xlogy
 from symbackprop.notation import Element, Tensor, TensorSymbol, elements_in
+from symbackprop.rules.across import Passage
 
 FACTS = ("one_hot", "simplex", "positive")
 
@@ -56,3 +57,13 @@ def unbranched(body: Expr, keep: Collection[Tensor]) -> Expr:
         return Iverson(condition) * value if whole else node
 
     return body.replace(lambda node: isinstance(node, Piecewise), opened)
+
+
+MASKS: tuple[Passage, ...] = (
+    Passage("mask in the exponent", "m·e^z", "m·e^(z + log [m ≠ 0]), or e^(z + log m) for m ≥ 0",
+            "m is data, or a bracket of data, that nothing is differentiated by, in a sum of "
+            "exponentials that is divided by", "e^log m = m, and log 0 = −∞; left is ∞·0 where "
+            "what is masked sets the scale", into_exponent),
+    Passage("branch or zero", "{e^z if c; 0 otherwise}", "[c]·e^z", "c is a condition on data, "
+            "and e^z goes on into the exponent", "[c] is 1 where c holds, else 0", unbranched),
+)

@@ -133,7 +133,8 @@ def _record(network: Network) -> dict[str, Any]:
         "tensors": [{"name": t.name, "hint": t.hint, "numbered": t.numbered, "role": t.role,
                      "axes": written(t.axes), "letters": written(t.letters), "facts": facts(t),
                      "default": t.default, "trainable": t.trainable,
-                     "beside": numbers.get(t.beside) if t.beside else None} for t in tensors],
+                     "beside": None if t.beside is None else numbers.get(t.beside)}
+                    for t in tensors],
         "definitions": [[numbers[d.target], written(d.indices), writer.write(d.body),
                          written(d.over), d.op] for d in program],
         **{what: [numbers[t] for t in getattr(network, what)]

@@ -41,7 +41,7 @@ Array = NDArray[Any]
 class Model:
     """A network with numbers: what is minimised, over which data, and what it predicts.
 
-    inputs, targets, output: a tensor, or a list of them; targets and output may be None.
+    inputs, targets, output: a tensor, its name in the loss, or a list; the latter two may be None.
     loss: a rank-0 tensor, or an expression of such.  dtype: "float32" or "float64".
     seed: of the initial parameters.  The batch is the symbolic size on the first axis of targets
     and inputs; data without it are given once.

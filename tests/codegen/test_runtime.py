@@ -248,6 +248,12 @@ def test_places_may_be_computed() -> None:
         np.testing.assert_array_equal(array, values)
 
 
+def test_a_constant_beyond_float64_is_refused() -> None:
+    x = sb.data("x", i)
+    with pytest.raises(CompilationError, match=r"constant about 1.00E\+400 is no finite real"):
+        sb.compile(sb.define("y", (i,), x[i]*10**400))
+
+
 def test_arrays_without_a_name_are_refused() -> None:
     with pytest.raises(InputError, match="by name: f.x=…, W=…, scale=…"):
         layer()(random(2, 4), random(4, 3))

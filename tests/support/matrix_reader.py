@@ -248,7 +248,7 @@ class Reader:
                 inside.append(self.sum())
             self.take(")")
             if sign == "tr":
-                return Matrix(np.trace(_closed(inside[0])).reshape(1, 1))
+                return Matrix(np.trace(_square(inside[0])).reshape(1, 1))
             return merged(FUNCTIONS[sign], *inside) if sign != "diag" else _diagonal(inside[0])
         if sign[0].isdigit():
             return _matrix(float(sign.replace("−", "-")))
@@ -284,14 +284,14 @@ def _matrix(value: Any) -> Matrix:
 
 
 def _diagonal(given: Matrix) -> Matrix:
-    entries = _closed(given)
-    if entries.shape[1] == 1:
-        return Matrix(np.diag(entries[:, 0]))
-    assert entries.shape[0] == entries.shape[1], "diag of a column or of a square"
-    return Matrix(np.diag(entries).reshape(-1, 1))
+    """Of a column the matrix with it on the diagonal, of a square its diagonal as a column."""
+    if given.entries.shape[1] == 1 and not any(given.open):
+        return Matrix(np.diag(given.entries[:, 0]))
+    return Matrix(np.diag(_square(given)).reshape(-1, 1))
 
 
-def _closed(given: Matrix) -> np.ndarray:
-    if any(given.open):
-        raise UnreadableError("the length of an axis is open")
+def _square(given: Matrix) -> np.ndarray:
+    rows, columns = given.entries.shape
+    if any(given.open) or rows != columns:
+        raise UnreadableError(f"{given.entries.shape} is no square, or not known to be one")
     return given.entries

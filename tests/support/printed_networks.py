@@ -220,6 +220,7 @@ OTHERS: list[Callable[[], Any]] = [
     norm_of_rows, largest_of_rows, own_softmax, integer_labels, maxout, differences, plain_scalars,
 ]
 GOLDEN: list[Callable[[], Any]] = [
-    classifier, ridge_regression, three_relu_layers, residual_block, attention,
+    classifier, ridge_regression, logistic_regression, three_relu_layers, maxout, elu,
+    parametric_relu, tied_autoencoder, residual_block, elastic_net, attention,
     layer_normalisation, integer_labels,
 ]

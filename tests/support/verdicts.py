@@ -4,12 +4,13 @@ Two correct computations in float64 may differ by more than a tolerance where th
 loses digits, e.g. log(1 - sigmoid(t)) at t = 20.  Then neither is the truth, and both are
 measured against exact values.  What was found must lie within the tolerance of them, or as near as
 the reference's own formula comes in this precision: it is evaluated again several times with each
-operation off by a unit in the last place (Monte Carlo arithmetic, Parker 1997), so that neither
-a lucky nor an unlucky rounding decides.  No precision forgives a wrong formula.
+operation rounded up or down at random (Monte Carlo arithmetic, Parker 1997), so that neither
+a lucky nor an unlucky rounding decides.  No loss of digits forgives a wrong formula.
 """
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
@@ -74,9 +75,10 @@ def verdict(found: Arrays, expected: Arrays, tolerance: float, truth: Truth,
 
 def of_jax(function: Callable[[Any], Any], inputs: Any, dtype: type = float) -> Truth:
     """The truth of a JAX function that returns a list of arrays: traced by JAX, computed by us."""
+    traced = functools.cache(lambda: jax.make_jaxpr(function)(inputs))
+
     def run(arithmetic: jaxpr_values.Arithmetic) -> list[np.ndarray]:
-        traced = jax.make_jaxpr(function)(inputs)
-        return jaxpr_values.values(traced, jax.tree.leaves(inputs), arithmetic)
+        return jaxpr_values.values(traced(), jax.tree.leaves(inputs), arithmetic)
 
     return Truth(lambda: run(jaxpr_values.EXACT),
                  lambda rng: run(jaxpr_values.rounded(dtype, rng)))
@@ -100,7 +102,7 @@ def of_program(program: Program, tensors: list[Tensor], values: dict[Any, Any]) 
 
 
 class Rounded(Machine):
-    """The interpreter in float64 with each operation off by up to a unit in the last place."""
+    """The interpreter in float64 with each operation rounded up or down at random."""
 
     def __init__(self, rng: np.random.Generator) -> None:
         super().__init__(None)
@@ -108,7 +110,8 @@ class Rounded(Machine):
 
     def node(self, node: sp.Basic, arguments: list[Any], grids: Any, rank: int) -> Any:
         """A value of an operation, rounded at random."""
-        found = super().node(node, arguments, grids, rank)
         if not isinstance(node, (sp.Add, sp.Mul, sp.Pow, sp.Function)) or not arguments:
-            return found
-        return jaxpr_values.unsure(np.asarray(found, float), self.rng)
+            return super().node(node, arguments, grids, rank)
+        return jaxpr_values.rounded_at_random(
+            self.rng, lambda *wide: super(Rounded, self).node(node, list(wide), grids, rank),
+            *arguments)

@@ -1,0 +1,209 @@
+"""Rows about what one definition means in another: e = exp(z), s = Σ e, d = z − max z.
+
+Each takes what is known of the definitions so far, and a body that reads them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass, field, replace
+
+from sympy import Add, Expr, Mul, Piecewise, Pow, Rational, exp, expand_mul, log, tanh
+
+from symbackprop.functions import root, sigmoid
+from symbackprop.indexing import free_indices
+from symbackprop.normal import postorder
+from symbackprop.notation import Definition, Element, Tensor, TensorSymbol, elements_in
+from symbackprop.rewriting import Rule, Steps, noted, rewrite
+from symbackprop.rules.forms import weight
+
+LARGEST = 60
+LEVELS = 3
+Contents = dict[Tensor, tuple[Definition, Expr]]
+
+
+@dataclass(slots=True)
+class Known:
+    """What is known of definitions: exponentials, shifts, norms and partial functions.
+
+    keep: tensors that formulas must go on reading; logs: what log leads through; partials: what
+    is not finite everywhere; shifts: differences with a term that lacks an index.
+    """
+
+    keep: Collection[Tensor]
+    rules: Sequence[Rule]
+    steps: Steps = None
+    maps: Contents = field(default_factory=dict)
+    sums: Contents = field(default_factory=dict)
+    logs: Contents = field(default_factory=dict)
+    shifts: Contents = field(default_factory=dict)
+    partials: Contents = field(default_factory=dict)
+    norms: set[Tensor] = field(default_factory=set)
+    lses: set[Tensor] = field(default_factory=set)
+
+    def keep_steps(self, steps: Steps) -> None:
+        """The steps of a trial that is kept."""
+        if self.steps is not None and steps:
+            self.steps.extend(steps)
+
+
+@dataclass(frozen=True, slots=True)
+class Passage:
+    """left → right in a body, by the definitions that it reads; `apply` may leave it alone."""
+
+    name: str
+    left: str
+    right: str
+    where: str
+    why: str
+    apply: Callable[..., Expr]
+
+
+def _within_branches(known: Known, body: Expr) -> Expr:
+    """{√x if x > 0} for {s if x > 0} with s = √x: what is undefined there stays masked."""
+    if not (known.partials and body.has(Piecewise)):
+        return body
+    replaced = {}
+    for node in body.atoms(Piecewise):
+        inner = {e: at(e, *known.partials[e.tensor]) for value, _ in node.args
+                 for e in elements_in(value) if e.tensor in known.partials}
+        replaced[node] = noted(known.steps, "masked branch", node, node.func(
+            *((value.xreplace(inner), condition) for value, condition in node.args)))
+    return body.xreplace(replaced)
+
+
+def _norms(known: Known, body: Expr) -> Expr:
+    """√s is root(s) where s is a sum of squares by definition."""
+    if not (known.norms and body.has(Pow)):
+        return body
+    def is_norm(node: Expr) -> bool:
+        return (isinstance(node, Pow) and node.args[1] == Rational(1, 2)
+                and tensor_of(node.args[0]) in known.norms)
+
+    return body.replace(is_norm, lambda node: noted(
+        known.steps, "norm of a named sum", node, root(node.args[0])))
+
+
+def _through_logs(known: Known, body: Expr) -> Expr:
+    """log of an element whose definition is an exponential or a sigmoid: log e^u = u."""
+    if not body.has(log):
+        return body
+    replaced = {}
+    for node in postorder(body):
+        if isinstance(node, log):
+            inner = {e: _logged(known, e, LEVELS) for e in factors(node.args[0])
+                     if tensor_of(e) in known.logs}
+            own: Steps = None if known.steps is None else []
+            read = noted(own, "log of an exponential", node, node.xreplace(inner))
+            candidate = rewrite(read, known.rules, own) if inner else node
+            if not any(is_logarithmic(known, left.args[0]) or left.args[0].has(
+                    exp, sigmoid, tanh) for left in candidate.atoms(log)):
+                replaced[node] = candidate
+                known.keep_steps(own)
+    return body.xreplace(replaced) if replaced else body
+
+
+def _logged(known: Known, element: Expr, levels: int) -> Expr:
+    """The content of an element, and of those that are factors in it, a few levels deep."""
+    definition, body = known.logs[element.tensor]
+    if levels:
+        body = body.xreplace({e: _logged(known, e, levels - 1) for e in factors(body)
+                              if tensor_of(e) in known.logs})
+    return at(element, definition, body) if weight(body) <= LARGEST else element
+
+
+def _cancelled(known: Known, body: Expr) -> Expr:
+    """d − lse + top with d = z − top is z − lse: a shift is written out where it cancels."""
+    if not known.shifts:
+        return body
+    new: dict[Expr, Expr] = {}
+    for node in postorder(body):
+        args = tuple(new.get(arg, arg) for arg in node.args)
+        current = node if args == node.args else node.func(*args)
+        if isinstance(current, Add) and any(e.tensor in known.lses for term in current.args
+                                            for e in _atoms(term)):
+            for term in current.args:
+                current = noted(known.steps, "shift cancelled", current,
+                                _without_shift(known, current, term))
+        new[node] = current
+    return new[body]
+
+
+def _without_shift(known: Known, total: Expr, term: Expr) -> Expr:
+    found = [e for e in _atoms(term) if e.tensor in known.shifts]
+    if len(found) != 1:
+        return total
+    content = at(found[0], *known.shifts[found[0].tensor])
+    parts = Add.make_args(expand_mul(term.xreplace({found[0]: content})))
+    trial = Add(*(other for other in Add.make_args(total) if other != term), *parts)
+    most = len(Add.make_args(total)) + len(parts) - 3
+    return trial if len(Add.make_args(trial)) <= most else total
+
+
+def at(element: Expr, definition: Definition, body: Expr) -> Expr:
+    """A body at the indices of an element of its definition."""
+    if not definition.indices:
+        return body
+    return body.xreplace(dict(zip(definition.indices, element.indices, strict=True)))
+
+
+def is_logarithmic(known: Known, body: Expr) -> bool:
+    """Whether exponentials or their quotients are factors: then log may lead through it."""
+    return any(isinstance(node, (exp, sigmoid, tanh)) or tensor_of(node) in known.logs
+               for node in factors(body))
+
+
+def _atoms(term: Expr) -> list[Expr]:
+    """The elements that are factors of a term."""
+    return [f for f in Mul.make_args(term) if isinstance(f, (Element, TensorSymbol))]
+
+
+def factors(body: Expr) -> list[Expr]:
+    """What sums, products and powers are made of, however deep they nest."""
+    found, stack = [], [body]
+    while stack:
+        node = stack.pop()
+        if isinstance(node, (Add, Mul)):
+            stack.extend(node.args)
+        elif isinstance(node, Pow):
+            stack.append(node.args[0])
+        else:
+            found.append(node)
+    return found
+
+
+def tensor_of(node: Expr) -> Tensor | None:
+    """The tensor that a node is an entry of, if it is one."""
+    return node.tensor if isinstance(node, (Element, TensorSymbol)) else None
+
+
+#: Applied to every body in this order, before the rows of algebra and stability.
+ACROSS: tuple[Passage, ...] = (
+    Passage("masked branch", "{s if c; g otherwise}", "{f(x) if c; g otherwise}",
+            "s = f(x) is not finite everywhere, e.g. √x, 1/x, log x",
+            "the value of s where c fails is never computed, so that no 0·∞ leaks out of it",
+            _within_branches),
+    Passage("log of an exponential", "log p", "u", "p = e^u·… is an exponential or a sigmoid",
+            "log e^u = u; left is −∞ where e^u underflows", _through_logs),
+)
+
+#: Applied after the sums of exponentials.
+AFTER: tuple[Passage, ...] = (
+    Passage("norm of a named sum", "√s", "root(s)", "s is a sum of squares",
+            "root(s) = √s; the derivative of left at 0 is 0/0", _norms),
+    Passage("shift cancelled", "d − lse + c", "z − lse", "d = z − c",
+            "z − c + c = z; left loses the digits of c", _cancelled),
+)
+
+
+def unshifted(definition: Definition, known: Known) -> Definition:
+    """lse_k of elements whose definitions have terms without k is taken of their contents."""
+    inner = {e: at(e, *known.shifts[e.tensor]) for e in elements_in(definition.body)
+             if e.tensor in known.shifts}
+    if not inner:
+        return definition
+    content = expand_mul(definition.body.xreplace(inner))
+    over = set(definition.over)
+    if all(over & set(free_indices(term)) for term in Add.make_args(content)):
+        return definition
+    return replace(definition, body=content)
