@@ -9,6 +9,7 @@ Widths are estimates in em, the width of a capital letter; no font is asked.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from functools import lru_cache
 from typing import NamedTuple
 
 from symbackprop.printing.formula import (
@@ -147,6 +148,7 @@ def _width(node: Formula, inside: Sequence[float]) -> float:
     return sum(inside)
 
 
+@lru_cache(maxsize=4096)
 def _name(shown: str) -> float:
     found = partial(shown)
     if found is not None:
@@ -155,6 +157,7 @@ def _name(shown: str) -> float:
     return _stem(known) + SCRIPT * 0.5 * (len(known.layer) + len(known.rest))
 
 
+@lru_cache(maxsize=4096)
 def _entry(shown: str, below: float) -> float:
     """A name with indices below, its number above them."""
     found = partial(shown)

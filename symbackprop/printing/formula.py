@@ -255,5 +255,9 @@ def _postorder(formula: Formula, below: Callable[[Formula], Sequence[Formula]]
             yield node
         elif id(node) not in seen:
             seen.add(id(node))
-            stack.append((node, True))
-            stack.extend((part, False) for part in reversed(below(node)))
+            parts = below(node)
+            if parts:
+                stack.append((node, True))
+                stack += [(part, False) for part in reversed(parts)]
+            else:
+                yield node

@@ -28,7 +28,8 @@ _SIGNS = {"·": r" \, ", " ": r" \, ", " ⊙ ": r" \odot ", " ⊘ ": r" \oslash 
 _FENCES = {"(": ("(", ")"), "[": ("[", "]"), "|": ("|", "|")}
 _BETWEEN = WORDS | {"otherwise"}
 _TALL = re.compile(r"\\frac|\\sum|\\left|\\begin|\\Bigl|\\(?:max|min)_")
-_SPECIAL = {"_": r"\_", "′": r"{\prime}", "−": "-", "…": r"\ldots", "·": r"\cdot", "×": r"\times"}
+_SPECIAL = {"_": r"\_", "′": r"{\prime}"}
+_BETWEEN_WORDS = {"−": "$-$", "…": r"$\ldots$", "·": r"$\cdot$", "×": r"$\times$"}
 _ASCII = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789")
 
 
@@ -69,8 +70,8 @@ def prose(shown: str) -> str:
 
 
 def _plain(shown: str) -> str:
-    return "".join(char if char in _ASCII or char in ",.;:()[]/=+-*'" else f"${_character(char)}$"
-                   for char in shown)
+    return "".join(char if char in _ASCII or char in ",.;:()[]/=+-*'" else
+                   _BETWEEN_WORDS.get(char, f"${_character(char)}$") for char in shown)
 
 
 def _in_line(shown: str) -> str:
