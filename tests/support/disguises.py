@@ -78,8 +78,8 @@ def _by_logarithm(w: Writer, t: sp.Expr) -> sp.Expr:
 
 
 def _tempered(w: Writer, t: sp.Expr) -> sp.Expr:
-    w.scale = Rational(1, 2)
-    return w.define(exp(t/2)/total(w, exp(t/2)))
+    w.scale = [Rational(1, 2), Rational(-2, 3), 1/sp.sqrt(5)][w.rng.integers(3)]
+    return w.define(exp(w.scale*t)/total(w, exp(w.scale*t)))
 
 
 SOFTMAX: dict[str, Callable[[Writer, sp.Expr], sp.Expr]] = {
