@@ -27,6 +27,7 @@ CONTROLS = [
     (1 / (exp(t) + exp(-t) + 3), 800.0), (exp(t) / (exp(t) + exp(-t) + 3), 800.0),
     (exp(-t) * (exp(t) + 1), 800.0),
     (log(1 + exp(t)) - t, 60.0), (Max(0, t) + log(1 + exp(-Abs(t))), -60.0),
+    ((1 + exp(t))**2 - 1, -60.0),
     (1 - sigmoid(t), 60.0), (exp(t) - 1, 1e-12), (2 * sigmoid(t) - 1, 1e-12),
     (1 + tanh(t), -60.0), (1 - tanh(t), 60.0), ((exp(t) - 1) / (exp(t) + 1), 800.0),
     (sinh(t) / cosh(t), 800.0), (log(cosh(t)), 800.0), (sigmoid(t) - sigmoid(-t), 1e-12),

@@ -7,6 +7,7 @@ program, the kernel in float32.  Names, letters, extents and values are drawn at
 import mpmath
 import numpy as np
 import pytest
+import sympy
 from sympy import Sum, log
 
 import symbackprop as sb
@@ -82,7 +83,7 @@ def test_a_form_of_softmax_and_its_gradient_keep_their_digits_at_ten_thousand(
     given = {w.z.name: z, "labels": np.eye(classes)[labels],
              w.shift.name: np.round(rng.normal(size=ROWS)*4)}
     with mpmath.workdps(50):
-        scale = mpmath.mpf(float(w.scale))
+        scale = mpmath.mpf(str(sympy.N(w.scale, 50)))
         rows = [vector_reference(kind, [scale*mpmath.mpf(float(a)) for a in row], int(label))
                 for row, label in zip(z, labels, strict=True)]
         values = np.array([[np.longdouble(str(v)) for v in f] for f, _ in rows])

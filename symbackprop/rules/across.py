@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 
 from sympy import Add, Expr, Mul, Piecewise, Pow, Rational, exp, expand_mul, log, tanh
 
-from symbackprop.functions import root, sigmoid
+from symbackprop.functions import expm1, root, sigmoid
 from symbackprop.indexing import free_indices
 from symbackprop.normal import postorder
 from symbackprop.notation import Definition, Element, Tensor, TensorSymbol, elements_in
@@ -140,6 +140,54 @@ def _without_shift(known: Known, total: Expr, term: Expr) -> Expr:
     return trial if len(Add.make_args(trial)) <= most else total
 
 
+def _vanishing(known: Known, body: Expr) -> Expr:
+    """h·e^u with h = e^f is e^(f + u) where f has an exponential: h is 0 where e^u overflows."""
+    return body.replace(lambda node: isinstance(node, Mul), lambda node: noted(
+        known.steps, "exponent of a vanishing factor", node, _merged(known, node)))
+
+
+def _merged(known: Known, product: Expr) -> Expr:
+    for factor in product.args:
+        base, power = factor.as_base_exp()
+        if tensor_of(base) in known.maps:
+            content = at(base, *known.maps[base.tensor])
+            rest = [f for f in product.args if f != factor]
+            growing = next((f for f in rest if _grows(known, f)), None)
+            doubled = isinstance(content, exp) and _grows(known, content.args[0])
+            if doubled and growing is not None and not power.could_extract_minus_sign():
+                others = Mul(*(f for f in rest if f != growing))
+                return others * _times(known, power * content.args[0], factor,
+                                       rewrite(growing, known.rules))
+    return product
+
+
+def _times(known: Known, exponent: Expr, h: Expr, growing: Expr) -> Expr:
+    """h·growing for h = e^exponent; e^u − 1 = tanh(u/2)·(e^u + 1) keeps its digits at u = 0."""
+    match growing:
+        case exp():
+            return exp(exponent + growing.args[0])
+        case expm1():
+            u = growing.args[0]
+            return tanh(u / 2) * (exp(exponent + u) + h)
+        case Add():
+            return Add(*(_times(known, exponent, h, term) for term in growing.args))
+        case Mul():
+            found = [f for f in growing.args if _grows(known, f)]
+            if found:
+                rest = Mul(*(f for f in growing.args if f != found[0]))
+                return rest * _times(known, exponent, h, found[0])
+    if tensor_of(growing) in known.maps and _grows(known, growing):
+        return _times(known, exponent, h, at(growing, *known.maps[growing.tensor]))
+    return h * growing
+
+
+def _grows(known: Known, expr: Expr) -> bool:
+    """Whether an exponential is a factor somewhere in a sum of products."""
+    return any(isinstance(f, (exp, expm1)) or (tensor_of(f) in known.maps and isinstance(
+        known.maps[tensor_of(f)][1], exp)) for term in Add.make_args(expr)
+        for part in Mul.make_args(term) for f in Add.make_args(part))
+
+
 def at(element: Expr, definition: Definition, body: Expr) -> Expr:
     """A body at the indices of an element of its definition."""
     if not definition.indices:
@@ -193,6 +241,9 @@ AFTER: tuple[Passage, ...] = (
             "root(s) = √s; the derivative of left at 0 is 0/0", _norms),
     Passage("shift cancelled", "d − lse + c", "z − lse", "d = z − c",
             "z − c + c = z; left loses the digits of c", _cancelled),
+    Passage("exponent of a vanishing factor", "h·e^u", "e^(f + u)",
+            "h = e^f, and f has an exponential, e.g. f = −e^u",
+            "e^f·e^u = e^(f + u); left is 0·∞ where e^u overflows", _vanishing),
 )
 
 

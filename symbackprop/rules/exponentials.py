@@ -132,6 +132,20 @@ def _quotient(node: Expr) -> Expr | None:
     return turned(node, cancels)
 
 
+def _power_less_one(node: Expr) -> Expr | None:
+    """c·u^m − c = c·expm1(m·log u), where u is a sum of exponentials."""
+    terms = set(node.args)
+    for term in node.args:
+        for factor in Mul.make_args(term):
+            shared = term / factor
+            if isinstance(factor, Pow) and -shared in terms and grows(factor.args[0]):
+                whole = logarithm(factor)
+                if whole is not None:
+                    rest = (arg for arg in node.args if arg not in (term, -shared))
+                    return Add(*rest, shared * expm1(whole))
+    return None
+
+
 def _into_bracket(node: Expr) -> Expr | None:
     """e^d·(e^−d·f + g) = f + e^d·g."""
     raised: Any = next((f for f in node.args if isinstance(f, exp)), None)
@@ -250,6 +264,9 @@ EXPONENTIALS: tuple[Rule, ...] = (
           "1 − sigmoid(t) = sigmoid(−t); left is 0 where sigmoid rounds to 1"),
     _pair("exponential less one", exp, -ONE, expm1, (ONE, ONE),
           "expm1(t) = e^t − 1 by definition; left is 0 where e^t rounds to 1"),
+    Rule("power less one", a * (1 + exp(t)) ** 2 - a, a * expm1(2 * softplus(t)),
+         "u^m − 1 = e^(m·log u) − 1; left is 0 where u rounds to 1, and overflows",
+         by=_power_less_one, where="any power; u is a sum of exponentials"),
     _pair("centred sigmoid", sigmoid, -ONE / 2, tanh, (ONE / 2, ONE / 2),
           "2·sigmoid(t) − 1 = tanh(t/2); left cancels at small t"),
     _pair("raised tanh", tanh, ONE, sigmoid, (2 * ONE, 2 * ONE),

@@ -49,6 +49,23 @@ def test_without_the_pair_the_digits_are_lost() -> None:
     assert error.max() > 1e-5
 
 
+@pytest.mark.parametrize("value", [3.0, -0.7])
+def test_a_temperature_of_either_sign_is_divided_by_after_the_maximum_is_subtracted(
+    value: float
+) -> None:
+    z, tau = sb.parameter("z", n, k), sb.hyper("tau")
+    raised = exp(z[n, k]/tau)
+    p = sb.define("p", (n, k), raised/Sum(raised, k))
+    given = logits(1e4)
+    found = sb.compile(p, dtype="float32")(z=given, tau=value)
+    scaled = given.astype(np.longdouble)/np.longdouble(np.float32(value))
+    exact = np.exp(scaled - true_lse(scaled)[:, None]).astype(float)
+    np.testing.assert_allclose(found, exact, rtol=1e-6, atol=1e-7)
+    rounded = (given/np.float32(value)).astype(np.longdouble)
+    control = np.exp(rounded - true_lse(rounded)[:, None]).astype(float)
+    assert np.abs(control - exact).max() > 1e-5
+
+
 def test_a_small_softmax_that_is_unrolled_keeps_its_digits() -> None:
     """With three logits and no batch all loops unroll, and sums could be reordered across them."""
     i = sb.indices("i", 3)

@@ -78,8 +78,8 @@ def _by_logarithm(w: Writer, t: sp.Expr) -> sp.Expr:
 
 
 def _tempered(w: Writer, t: sp.Expr) -> sp.Expr:
-    w.scale = Rational(1, 2)
-    return w.define(exp(t/2)/total(w, exp(t/2)))
+    w.scale = [Rational(1, 2), Rational(-2, 3), 1/sp.sqrt(5)][w.rng.integers(3)]
+    return w.define(exp(w.scale*t)/total(w, exp(w.scale*t)))
 
 
 SOFTMAX: dict[str, Callable[[Writer, sp.Expr], sp.Expr]] = {
@@ -176,6 +176,20 @@ TANH: dict[str, Callable[[Writer, sp.Expr], sp.Expr]] = {
 }
 
 
+GUMBEL: dict[str, Callable[[Writer, sp.Expr], sp.Expr]] = {
+    "plain": lambda w, t: exp(-exp(-t)),
+    "named": lambda w, t: exp(-w.define(exp(-t))),
+    "power": lambda w, t: w.define(exp(-exp(-t)/3))**3,
+    "quotient": lambda w, t: 1/exp(exp(-t)),
+}
+MISH: dict[str, Callable[[Writer, sp.Expr], sp.Expr]] = {
+    "tanh": lambda w, t: t*tanh(log(1 + exp(t))),
+    "squares": lambda w, t: t*((1 + exp(t))**2 - 1)/((1 + exp(t))**2 + 1),
+    "one square": lambda w, t: t - 2*t/(1 + (1 + exp(t))**2),
+    "named": lambda w, t: (lambda e: t*((1 + e)**2 - 1)/((1 + e)**2 + 1))(w.define(exp(t))),
+}
+
+
 def _softplus(t: mpf) -> mpf:
     return max(t, mpf(0)) + mpmath.log1p(mpmath.exp(-abs(t)))
 
@@ -184,9 +198,21 @@ def _sigmoid(t: mpf) -> mpf:
     return 1/(1 + mpmath.exp(-t))
 
 
+def _tail(t: mpf) -> mpf:
+    """−e^−t; below −e^50 its exponential is 0 in any float, and mpmath can still print it."""
+    return -mpmath.exp(min(-t, mpf(50)))
+
+
+def _mish_slope(t: mpf) -> mpf:
+    h = mpmath.tanh(_softplus(t))
+    return h + t*(1 - h)*(1 + h)*_sigmoid(t)
+
+
 #: name -> (forms, value, derivative), all at the precision of the moment
 SCALARS = {
     "sigmoid": (SIGMOID, _sigmoid, lambda t: _sigmoid(t)*_sigmoid(-t)),
     "softplus": (SOFTPLUS, _softplus, _sigmoid),
     "tanh": (TANH, mpmath.tanh, lambda t: 4*_sigmoid(2*t)*_sigmoid(-2*t)),
+    "gumbel": (GUMBEL, lambda t: mpmath.exp(_tail(t)), lambda t: mpmath.exp(_tail(t) - t)),
+    "mish": (MISH, lambda t: t*mpmath.tanh(_softplus(t)), _mish_slope),
 }

@@ -126,6 +126,9 @@ PROGRAMS: dict[str, tuple[Callable[[Names], Expr], Callable[[Names], Expr]]] = {
         sqrt(w.define(1 + Sum(w.x[w.n, w.i]**2, w.i), w.n)), w.n)),
     "shift cancelled": (lambda w: _shifted(w, w.define(w.x[w.n, 0]*w.x[w.n, 1], w.n)),
                         lambda w: _shifted(w, w.u[w.n, w.k])),
+    "exponent of a vanishing factor": (
+        lambda w: w.loss(w.define(exp(-exp(-w.z[w.n, w.k])))),
+        lambda w: w.loss(w.define(exp(-w.z[w.n, w.k]**2)))),
     "exponentials written out": (lambda w: w.loss(w.u[w.n, w.k]*_softmax(w)),
                                  lambda w: w.loss(w.u[w.n, w.k]*exp(w.z[w.n, w.k]))),
     "quotient by a sum of exponentials": (
@@ -154,4 +157,4 @@ PROGRAMS: dict[str, tuple[Callable[[Names], Expr], Callable[[Names], Expr]]] = {
 #: Programs whose gradient is wrong in float64 without the row, at logits of ten thousand.
 CONTROLS = ("masked branch", "log of an exponential", "norm of a named sum", "shift cancelled",
             "exponentials written out", "quotient by a sum of exponentials",
-            "mask in the exponent", "branch or zero")
+            "mask in the exponent", "branch or zero", "exponent of a vanishing factor")
