@@ -228,7 +228,7 @@ def _export(backward: Program, found: dict[Tensor, Tensor], forward: Program, de
     loss = declared.names[declared.outputs[0]]
     for tensor, gradient in found.items():
         _name(gradient, f"∂{loss}/∂{names[tensor]}")
-    own = dict.fromkeys(found.values())
+    own = {*found.values(), *(d.target for d in declared)}  # a declared δ keeps its name
     place = {d.target: number for number, d in enumerate(forward)}
     readers = Counter(e.tensor for d in backward for e in elements_in(d.body))
     adjoint_lines = sorted(

@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 from sympy import Expr, Idx, Integer
+from sympy.core.function import AppliedUndef
 
 from symbackprop.drawing import inputs_drawn
 from symbackprop.interpreter import evaluate
@@ -29,13 +30,14 @@ ROWS = 4  # what a size counts as, to estimate the work
 
 def same_function(one: Expr, other: Expr, letters: tuple[Idx, ...],
                   points: Sequence[Mapping[Tensor, Any]] | None = None) -> bool:
-    """Whether they agree at random points; False where that would take too long to find out.
+    """Whether they agree at random points; False where an undefined function has no value there,
+    or where that would take too long to find out.
 
     points: values that belong together, where the formulas need to agree at such values only.
     """
     if one == other:
         return True
-    if work(letters, (one, other)) > MOST_WORK:
+    if work(letters, (one, other)) > MOST_WORK or one.has(AppliedUndef) or other.has(AppliedUndef):
         return False
     axes = tuple(extent(i) for i in letters)
     targets = [Tensor(name, axes, letters, "intermediate") for name in ("one", "other")]
@@ -57,8 +59,10 @@ def same_function(one: Expr, other: Expr, letters: tuple[Idx, ...],
 
 
 def values_together(program: Program) -> list[Mapping[Tensor, Any]]:
-    """The values of all tensors of a program at two random points; none for a large program."""
-    if sum(work(d.indices, (d.body,)) for d in program) > MOST_WORK:
+    """The values of all tensors of a program at two random points; none for a large program, or
+    one with undefined functions."""
+    if any(d.body.has(AppliedUndef) for d in program) or sum(
+            work(d.indices, (d.body,)) for d in program) > MOST_WORK:
         return []
     rng = np.random.default_rng(0)
     with np.errstate(all="ignore"):

@@ -111,6 +111,34 @@ def test_a_gradient_is_a_tensor_that_can_be_defined_with_and_derived_again() -> 
     np.testing.assert_allclose(exact, total / (2 * step), rtol=1e-6, atol=1e-8)
 
 
+def test_a_gradient_that_is_squared_stands_in_brackets() -> None:
+    a, b = sb.parameter("a"), sb.parameter("b")
+    slope = sb.derive(sb.define("L", (), a**3*b), [a])[a]
+    squared = sb.define("Q", (), slope**2 + 1/slope)
+    assert str(sb.program(squared)).endswith("Q = 1/(∂L/∂a) + (∂L/∂a)²")
+    assert r"\left( \frac{\partial L}{\partial a} \right)^{2}" in sb.derive(
+        squared).latex("steps")
+
+
+def test_a_later_derivation_gives_no_other_name_to_what_an_earlier_one_has_named() -> None:
+    loss, tensors = classifier()
+    weights = tensors["W1"]
+    first = sb.derive(loss, [weights])
+    slope = sb.define("Q", (), Sum(first[weights][i, j]**2, i, j))
+    second = sb.derive(slope, [weights])
+    before = first.text(), second.text(), str(second.forward)
+    sb.derive(sb.define("R", (), Sum(second[weights][i, j]**2, i, j)), [weights])
+    assert (first.text(), second.text(), str(second.forward)) == before
+
+
+def test_a_line_that_no_other_line_reads_is_not_printed() -> None:
+    size = sb.size("N")
+    w, (m, n) = sb.parameter("w", size), sb.indices("m n", size - 1, size)
+    d = sb.derive(sb.define("L", (), Sum((w[m + 1] - w[m])**2, m)/(size - 1) + Sum(w[n]**2, n)))
+    assert d.text("index").startswith("∂L/∂w[n] = ")
+    assert "δ" not in d.text("index")
+
+
 def test_gradients_of_two_losses_with_the_same_names_live_in_one_program() -> None:
     first, tensors = classifier()
     second = sb.define("L", (), Sum(tensors["h"][n, j] ** 2, n, j))

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import sympy
 
 import symbackprop as sb
 from symbackprop.codegen.runtime import Executable
@@ -123,6 +124,12 @@ def test_the_numerical_check_is_on_the_page_unless_it_is_not_wanted() -> None:
     derivation = compiled()[0]
     assert str(derivation.check()).splitlines()[0] in Page(derivation.html()).anchors["check"]
     assert "check" not in Page(derivation.html(check=False)).anchors
+
+
+def test_the_page_of_an_undefined_function_says_that_there_are_no_numbers() -> None:
+    w, x = sb.parameter("w"), sb.data("x")
+    d = sb.derive(sb.define("L", (), (sympy.Function("sigma")(w*x) - 1)**2))
+    assert "There are no numbers to compare: sigma is an undefined function" in d.html()
 
 
 def test_alike_layers_are_folded_with_the_whole_list_behind() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import re
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
@@ -19,7 +20,14 @@ from symbackprop.notation import Definition, Program, Tensor, tensors_in
 from symbackprop.printing import forms, steps
 from symbackprop.printing.lines import Line, blocks
 from symbackprop.printing.neuron import Factor, Neuron
-from tests.support.printed_networks import DENSE, GOLDEN, OTHERS, classifier, logistic_regression
+from tests.support.printed_networks import (
+    DENSE,
+    GOLDEN,
+    OTHERS,
+    attention,
+    classifier,
+    logistic_regression,
+)
 from tests.support.random_networks import dense_network, drawn
 
 View = forms.View
@@ -164,7 +172,8 @@ def test_cross_entropy_of_a_sigmoid_is_worked_out_as_in_the_lecture() -> None:
 
 def test_one_weight_is_shown_at_its_place() -> None:
     text = sb.derive(classifier()).text("neuron", entries={"W1": (2, 0)})
-    assert text.startswith("∂L/∂W1[2,0] = Σ_{n,k′,k} ∂L/∂p[n,k′]·∂p[n,k′]/∂z[n,k]·∂z[n,k]/∂h[n,0]·")
+    assert text.startswith("z1[n,j] = Σ_i x[n,i]·W1[i,j] + b1[j]\n\n"
+                           "∂L/∂W1[2,0] = Σ_{n,k′,k} ∂L/∂p[n,k′]·∂p[n,k′]/∂z[n,k]·∂z[n,k]/∂h[n,0]·")
     assert "∂L/∂b1" not in text
 
 
@@ -177,6 +186,39 @@ def test_one_weight_is_shown_at_its_place() -> None:
 def test_a_place_that_is_none_is_refused(entries: dict[str, Any], message: str) -> None:
     with pytest.raises(sb.DerivationError, match=message):
         sb.derive(classifier()).text("neuron", entries=entries)
+
+
+def test_a_chain_explains_what_only_the_board_and_the_other_forms_name() -> None:
+    x, y = sb.data("x"), sb.data("y")
+    v, w = sb.parameter("v"), sb.parameter("w")
+    d = sb.derive(sb.define("L", (), (v*sympy.sin(w*x) - y)**2))
+    text = d.text("neuron", entries={"w": ()})
+    assert text.startswith("z1 = x·w\na1 = sin(z1)\nr1 = a1·v − y\n\n∂L/∂w = ∂L/∂r1·∂r1/∂a1")
+    text = sb.derive(attention()).text("neuron", entries={"Q": (0, 0)})
+    words = set(re.findall(r"δ\d", text))
+    assert words
+    assert all(f"\n{word}[" in text for word in words)
+
+
+def test_a_sensitivity_is_named_where_the_steps_lead_to_it_but_for_brackets_and_board() -> None:
+    n, i = sb.indices("n i", sb.size("N"), 3)
+    x, w = sb.data("x", n, i), sb.parameter("w", i)
+    loss = sb.define("L", (), Sum(log(1 + sympy.exp(-Sum(x[n, i]*w[i], i))), n))
+    text = sb.derive(loss).text("steps")
+    assert "= −sigmoid(−(Σ_i x[n,i]·w[i]))    z1 written out; this is δ1\n" in text
+    h = sb.define("h", (n,), sympy.tanh(Sum(x[n, i]*w[i], i)))
+    text = sb.derive(sb.define("L", (), Sum(h[n]**2, n))).text("steps")
+    assert "= 2·h[n]·(1 − h[n]²)      collected; this is δ1\n" in text
+    assert text.endswith("∂L/∂w[i] = Σ_n x[n,i]·δ1[n]    chain rule through s1")
+
+
+def test_the_adjoint_of_a_definition_that_was_asked_for_is_read_by_its_name() -> None:
+    n, i = sb.indices("n i", sb.size("N"), 3)
+    x, w = sb.data("x", n, i), sb.parameter("w", i)
+    h = sb.define("h", (n,), sympy.tanh(Sum(x[n, i]*w[i], i)))
+    text = sb.derive(sb.define("L", (), Sum((h[n] - 1)**2, n)), [h, w]).text("steps")
+    assert "∂L/∂s1[n] = ∂L/∂h[n]·(1 − h[n]²)    chain rule through h; this is δ1" in text
+    assert text.count("∂L/∂h[n] = ") == 1
 
 
 def test_plain_scalars_are_taken_apart() -> None:

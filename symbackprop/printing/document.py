@@ -11,6 +11,7 @@ from dataclasses import replace
 from html import escape
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
+from symbackprop.errors import DerivationError, ProgramError
 from symbackprop.notation import Tensor
 from symbackprop.printing.alike import folded
 from symbackprop.printing.forms import View, form_lines
@@ -109,7 +110,7 @@ def _sections(derivation: Derivation, view: View, kernel: Source | None, check: 
     ]
     if check:
         made.append(Section("check", "Numerical check",
-                            f"<pre>{escape(str(derivation.check()))}</pre>"))
+                            f"<pre>{escape(_compared(derivation))}</pre>"))
     if kernel is not None:
         made.append(Section("source", "Generated source", source_html(kernel.source)))
     return made
@@ -120,6 +121,14 @@ def _shapes(derivation: Derivation) -> str:
     shown = table_html(table)
     return shown if len(table.rows) <= LARGEST else folded_away(
         f"{len(table.rows)} tensors, {table.last[-1].removesuffix(' in all')} parameters", shown)
+
+
+def _compared(derivation: Derivation) -> str:
+    """What the check has found, or why there are no numbers: an undefined σ(x) has none."""
+    try:
+        return str(derivation.check())
+    except (DerivationError, ProgramError) as error:
+        return f"There are no numbers to compare: {error}"
 
 
 def _about(view: View) -> str:

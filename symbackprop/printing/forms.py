@@ -8,7 +8,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Literal
@@ -76,7 +76,9 @@ def _steps(derivation: Derivation, view: View) -> list[Line]:
     own = (line for line in derivation.presented() if line.target not in shown)
     points = values_together(Program((*chain.program, *own), ())) or None
     steps = Steps(chain, derivation.loss, names, final, tuple(derivation.gradients), points)
-    return [*forward, *steps.lines()]
+    made = steps.lines()
+    waiting = [line for line in final.values() if line.target not in steps.named]
+    return [*forward, *made, *_spoken_of(made, waiting, steps.spelled)]
 
 
 def _neuron(derivation: Derivation, view: View) -> list[Line]:
@@ -85,7 +87,30 @@ def _neuron(derivation: Derivation, view: View) -> list[Line]:
     places = {derivation.asked(t): _places(derivation.asked(t), at)
               for t, at in view.entries.items()}
     asked = tuple(places) or tuple(derivation.gradients)
-    return Neuron(chain, derivation.loss, names, final, places).lines(asked)
+    made = Neuron(chain, derivation.loss, names, final, places).lines(asked)
+    other = [line for tensor, line in final.items() if tensor not in asked]
+    after = _spoken_of(made, other, names)
+    declared = {definition.target for definition in derivation.forward}
+    own = [line for line in chain.program if line.target not in declared]
+    before = _spoken_of([*made, *after], own, names)
+    return [*(line._replace(note="") for line in before), *made, *after]
+
+
+def _spoken_of(lines: Sequence[Line], known: Sequence[Definition], names: Mapping[Tensor, str]
+               ) -> list[Line]:
+    """The lines of those definitions whose name is read, in these lines or in one of theirs."""
+    made = {definition.target: index_line(definition, names)._replace(note="as in the other forms")
+            for definition in known}
+    waiting = {names[target]: line for target, line in made.items()}
+    found: set[str] = set()
+    reading = [part for line in lines for part in (line.left, line.right) if part is not None]
+    while reading:
+        part = reading.pop()
+        reading += part.parts
+        if part.kind == "name" and part.text in waiting:
+            found.add(part.text)
+            reading.append(waiting.pop(part.text).right)
+    return [line for target, line in made.items() if names[target] in found]
 
 
 @lru_cache(maxsize=1)

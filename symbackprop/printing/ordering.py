@@ -8,6 +8,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from math import prod
 
 from sympy import (
     Add,
@@ -66,13 +67,14 @@ def _has_hyper(term: Expr) -> bool:
 
 def fraction(factors: Sequence[Expr]) -> tuple[list[Expr], list[Expr]]:
     """The factors above and below the line, in the order in which they are written; no sign."""
-    above: list[Expr] = []
-    below: list[Expr] = []
-    for factor in numbers_out(factors):
-        if isinstance(factor, Rational):
-            above.extend([Integer(abs(factor.p))] if abs(factor.p) != 1 else [])
-            below.extend([Integer(factor.q)] if factor.q != 1 else [])
-        elif factor.is_Number:
+    parts = numbers_out(factors)
+    rational = [factor for factor in parts if isinstance(factor, Rational)]
+    numbers = (prod(abs(factor.p) for factor in rational), prod(factor.q for factor in rational))
+    above: list[Expr]
+    below: list[Expr]
+    above, below = ([Integer(number)] if number != 1 else [] for number in numbers)
+    for factor in (part for part in parts if not isinstance(part, Rational)):
+        if factor.is_Number:
             above.extend([abs(factor)] if float(abs(factor)) != 1 else [])
         elif factor.is_Pow and isinstance(factor.args[1], Rational) and factor.args[1] < 0:
             below.append(factor.args[0] ** -factor.args[1])

@@ -61,7 +61,8 @@ def presented(program: Program, declared: Collection[Tensor], whole: Tensor | No
             shown.append(written)
             if weight(body) <= COPIED and not elements_with_indices(body):
                 inlined[definition.target] = written
-    return replace(program, definitions=tuple(_as_on_the_blackboard(shown, program.outputs)))
+    read = pruned(replace(program, definitions=tuple(shown)))  # a number is read where it stands
+    return replace(read, definitions=tuple(_as_on_the_blackboard(read, program.outputs)))
 
 
 def under_their_names(program: Program, normal: Program, declared: Collection[Tensor]) -> Program:
@@ -89,7 +90,7 @@ def elements_with_indices(body: Expr) -> bool:
     return any(isinstance(e, Element) for e in elements_in(body))
 
 
-def _as_on_the_blackboard(shown: list[Definition], gradients: Sequence[Tensor]) -> list[Definition]:
+def _as_on_the_blackboard(shown: Program, gradients: Sequence[Tensor]) -> list[Definition]:
     """Each gradient stands as soon as the sensitivities that it reads do."""
     place: dict[Tensor, tuple[int, int]] = {}
     for number, definition in enumerate(d for d in shown if d.target not in gradients):

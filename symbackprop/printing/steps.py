@@ -64,21 +64,6 @@ class Steps:
             made += block
             if tensor in seeds and weight(body) <= PUT_IN:
                 self.known[seeds[tensor]] = Definition(seeds[tensor], tensor.letters, body)
-        return [*made, *self._unexplained(made)]
-
-    def _unexplained(self, lines: Sequence[Line]) -> list[Line]:
-        """The lines of the derivation for sensitivities that no block has led to."""
-        known = {line.target: line for line in self.final.values()}
-        made: list[Line] = []
-        waiting = [t for line in lines if line.value is not None for t in tensors_in(line.value)]
-        while waiting:
-            tensor = waiting.pop()
-            if tensor in known and tensor not in self.named:
-                self.named.add(tensor)
-                line = known[tensor]
-                made.append(Line(formula(line.element, self.spelled),
-                                 formula(line.body, self.spelled), "as in the other forms"))
-                waiting += tensors_in(line.body)
         return made
 
     def _partial(self, tensor: Tensor) -> str:
@@ -129,11 +114,10 @@ class Steps:
             self._add(lines, shown, self._reason(body, final.body), final.body)
         else:
             return lines, body
-        if tensor in self.asked:
-            return lines, final.body
-        last = lines[-1]
         self.named.add(final.target)
-        lines[-1] = last._replace(note=f"{last.note}; this is {self.names[final.target]}")
+        if tensor not in self.asked:
+            last = lines[-1]
+            lines[-1] = last._replace(note=f"{last.note}; this is {self.names[final.target]}")
         return lines, final.target.at(*tensor.letters)
 
     def _agree(self, body: Expr, final: Expr, tensor: Tensor) -> bool:

@@ -18,6 +18,7 @@ from sympy import (
     Heaviside,
     Idx,
     Integer,
+    KroneckerDelta,
     Max,
     Min,
     Mul,
@@ -54,6 +55,7 @@ from symbackprop.printing.formula import (
     root,
     word,
 )
+from symbackprop.printing.naming import partial
 from symbackprop.printing.ordering import (
     fraction,
     magnitude,
@@ -115,12 +117,12 @@ def _parts(node: Basic) -> Sequence[Basic]:
 def _written(node: Basic, written: Mapping[Basic, Piece], names: Mapping[Tensor, str]) -> Piece:
     match node:
         case TensorSymbol():
-            return Piece(name(names.get(node.tensor, node.name)), ATOM)
+            return _entry(name(names.get(node.tensor, node.name)), [])
         case Idx():
             return Piece(letter(str(node.label)), ATOM)
         case Element():
             called = name(names.get(node.tensor, node.args[0].name))
-            return Piece(entry(called, [written[i].formula for i in node.indices]), ATOM)
+            return _entry(called, [written[i].formula for i in node.indices])
         case Integer():
             return Piece(number(str(node)), ATOM if node >= 0 else UNARY)
         case Rational():
@@ -139,6 +141,11 @@ def _written(node: Basic, written: Mapping[Basic, Piece], names: Mapping[Tensor,
     return _function(node, written)
 
 
+def _entry(called: Formula, at: Sequence[Formula]) -> Piece:
+    """x[n,i]; a derivative binds as a quotient, so that (∂L/∂x)² is not read as ∂L/∂x²."""
+    return Piece(entry(called, at) if at else called, UNARY if partial(called.text) else ATOM)
+
+
 def _function(node: Basic, written: Mapping[Basic, Piece]) -> Piece:
     inside = [written[arg].formula for arg in node.args if arg in written]
     match node:
@@ -146,6 +153,9 @@ def _function(node: Basic, written: Mapping[Basic, Piece]) -> Piece:
             return Piece(bracket(inside[0], "||"), ATOM)
         case Iverson():
             return Piece(bracket(inside[0], "[]"), ATOM)
+        case KroneckerDelta():
+            inside.sort(key=lambda side: (side.kind == "number", side.text))
+            return Piece(bracket(joined(inside, " = "), "[]"), ATOM)
         case Relational():
             if node.rel_op == "==" and isinstance(node.args[1], Idx):
                 inside.sort(key=str)
