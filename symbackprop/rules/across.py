@@ -183,9 +183,10 @@ def _times(known: Known, exponent: Expr, h: Expr, growing: Expr) -> Expr:
 
 def _grows(known: Known, expr: Expr) -> bool:
     """Whether an exponential is a factor somewhere in a sum of products."""
+    parts = [f for term in Add.make_args(expr) for part in Mul.make_args(term)
+             for f in Add.make_args(part)]
     return any(isinstance(f, (exp, expm1)) or (tensor_of(f) in known.maps and isinstance(
-        known.maps[tensor_of(f)][1], exp)) for term in Add.make_args(expr)
-        for part in Mul.make_args(term) for f in Add.make_args(part))
+        known.maps[f.tensor][1], exp)) for f in parts)
 
 
 def at(element: Expr, definition: Definition, body: Expr) -> Expr:
