@@ -10,10 +10,10 @@ Sensitivities, gradients and what the user named keep their lines.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 
-from sympy import Add, Expr, Piecewise, Sum
+from sympy import Add, Expr, Idx, Piecewise, Sum
 
 from symbackprop.functions import branches, masked
 from symbackprop.indexing import replace_indices, unshadowed
@@ -118,19 +118,25 @@ def _is_scale(definition: Definition, body: Expr, counts: Counter[Tensor],
 def _with_contents(definition: Definition, inlined: dict[Tensor, Definition]) -> Expr:
     """The right-hand side with helpers written out; their bound letters never clash with ours."""
     body = right_hand_side(definition)
-    taken = {*definition.indices, *definition.over}
-    contents = {}
-    for element in elements_in(body):
-        helper = inlined.get(element.tensor)
-        if helper is not None:
-            indices = element.indices if isinstance(element, Element) else ()
-            mapping = dict(zip(helper.indices, indices, strict=True))
-            inside = replace_indices(bracketed(helper.body), mapping)
-            contents[element] = unshadowed(inside, taken)
+    contents = put_in(body, inlined, {*definition.indices, *definition.over})
     if not contents:
         return body
     body = with_factors_outside(body.xreplace(contents))
     return factored(body) if isinstance(body, Add) else body
+
+
+def put_in(body: Expr, contents: Mapping[Tensor, Definition], taken: Collection[Idx]
+           ) -> dict[Expr, Expr]:
+    """For each entry of these tensors in the body, the right-hand side of its definition there."""
+    replaced = {}
+    for element in elements_in(body):
+        known = contents.get(element.tensor)
+        if known is not None:
+            indices = element.indices if isinstance(element, Element) else ()
+            mapping = dict(zip(known.indices, indices, strict=True))
+            inside = replace_indices(bracketed(known.body), mapping)
+            replaced[element] = unshadowed(inside, taken)
+    return replaced
 
 
 def bracketed(body: Expr) -> Expr:
