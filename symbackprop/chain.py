@@ -13,11 +13,11 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 
-from sympy import Add, Expr, Idx, Integer, Mul
+from sympy import Add, Expr, Idx, Integer, Mul, Sum
 
 from symbackprop.backprop import adjoints
 from symbackprop.dependence import Dependence
-from symbackprop.indexing import fingerprint, replace_indices, unshadowed
+from symbackprop.indexing import bound_indices, fingerprint, replace_indices, unshadowed
 from symbackprop.normal import normalise, postorder, temporary
 from symbackprop.notation import Definition, Element, Program, Reduction, Tensor, elements_in
 from symbackprop.printing.presentation import bracketed, presented
@@ -137,11 +137,13 @@ def put_in(body: Expr, contents: Mapping[Tensor, Definition], taken: Collection[
            ) -> dict[Expr, Expr]:
     """For each entry of these tensors in the body, the right-hand side of its definition there."""
     replaced = {}
+    sums = body.atoms(Sum)
     for element in elements_in(body):
         known = contents.get(element.tensor)
         if known is not None:
             indices = element.indices if isinstance(element, Element) else ()
             mapping = dict(zip(known.indices, indices, strict=True))
             inside = replace_indices(bracketed(known.body), mapping)
-            replaced[element] = unshadowed(inside, taken)
+            around = (i for total in sums if total.has(element) for i in bound_indices(total))
+            replaced[element] = unshadowed(inside, [*taken, *around])
     return replaced

@@ -16,6 +16,7 @@ from symbackprop.notation import (
     Tensor,
 )
 from symbackprop.printing.lines import Line
+from symbackprop.printing.ordering import numbers_out
 from symbackprop.printing.text import formula
 
 _REDUCTIONS = {"max": Maximum, "min": Minimum, "lse": LogSumExp}
@@ -53,7 +54,7 @@ def right_hand_side(definition: Definition) -> Expr:
 
 def scale_and_rest(body: Expr) -> tuple[Expr, Expr]:
     """Numbers, sizes and hypers of a product, which stand before a sum, and the rest."""
-    factors = Mul.make_args(body)
+    factors = numbers_out(Mul.make_args(body))
     outside = [f for f in factors if f.is_number or all(
         isinstance(s, Symbol) and not free_indices(s) for s in (f.as_base_exp()[0],))]
     return Mul(*outside), Mul(*(f for f in factors if f not in outside))
