@@ -81,3 +81,11 @@ LINES: list[tuple[str, sympy.Expr]] = [
 def test_a_body_is_written_in_index_form(expected: str, body: sympy.Expr) -> None:
     tensor = sb.define("t", (n,), body)
     assert definition_text(tensor.definition, {}) == expected
+
+
+def test_a_number_that_is_spread_over_an_array_is_not_taken_for_a_copy_of_it() -> None:
+    w = sb.parameter("w", 5)
+    h = sb.define("h", (n,), sb.Maximum(sympy.Abs(w[sb.indices("q", 5)]), sb.indices("q", 5)))
+    d = sb.derive(sb.define("L", (), sympy.Sum(h[n]**2, n)))
+    assert "h[]" not in d.text("index")
+    assert d.text("matrix")

@@ -26,6 +26,7 @@ from tests.support.printed_networks import (
     OTHERS,
     attention,
     classifier,
+    layer_normalisation,
     logistic_regression,
 )
 from tests.support.random_networks import dense_network, drawn
@@ -219,6 +220,21 @@ def test_the_adjoint_of_a_definition_that_was_asked_for_is_read_by_its_name() ->
     text = sb.derive(sb.define("L", (), Sum((h[n] - 1)**2, n)), [h, w]).text("steps")
     assert "∂L/∂s1[n] = ∂L/∂h[n]·(1 − h[n]²)    chain rule through h; this is δ1" in text
     assert text.count("∂L/∂h[n] = ") == 1
+
+
+def test_no_letter_of_a_sum_is_taken_by_a_sum_around_it() -> None:
+    d = sb.derive(layer_normalisation())
+    assert "= Σ_j (2·(o[n,j] − y[n,j])/N)·" in d.text("neuron")
+    assert "·((Σ_{j′} 2·(m[n] − h[n,j′]))/5)" in d.text("neuron")
+
+
+def test_a_factor_of_one_is_not_written_beside_others() -> None:
+    h, y = sb.data("x", sb.size("N"), 3), sb.data("y", sb.size("N"), 3)
+    for _ in range(2):
+        h = h + sb.layers.dense(sb.layers.dense(h, 2, "relu"), 3)
+    text = sb.derive(sb.losses.squared_error(h, y)).text("neuron", entries={"b2": (0,)})
+    assert "= Σ_n ∂L/∂t1[n,0] " in text
+    assert "·1 " not in text
 
 
 def test_plain_scalars_are_taken_apart() -> None:

@@ -124,9 +124,12 @@ class Neuron:
 
     def _valued(self, path: Sequence[Factor], places: Places) -> Piece:
         """Σ of the product of the factors' values; those that are 1 are left out."""
-        shown = [piece(f.value, self.names) for f in reversed(path) if f.value != 1]
-        one = [] if shown else [piece(Integer(1), self.names)]
-        return _summed([*self._outermost(path), *shown, *one], path, places)
+        over = _over(path, places)
+        first = self._outermost(path)
+        shown = [piece(unshadowed(f.value, over), self.names) for f in reversed(path)
+                 if f.value != 1]
+        one = [] if first or shown else [piece(Integer(1), self.names)]
+        return _summed([*first, *shown, *one], path, places)
 
     def _outermost(self, path: Sequence[Factor]) -> list[Piece]:
         """∂L/∂T where a chain does not begin at the loss."""

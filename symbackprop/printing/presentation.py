@@ -16,7 +16,7 @@ from dataclasses import replace
 from sympy import Add, Expr, Idx, Piecewise, Sum
 
 from symbackprop.functions import branches, masked
-from symbackprop.indexing import replace_indices, unshadowed
+from symbackprop.indexing import bound_indices, replace_indices, unshadowed
 from symbackprop.notation import (
     Definition,
     Element,
@@ -69,6 +69,7 @@ def under_their_names(program: Program, normal: Program, declared: Collection[Te
     """The program reading h for a temporary s, where the normal form says h[n,j] = s[n,j]."""
     copies = {d.body.tensor: d.target for d in normal if d.op == "map" and d.target in declared
               and isinstance(d.body, (Element, TensorSymbol))
+              and d.body.tensor.rank == len(d.indices)
               and d.body == d.body.tensor.at(*d.indices)
               and d.body.tensor.role == "intermediate" and d.body.tensor not in declared}
     if not copies:
@@ -127,15 +128,18 @@ def _with_contents(definition: Definition, inlined: dict[Tensor, Definition]) ->
 
 def put_in(body: Expr, contents: Mapping[Tensor, Definition], taken: Collection[Idx]
            ) -> dict[Expr, Expr]:
-    """For each entry of these tensors in the body, the right-hand side of its definition there."""
+    """For each entry of these tensors in the body, the right-hand side of its definition there;
+    its sums have other letters than those taken, and than the sums around it."""
     replaced = {}
+    sums = body.atoms(Sum)
     for element in elements_in(body):
         known = contents.get(element.tensor)
         if known is not None:
             indices = element.indices if isinstance(element, Element) else ()
             mapping = dict(zip(known.indices, indices, strict=True))
             inside = replace_indices(bracketed(known.body), mapping)
-            replaced[element] = unshadowed(inside, taken)
+            around = (i for total in sums if total.has(element) for i in bound_indices(total))
+            replaced[element] = unshadowed(inside, [*taken, *around])
     return replaced
 
 
