@@ -178,7 +178,15 @@ def test_one_weight_is_shown_at_its_place() -> None:
     assert "∂L/∂b1" not in text
 
 
+def test_a_place_may_be_any_kind_of_integer() -> None:
+    d = sb.derive(classifier())
+    shown = d.text("neuron", entries={"W1": (2, 0)})
+    assert shown == d.text("neuron", entries={"W1": (np.int64(2), Integer(0))})
+
+
 @pytest.mark.parametrize(("entries", "message"), [
+    (["W1"], r"entries are places by weight, e\.g\. entries=\{\"W1\": \(2, 0\)\}, not \['W1'\]"),
+    ({"W1": (2.0, 0)}, r"W1 has the shape \(6, 5\)"),
     ({"W1": (2,)}, r"W1 has the shape \(6, 5\); \(2,\) is no place in it"),
     ({"W1": (6, 0)}, r"W1 has the shape \(6, 5\)"),
     ({"W1": (0, -1)}, r"W1 has the shape"),
