@@ -147,7 +147,7 @@ def _final(derivation: Derivation) -> dict[Tensor, Definition]:
 def _places(tensor: Tensor, at: Any) -> tuple[Expr, ...]:
     places = tuple(at) if isinstance(at, (tuple, list)) else (at,)
     inside = len(places) == tensor.rank and all(
-        isinstance(p, Integral) and (Integer(p) < length) != False and p >= 0  # noqa: E712
+        isinstance(p, Integral) and 0 <= int(p) and (Integer(p) < length) != False  # noqa: E712
         for p, length in zip(places, tensor.axes, strict=True))
     if not inside:
         shape = ", ".join(map(str, tensor.axes))
