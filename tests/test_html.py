@@ -188,7 +188,7 @@ def test_a_rule_is_listed_with_its_count_its_example_and_its_reason() -> None:
         count = sum(step.rule == name for step in derivation.rules)
         if name in BOOKKEEPING:
             assert f"<td>{name}</td>" not in rules
-            assert f"{reason(name)} ({count}×)" in rules
+            assert f"{name} ({count}×)" in rules
         else:
             assert f"<tr><td>{name}</td><td>{count}</td><td>" in rules
             assert reason(name)

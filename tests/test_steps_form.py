@@ -20,15 +20,8 @@ from symbackprop.notation import Definition, Program, Tensor, tensors_in
 from symbackprop.printing import forms, steps
 from symbackprop.printing.lines import Line, blocks
 from symbackprop.printing.neuron import Factor, Neuron
-from tests.support.printed_networks import (
-    DENSE,
-    GOLDEN,
-    OTHERS,
-    attention,
-    classifier,
-    layer_normalisation,
-    logistic_regression,
-)
+from tests.support import printed_networks as networks
+from tests.support.printed_networks import DENSE, GOLDEN, OTHERS, classifier, logistic_regression
 from tests.support.random_networks import dense_network, drawn
 
 View = forms.View
@@ -178,7 +171,15 @@ def test_one_weight_is_shown_at_its_place() -> None:
     assert "∂L/∂b1" not in text
 
 
+def test_a_place_may_be_any_kind_of_integer() -> None:
+    d = sb.derive(classifier())
+    assert d.text("neuron", entries={"W1": (np.int64(2), Integer(0))}) == d.text(
+        "neuron", entries={"W1": (2, 0)})
+
+
 @pytest.mark.parametrize(("entries", "message"), [
+    (["W1"], r"entries are places by weight, e\.g\. entries=\{\"W1\": \(2, 0\)\}, not \['W1'\]"),
+    ({"W1": (2.0, 0)}, r"W1 has the shape \(6, 5\)"),
     ({"W1": (2,)}, r"W1 has the shape \(6, 5\); \(2,\) is no place in it"),
     ({"W1": (6, 0)}, r"W1 has the shape \(6, 5\)"),
     ({"W1": (0, -1)}, r"W1 has the shape"),
@@ -195,7 +196,7 @@ def test_a_chain_explains_what_only_the_board_and_the_other_forms_name() -> None
     d = sb.derive(sb.define("L", (), (v*sympy.sin(w*x) - y)**2))
     text = d.text("neuron", entries={"w": ()})
     assert text.startswith("z1 = x·w\na1 = sin(z1)\nr1 = a1·v − y\n\n∂L/∂w = ∂L/∂r1·∂r1/∂a1")
-    text = sb.derive(attention()).text("neuron", entries={"Q": (0, 0)})
+    text = sb.derive(networks.attention()).text("neuron", entries={"Q": (0, 0)})
     words = set(re.findall(r"δ\d", text))
     assert words
     assert all(f"\n{word}[" in text for word in words)
@@ -223,7 +224,7 @@ def test_the_adjoint_of_a_definition_that_was_asked_for_is_read_by_its_name() ->
 
 
 def test_no_letter_of_a_sum_is_taken_by_a_sum_around_it() -> None:
-    d = sb.derive(layer_normalisation())
+    d = sb.derive(networks.layer_normalisation())
     assert "= Σ_j (2·(o[n,j] − y[n,j])/N)·" in d.text("neuron")
     assert "·((Σ_{j′} 2·(m[n] − h[n,j′]))/5)" in d.text("neuron")
 

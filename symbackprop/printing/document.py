@@ -170,7 +170,7 @@ def _rules(derivation: Derivation) -> str:
     rows = [f"<tr><td>{escape(rule)}</td><td>{len(steps)}</td><td>{_example(steps, names)}</td>"
             f'<td class="note">{escape(reason(rule))}</td></tr>'
             for rule, steps in used.items() if rule not in BOOKKEEPING]
-    moved = [f"{reason(rule)} ({len(steps)}×)" for rule, steps in used.items()
+    moved = [f"{rule} ({len(steps)}×)" for rule, steps in used.items()
              if rule in BOOKKEEPING]
     head = "<tr><th>rule</th><th>times</th><th>for example</th><th>why</th></tr>"
     table = (f'<div class="scroll"><table class="cells"><thead>{head}</thead>'

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
+from numbers import Integral
 from typing import TYPE_CHECKING, Any, Literal
 
 from sympy import Expr, Integer
@@ -48,6 +49,9 @@ class View:
     def __post_init__(self) -> None:
         if self.samples not in ("rows", "columns"):
             raise DerivationError(f"samples are \"rows\" or \"columns\", not {self.samples!r}")
+        if not isinstance(self.entries, Mapping):
+            raise DerivationError("entries are places by weight, e.g. entries={\"W1\": (2, 0)}, "
+                                  f"not {self.entries!r}")
 
 
 def form_lines(derivation: Derivation, form: str, view: View) -> list[Line]:
@@ -147,7 +151,7 @@ def _final(derivation: Derivation) -> dict[Tensor, Definition]:
 def _places(tensor: Tensor, at: Any) -> tuple[Expr, ...]:
     places = tuple(at) if isinstance(at, (tuple, list)) else (at,)
     inside = len(places) == tensor.rank and all(
-        isinstance(p, int) and (Integer(p) < length) != False and p >= 0  # noqa: E712
+        isinstance(p, Integral) and 0 <= int(p) and (Integer(p) < length) != False  # noqa: E712
         for p, length in zip(places, tensor.axes, strict=True))
     if not inside:
         shape = ", ".join(map(str, tensor.axes))

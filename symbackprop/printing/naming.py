@@ -12,7 +12,6 @@ import re
 import unicodedata
 from typing import NamedTuple
 
-_PARTIAL = re.compile(r"∂(?P<above>.+?)/∂(?P<below>.+)", re.DOTALL)
 _PARTS = re.compile(r"(?P<stem>.+?)(?:(?<![0-9])(?P<layer>[0-9]+)|⟨(?P<any>ℓ[^⟩]*)⟩"
                     r"|_(?P<rest>[^_].*?))?(?P<primes>['′]*)", re.DOTALL)
 _CODE = re.compile(r"⟨[0-9A-F]*⟩|.", re.DOTALL)
@@ -79,9 +78,18 @@ def _code(char: str) -> str:
 
 
 def partial(name: str) -> tuple[str, str] | None:
-    """("L", "W1") of ∂L/∂W1, None of any other name."""
-    found = _PARTIAL.fullmatch(name) if name.count("∂") <= DEEPEST else None
-    return (found["above"], found["below"]) if found else None
+    """("L", "W1") of ∂L/∂W1, None of any other name.
+
+    >>> partial("∂∂L/∂a/∂b"), partial("∂Q/∂∂L/∂W")
+    (('∂L/∂a', 'b'), ('Q', '∂L/∂W'))
+    """
+    if not name.startswith("∂") or name.count("∂") > DEEPEST:
+        return None
+    for found in re.finditer("/∂", name):
+        above, below = name[1:found.start()], name[found.end():]
+        if above and below and above.count("∂") == 2*above.count("/∂"):
+            return above, below
+    return None
 
 
 def words(reason: str) -> list[tuple[str, str]]:
