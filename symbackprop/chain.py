@@ -13,17 +13,17 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 
-from sympy import Add, Expr, Idx, Integer, Mul
+from sympy import Add, Expr, Integer, Mul
 
 from symbackprop.backprop import adjoints
 from symbackprop.dependence import Dependence
-from symbackprop.indexing import fingerprint, replace_indices, unshadowed
+from symbackprop.indexing import fingerprint, replace_indices
 from symbackprop.normal import normalise, postorder, temporary
-from symbackprop.notation import Definition, Element, Program, Reduction, Tensor, elements_in
+from symbackprop.notation import Definition, Program, Reduction, Tensor, elements_in
 from symbackprop.printing.presentation import presented
 from symbackprop.simplification import simplify
 
-__all__ = ["Chain", "Link", "board", "links", "put_in"]
+__all__ = ["Chain", "Link", "board", "links"]
 
 SPELLED = frozenset({"z", "r"})  # the hints of pre-activations and residuals
 
@@ -131,16 +131,3 @@ def _without_minus(share: Expr) -> Expr:
             return -number * (rest / factor) * Add(*(-term for term in factor.args))
     sums = [factor for factor in Mul.make_args(share) if isinstance(factor, Add)]
     return share.xreplace({total: _without_minus(total) for total in sums}) if sums else share
-
-
-def put_in(body: Expr, contents: Mapping[Tensor, Definition], taken: Collection[Idx]
-           ) -> dict[Expr, Expr]:
-    """For each entry of these tensors in the body, the right-hand side of its definition there."""
-    replaced = {}
-    for element in elements_in(body):
-        known = contents.get(element.tensor)
-        if known is not None:
-            indices = element.indices if isinstance(element, Element) else ()
-            mapping = dict(zip(known.indices, indices, strict=True))
-            replaced[element] = unshadowed(replace_indices(known.body, mapping), taken)
-    return replaced

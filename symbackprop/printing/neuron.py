@@ -17,13 +17,14 @@ from typing import NamedTuple
 
 from sympy import Eq, Expr, Idx, Integer, Mul
 
-from symbackprop.chain import Chain, Link, put_in
+from symbackprop.chain import Chain, Link
 from symbackprop.functions import Iverson
 from symbackprop.indexing import free_indices, fresh, replace_indices, unshadowed
 from symbackprop.notation import Definition, Element, Tensor, elements_in
 from symbackprop.printing.film import over_sums
 from symbackprop.printing.formula import Formula, Piece, beside, big, joined, quotient
 from symbackprop.printing.lines import Line
+from symbackprop.printing.presentation import put_in
 from symbackprop.printing.text import ATOM, PRODUCT, SUM, UNARY, formula, piece
 from symbackprop.rules.forms import factored, weight
 from symbackprop.rules.sums import with_factors_outside

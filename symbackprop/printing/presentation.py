@@ -10,10 +10,10 @@ Sensitivities, gradients and what the user named keep their lines.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 
-from sympy import Add, Expr
+from sympy import Add, Expr, Idx
 
 from symbackprop.indexing import replace_indices, unshadowed
 from symbackprop.notation import (
@@ -117,14 +117,21 @@ def _with_contents(definition: Definition, inlined: dict[Tensor, Definition]) ->
     """The right-hand side with helpers written out; their bound letters never clash with ours."""
     body = right_hand_side(definition)
     taken = {*definition.indices, *definition.over}
-    contents = {}
-    for element in elements_in(body):
-        helper = inlined.get(element.tensor)
-        if helper is not None:
-            indices = element.indices if isinstance(element, Element) else ()
-            mapping = dict(zip(helper.indices, indices, strict=True))
-            contents[element] = unshadowed(replace_indices(helper.body, mapping), taken)
+    contents = put_in(body, inlined, taken)
     if not contents:
         return body
     body = with_factors_outside(body.xreplace(contents))
     return factored(body) if isinstance(body, Add) else body
+
+
+def put_in(body: Expr, contents: Mapping[Tensor, Definition], taken: Collection[Idx]
+           ) -> dict[Expr, Expr]:
+    """For each entry of these tensors in the body, the right-hand side of its definition there."""
+    replaced = {}
+    for element in elements_in(body):
+        known = contents.get(element.tensor)
+        if known is not None:
+            indices = element.indices if isinstance(element, Element) else ()
+            mapping = dict(zip(known.indices, indices, strict=True))
+            replaced[element] = unshadowed(replace_indices(known.body, mapping), taken)
+    return replaced

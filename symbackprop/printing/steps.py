@@ -16,11 +16,12 @@ from dataclasses import dataclass, field
 
 from sympy import Add, Expr, Integer
 
-from symbackprop.chain import Chain, Link, put_in
+from symbackprop.chain import Chain, Link
 from symbackprop.notation import Definition, Element, Tensor, TensorSymbol, tensors_in
 from symbackprop.printing.film import frames
 from symbackprop.printing.formula import Formula, Piece
 from symbackprop.printing.lines import Line
+from symbackprop.printing.presentation import put_in
 from symbackprop.printing.text import SUM, formula, piece
 from symbackprop.rules.forms import weight
 
