@@ -22,7 +22,7 @@ class Dependence:
 
     def __post_init__(self) -> None:
         for place, definition in enumerate(self.program):
-            self.elements.append(elements_in(definition.body))
+            self.elements.append([*elements_in(definition.body)])
             for tensor in dict.fromkeys(e.tensor for e in self.elements[-1]):
                 self.readers.setdefault(tensor, []).append(place)
 

@@ -7,6 +7,7 @@ that would clash with a new one is renamed first.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from functools import lru_cache
 
 from sympy import Basic, Expr, Idx, Sum, Symbol, Tuple
 
@@ -48,17 +49,18 @@ def replace_indices(expr: Expr, mapping: Mapping[Idx, Expr]) -> Expr:
     used = {i: e for i, e in mapping.items() if i != e}
     if not used or not (expr.has(Sum) or expr.has(Reduction)):
         return expr.xreplace(used) if used else expr
-    return _replaced(expr, used)
+    return _replaced(expr, tuple(used.items()))
 
 
-def _replaced(expr: Expr, mapping: dict[Idx, Expr]) -> Expr:
+@lru_cache(4096)
+def _replaced(expr: Expr, mapping: tuple[tuple[Idx, Expr], ...]) -> Expr:
     if isinstance(expr, (Sum, Reduction)):
-        inner = {i: e for i, e in mapping.items() if i not in bound_indices(expr)}
-        incoming = {j for e in inner.values() for j in free_indices(e)}
+        inner = tuple((i, e) for i, e in mapping if i not in bound_indices(expr))
+        incoming = {j for _, e in inner for j in free_indices(e)}
         clear = unshadowed(expr, incoming)
         return clear.func(_replaced(clear.args[0], inner), *clear.args[1:])
     if isinstance(expr, Idx):
-        return mapping.get(expr, expr)
+        return dict(mapping).get(expr, expr)
     if not expr.args or isinstance(expr, TensorSymbol):
         return expr
     return expr.func(*(_replaced(arg, mapping) for arg in expr.args))
@@ -66,7 +68,11 @@ def _replaced(expr: Expr, mapping: dict[Idx, Expr]) -> Expr:
 
 def unshadowed(expr: Expr, taken: Iterable[Idx]) -> Expr:
     """The expression with bound indices renamed whose letters are taken outside."""
-    outside = set(taken)
+    return _unshadowed(expr, frozenset(taken))
+
+
+@lru_cache(4096)
+def _unshadowed(expr: Expr, outside: frozenset[Idx]) -> Expr:
     if not outside or not any(index in outside for node in _reductions(expr)
                               for index in bound_indices(node)):
         return expr

@@ -15,7 +15,7 @@ from sympy import Add, Expr, Mul, Piecewise, Pow, exp, expand_mul, log, tanh
 
 from symbackprop.functions import Iverson, sigmoid
 from symbackprop.indexing import free_indices
-from symbackprop.normal import postorder, temporary
+from symbackprop.normal import kinds, postorder, temporary
 from symbackprop.notation import Definition, Element, Tensor, TensorSymbol, elements_in
 from symbackprop.rewriting import Steps, noted, rewrite
 from symbackprop.rules.across import (
@@ -54,9 +54,10 @@ class LookThrough(Known):
         self._record_partial(definition)
         shiftable = definition.op == "map" and isinstance(body, Add) and definition.indices
         if target in self.keep or definition.op not in ("map", "sum") or not (
-                shiftable or self.maps or self.sums or self.logs or body.has(exp, sigmoid, tanh)):
+                shiftable or self.maps or self.sums or self.logs or (
+                    kinds(body) & {exp, sigmoid, tanh})):
             return
-        if body.has(Piecewise):
+        if Piecewise in kinds(body):
             body = unbranched(body, self.keep)
         if weight(body) <= LARGEST and self._bare(body):
             content = body.xreplace({e: at(e, *self.maps[e.tensor])
@@ -76,8 +77,9 @@ class LookThrough(Known):
             return
         inner = {e: at(e, *self.partials[e.tensor]) for e in elements_in(body)
                  if e.tensor in self.partials} if self.partials else {}
-        if (inner or body.has(exp, log) or any(not power.args[1].is_Integer or _is_below(power)
-                                               for power in body.atoms(Pow))):
+        present = kinds(body)
+        if inner or present & {exp, log} or (Pow in present and any(
+                not power.args[1].is_Integer or _is_below(power) for power in body.atoms(Pow))):
             content = body.xreplace(inner)
             if weight(content) <= LARGEST:
                 self.partials[definition.target] = definition, content

@@ -17,6 +17,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 
 from sympy import (
     Add,
@@ -108,6 +109,12 @@ def postorder(expr: Expr) -> Iterator[Expr]:
             stack.append((node, True))
             if not isinstance(node, (Element, TensorSymbol, Idx, Symbol)):
                 stack.extend((arg, False) for arg in reversed(node.args))
+
+
+@lru_cache(4096)
+def kinds(expr: Expr) -> frozenset[type]:
+    """The types of all nodes of an expression."""
+    return frozenset(map(type, postorder(expr)))
 
 
 @dataclass(slots=True)

@@ -21,6 +21,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any, Literal, NoReturn
 
 from sympy import Basic, Expr, Idx, Integer, Symbol, sympify
@@ -264,7 +265,8 @@ class Program:
         return program_text(self)
 
 
-def elements_in(expr: Basic) -> list[Expr]:
+@lru_cache(4096)
+def elements_in(expr: Basic) -> tuple[Expr, ...]:
     """All accesses to tensors in an expression (Elements, and symbols of rank 0), in order."""
     found: dict[Expr, None] = {}
     stack, seen = [expr], set()
@@ -280,7 +282,7 @@ def elements_in(expr: Basic) -> list[Expr]:
             found[node] = None
         elif not isinstance(node, Idx):
             stack.extend(reversed(node.args))
-    return list(found)
+    return tuple(found)
 
 
 def tensors_in(expr: Basic) -> list[Tensor]:
@@ -288,6 +290,7 @@ def tensors_in(expr: Basic) -> list[Tensor]:
     return list(dict.fromkeys(element.tensor for element in elements_in(expr)))
 
 
+@lru_cache(4096)
 def extent(index: Idx) -> Expr:
     """The number of values of an index, e.g. 64 for Idx("i", 64)."""
     if index.upper is None or index.lower is None:

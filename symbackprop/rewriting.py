@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from sympy import Add, Expr, Function, Mul, Symbol
 
-from symbackprop.normal import postorder
+from symbackprop.normal import kinds, postorder
 
 Bindings = Mapping[Expr, Expr]
 LIMIT = 20
@@ -92,35 +92,37 @@ def rewrite(expr: Expr, rules: Sequence[Rule], steps: Steps = None, passes: int 
     """The expression with the rules applied bottom up until none fires; steps are recorded."""
     for _ in range(passes):
         new: dict[Expr, Expr] = {}
-        nodes = list(postorder(expr))
-        kinds = set(map(type, nodes))
-        possible = _possible(rules, kinds)
-        for node in nodes if possible else ():
+        present = kinds(expr)
+        possible = _possible(rules, present)
+        for node in postorder(expr) if possible else ():
             args = tuple(new.get(arg, arg) for arg in node.args)
             current = node if args == node.args else node.func(*args)
             new[node] = _settled(current, possible, steps)
-            if new[node] != current and not kinds.issuperset(fresh := _functions(new[node])):
-                kinds |= fresh
-                possible = _possible(rules, kinds)
+            if new[node] != current and not present >= (fresh := kinds(new[node])):
+                present |= fresh
+                possible = _possible(rules, present)
         if new.get(expr, expr) == expr:
             break
         expr = new[expr]
     return expr
 
 
-def _possible(rules: Sequence[Rule], kinds: set[type]) -> list[Rule]:
-    return [rule for rule in rules if rule.needs is None or rule.needs <= kinds]
+def _possible(rules: Sequence[Rule], present: frozenset[type]) -> dict[type, list[Rule]]:
+    """The rules that can match where nodes of these types are, by the type of their left sides."""
+    found: dict[type, list[Rule]] = {}
+    for rule in rules:
+        if rule.left.func in present and (rule.needs is None or rule.needs <= present):
+            found.setdefault(rule.left.func, []).append(rule)
+    return found
 
 
 def _functions(expr: Expr) -> set[type]:
     return set(map(type, expr.atoms(Function)))
 
 
-def _settled(node: Expr, rules: Sequence[Rule], steps: Steps) -> Expr:
+def _settled(node: Expr, rules: Mapping[type, Sequence[Rule]], steps: Steps) -> Expr:
     for _ in range(LIMIT):
-        for rule in rules:
-            if not isinstance(node, rule.left.func):
-                continue
+        for rule in rules.get(type(node), ()):
             after = rule.apply(node)
             if after is not None and after != node:
                 node = noted(steps, rule.name, node, after)

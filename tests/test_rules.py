@@ -142,6 +142,12 @@ def test_the_shortest_form_is_found_and_never_longer(long: sympy.Expr, short: sy
     assert sympy.expand(sympy.cancel(left)) == 0
 
 
+def test_a_denominator_to_a_power_that_is_no_number_stays() -> None:
+    power = sympy.Symbol("q", positive=True)
+    written = a + b * (c + t) ** -power
+    assert shortest(written) == written
+
+
 def test_common_factors_are_taken_out_of_sums_within_products() -> None:
     assert factored(t * (a * b + a * c)) == a * t * (b + c)
     assert factored(Add(a * b, a * c, a)) == a * (b + c + 1)

@@ -12,7 +12,7 @@ from sympy import Add, Expr, Mul, Piecewise, Pow, Rational, exp, expand_mul, log
 
 from symbackprop.functions import expm1, root, sigmoid
 from symbackprop.indexing import free_indices
-from symbackprop.normal import postorder
+from symbackprop.normal import kinds, postorder
 from symbackprop.notation import Definition, Element, Tensor, TensorSymbol, elements_in
 from symbackprop.rewriting import Rule, Steps, noted, rewrite
 from symbackprop.rules.forms import weight
@@ -61,7 +61,7 @@ class Passage:
 
 def _within_branches(known: Known, body: Expr) -> Expr:
     """{√x if x > 0} for {s if x > 0} with s = √x: what is undefined there stays masked."""
-    if not (known.partials and body.has(Piecewise)):
+    if not (known.partials and Piecewise in kinds(body)):
         return body
     replaced = {}
     for node in body.atoms(Piecewise):
@@ -74,7 +74,7 @@ def _within_branches(known: Known, body: Expr) -> Expr:
 
 def _norms(known: Known, body: Expr) -> Expr:
     """√s is root(s) where s is a sum of squares by definition."""
-    if not (known.norms and body.has(Pow)):
+    if not (known.norms and Pow in kinds(body)):
         return body
     def is_norm(node: Expr) -> bool:
         return (isinstance(node, Pow) and node.args[1] == Rational(1, 2)
@@ -86,7 +86,7 @@ def _norms(known: Known, body: Expr) -> Expr:
 
 def _through_logs(known: Known, body: Expr) -> Expr:
     """log of an element whose definition is an exponential or a sigmoid: log e^u = u."""
-    if not body.has(log):
+    if log not in kinds(body):
         return body
     replaced = {}
     for node in postorder(body):
@@ -142,6 +142,8 @@ def _without_shift(known: Known, total: Expr, term: Expr) -> Expr:
 
 def _vanishing(known: Known, body: Expr) -> Expr:
     """h·e^u with h = e^f is e^(f + u) where f has an exponential: h is 0 where e^u overflows."""
+    if not any(e.tensor in known.maps for e in elements_in(body)):
+        return body
     return body.replace(lambda node: isinstance(node, Mul), lambda node: noted(
         known.steps, "exponent of a vanishing factor", node, _merged(known, node)))
 
@@ -183,10 +185,13 @@ def _times(known: Known, exponent: Expr, h: Expr, growing: Expr) -> Expr:
 
 def _grows(known: Known, expr: Expr) -> bool:
     """Whether an exponential is a factor somewhere in a sum of products."""
-    parts = [f for term in Add.make_args(expr) for part in Mul.make_args(term)
-             for f in Add.make_args(part)]
-    return any(isinstance(f, (exp, expm1)) or (tensor_of(f) in known.maps and isinstance(
-        known.maps[f.tensor][1], exp)) for f in parts)
+    def is_exponential(node: Expr) -> bool:
+        if isinstance(node, (Element, TensorSymbol)) and node.tensor in known.maps:
+            return isinstance(known.maps[node.tensor][1], exp)
+        return isinstance(node, (exp, expm1))
+
+    return any(is_exponential(f) for term in Add.make_args(expr)
+               for part in Mul.make_args(term) for f in Add.make_args(part))
 
 
 def at(element: Expr, definition: Definition, body: Expr) -> Expr:

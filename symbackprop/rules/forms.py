@@ -7,12 +7,13 @@ only where the whole body gets shorter: −y·σ(−t) + (1 − y)·σ(t) become
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 from math import gcd
 
 from sympy import Add, Expr, Idx, Integer, Mul, Number, Pow, Rational, exp, expand_mul, sign
 
 from symbackprop.functions import sigmoid
-from symbackprop.normal import postorder
+from symbackprop.normal import kinds, postorder
 from symbackprop.notation import Element, TensorSymbol
 from symbackprop.rewriting import Hole, Rule, Steps, noted, rewrite
 from symbackprop.rules.algebra import COMPLEMENT
@@ -23,7 +24,7 @@ READ = 3
 
 def shortest(body: Expr, steps: Steps = None) -> Expr:
     """The form of the body with the fewest nodes among those tried; equal in value."""
-    if not body.has(Add):
+    if Add not in kinds(body):
         return body
     best = factored(body, steps)
     divides = any(isinstance(node, Pow) and node.args[1].is_negative for node in postorder(best))
@@ -31,7 +32,7 @@ def shortest(body: Expr, steps: Steps = None) -> Expr:
         if weight(best) > LARGEST:
             break
         trial: Steps = None if steps is None else []
-        before = rewrite(best, first, trial) if first and best.has(sigmoid) else best
+        before = rewrite(best, first, trial) if first and sigmoid in kinds(best) else best
         after = row.apply(before)
         if after is None:
             continue
@@ -125,6 +126,7 @@ def _multiplied(term: Expr, base: Expr, power: Expr) -> Expr:
     return Mul(*other, base ** (number + power))
 
 
+@lru_cache(4096)
 def weight(expr: Expr) -> int:
     """How long a formula reads: a tensor is three, an operation or a number one, a sign none."""
     total = 0

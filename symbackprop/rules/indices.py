@@ -13,7 +13,8 @@ from sympy import Add, Eq, Expr, Idx, Integer, Mul, Sum, expand_mul
 
 from symbackprop.functions import Iverson
 from symbackprop.indexing import free_indices
-from symbackprop.notation import Definition, Element, TensorSymbol, extent
+from symbackprop.normal import kinds
+from symbackprop.notation import Definition, Element, TensorSymbol, elements_in, extent
 from symbackprop.rewriting import Steps, noted
 from symbackprop.rules.totals import Totals
 
@@ -100,7 +101,7 @@ def _fact(body: Expr, index: Idx) -> Expr | None:
 def _split(body: Expr, over: Indices, totals: Totals) -> tuple[Expr, Indices] | None:
     """Σ (f + g) = Σ f + Σ g, where other rows decide the sum of every term."""
     centred = _has_constant_term(body, over)
-    if not (body.has(Add) and (centred or _decidable(body))):
+    if not (Add in kinds(body) and (centred or _decidable(body))):
         return None
     terms = [_decided(term, over, None, totals) for term in Add.make_args(expand_mul(body))]
     if all(not left for _, left in terms):
@@ -123,9 +124,8 @@ def _cancels(body: Expr, index: Idx, totals: Totals) -> bool:
 
 def _decidable(body: Expr) -> bool:
     """Whether a bracket or a fact could decide the sum of a part of the body."""
-    kinds = ("one_hot", "simplex")
-    return body.has(Iverson) or any(e.tensor.has_fact(k) for e in body.atoms(Element)
-                                    for k in kinds)
+    return Iverson in kinds(body) or any(e.tensor.has_fact(fact) for e in elements_in(body)
+                                         for fact in ("one_hot", "simplex"))
 
 
 def _has_constant_term(body: Expr, over: Indices) -> bool:
