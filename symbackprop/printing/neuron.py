@@ -26,7 +26,7 @@ from symbackprop.printing.formula import Formula, Piece, beside, big, joined, qu
 from symbackprop.printing.lines import Line
 from symbackprop.printing.presentation import put_in
 from symbackprop.printing.text import ATOM, PRODUCT, SUM, UNARY, formula, piece
-from symbackprop.rules.forms import factored, weight
+from symbackprop.rules.forms import READ, factored, weight
 from symbackprop.rules.sums import with_factors_outside
 
 LONGEST = 5  # factors; a longer chain begins at a sensitivity with a name
@@ -145,6 +145,9 @@ class Neuron:
         contents = {line.target: line for line in self.final.values()}
         body = self.final[tensor].body
         while replaced := put_in(body, contents, tensor.letters):
+            added = sum(weight(content) - READ for content in replaced.values())
+            if weight(body) + added > 2 * WRITTEN:  # too long for certain, and not written
+                break
             longer = body.xreplace(replaced)
             if weight(longer) > WRITTEN:
                 break
