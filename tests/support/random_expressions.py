@@ -167,7 +167,7 @@ class Expressions:
         a, b = self.expression(scope, depth - 1), self.expression(scope, depth - 1)
         return self.pick([
             *[lambda a, b: a + b] * 3, *[lambda a, b: a * b] * 4, lambda a, b: a - b,
-            lambda a, b: a - b/2, sp.Max, sp.Min, lambda a, b: a/(1 + b**2),
+            lambda a, b: a - b/2, larger, smaller, lambda a, b: a/(1 + b**2),
             lambda a, b: (1 + a**2)**sp.tanh(b), lambda a, b: 1/(1 + a**2 + b**2),
             lambda a, b: sp.exp(a/4)/(sp.exp(a/4) + sp.exp(b/4)), lambda a, b: a*b + a,
             lambda a, b: sp.sqrt(1 + a**2 + b**2), lambda a, b: (a - b)**2, lambda a, b: a*b*a,
@@ -232,3 +232,13 @@ class Expressions:
     def letters(self, tensor: Tensor) -> tuple[sp.Idx, ...]:
         """Distinct indices for the axes of a tensor."""
         return tuple(sb.indices(f"v{place}", axis) for place, axis in enumerate(tensor.axes))
+
+
+def larger(a: sp.Expr, b: sp.Expr) -> sp.Expr:
+    """Max(a, b); SymPy compares no number that holds a sum, e.g. √(1 + Σ_j 0): then a + b."""
+    return a + b if (a.is_number or b.is_number) and (a + b).has(sp.Sum) else sp.Max(a, b)
+
+
+def smaller(a: sp.Expr, b: sp.Expr) -> sp.Expr:
+    """Min(a, b), likewise."""
+    return a - b if (a.is_number or b.is_number) and (a + b).has(sp.Sum) else sp.Min(a, b)
