@@ -1,7 +1,8 @@
 """Golden files, the seed of the random programs, and a cache of kernels that begins empty.
 
 What a stage prints is kept in tests/golden and compared letter by letter.  Random programs are
-others in every run but in CI, which keeps one seed; the seed stands in the header of the run, and `pytest --seed` gives it back.
+others in every run but in CI, which keeps one seed; the seed stands in the header of the run,
+and `pytest --seed` gives it back.
 """
 
 import os

@@ -151,5 +151,5 @@ class Steps:
 
 
 def _same_signs(one: Formula, other: Formula) -> bool:
-    """Whether two formulas of one adjoint have the same signs: they differ in their order at most."""
+    """Whether two formulas of one adjoint have the same signs, in whatever order."""
     return sorted(one.text) == sorted(other.text)
