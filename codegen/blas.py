@@ -1,11 +1,12 @@
-"""Matrix products by SciPy's BLAS from nopython code, and its threads held at one meanwhile.
+"""Matrix products from nopython code, and BLAS's threads held at one meanwhile.
 
     gemm_nn(m, n, k, α, A, B, β, C)        C ← α·A·B + β·C           A: m×k, B: k×n, C: m×n
     gemm_tn(…)                             C ← α·Aᵀ·B + β·C          A is stored k×m
     gemm_nt(…), gemm_tt(…)                 C ← α·A·Bᵀ + β·C, …       B is stored n×k
 
-Arrays are C-contiguous.  A row-major matrix is the transpose of a column-major one, so BLAS is
-asked for Cᵀ = Bᵀ·Aᵀ.  The routine is known to LLVM by a symbol, resolved by name when a cached
+Rows lie contiguous in memory; columns may be a slice of a wider array.  Small products are written
+out (`microkernel`), others are BLAS's.  A row-major matrix is the transpose of a column-major one,
+so BLAS is asked for Cᵀ = Bᵀ·Aᵀ.  The routine is known to LLVM by a symbol, resolved by name when a cached
 kernel is loaded in another process: importing this module registers it.
 
 A kernel is itself what runs in parallel, so BLAS must not start threads in it.  Setting the
@@ -29,6 +30,9 @@ from numba.core import cgutils
 from numba.extending import get_cython_function_address, intrinsic
 from numba.np.arrayobj import make_array
 
+from symbackprop.codegen.microkernel import DEEPEST, FITTING
+from symbackprop.codegen.microkernel import function as microkernel
+
 _ROUTINES = {types.float32: "sgemm", types.float64: "dgemm"}
 _INT = ir.IntType(32)
 
@@ -48,26 +52,23 @@ def _product(left_transposed: bool, right_transposed: bool) -> Any:
     def gemm(typingctx: Any, m: Any, n: Any, k: Any, alpha: Any, a: Any, b: Any, beta: Any,
              c: Any) -> Any:
         def codegen(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-            def stored(value: Any, kind: Any) -> Any:
-                place = cgutils.alloca_once(builder, kind)
-                builder.store(value, place)
-                return place
+            def operand(place: int, columns: Any) -> tuple[Any, Any]:
+                """Where an array begins, and how far apart its rows are."""
+                kind = signature.args[place]
+                array = make_array(kind)(context, builder, arguments[place])
+                if kind.layout == "C":
+                    return array.data, columns
+                strides = cgutils.unpack_tuple(builder, array.strides)
+                return array.data, builder.sdiv(strides[0], array.itemsize)
 
-            def data(place: int) -> Any:
-                return make_array(signature.args[place])(context, builder, arguments[place]).data
-
-            lengths = [builder.trunc(arguments[i], _INT) for i in range(3)]
-            m_, n_, k_ = (stored(length, _INT) for length in lengths)
-            scalar = context.get_value_type(c.dtype)
-            alpha_, beta_ = stored(arguments[3], scalar), stored(arguments[6], scalar)
-            letters = {flag: stored(ir.Constant(ir.IntType(8), ord(letter)), ir.IntType(8))
-                       for flag, letter in ((False, "N"), (True, "T"))}
-            passed = [letters[right_transposed], letters[left_transposed], n_, m_, k_, alpha_,
-                      data(5), k_ if right_transposed else n_,
-                      data(4), m_ if left_transposed else k_, beta_, data(7), n_]
-            kind = ir.FunctionType(ir.VoidType(), [value.type for value in passed])
-            routine = cgutils.get_or_insert_function(
-                builder.module, kind, _symbol(_ROUTINES[c.dtype]))
+            m_, n_, k_ = arguments[:3]
+            flags = [ir.Constant(ir.IntType(1), flag)
+                     for flag in (left_transposed, right_transposed)]
+            passed = [m_, n_, k_, arguments[3],
+                      *operand(4, m_ if left_transposed else k_), flags[0],
+                      *operand(5, k_ if right_transposed else n_), flags[1],
+                      arguments[6], *operand(7, n_)]
+            routine = _either(builder.module, context.get_value_type(c.dtype), _ROUTINES[c.dtype])
             builder.call(routine, passed)
             return context.get_dummy_value()
 
@@ -77,6 +78,62 @@ def _product(left_transposed: bool, right_transposed: bool) -> Any:
     layout = "".join("nt"[flag] for flag in (left_transposed, right_transposed))
     gemm.__name__ = gemm.__qualname__ = f"gemm_{layout}"
     return intrinsic(gemm)
+
+
+def _either(module: Any, real: Any, routine: str) -> Any:
+    """product(m, n, k, α, A, lda, transposed, B, ldb, transposed, β, C, ldc), written once.
+
+    The instructions of `microkernel` where the operands stay in the cache, else BLAS.  For an A
+    that is read by rows their number has no part in the choice.
+    """
+    name, bit, size = f"symbackprop_product_{routine}", ir.IntType(1), ir.IntType(64)
+    if name in module.globals:
+        return module.globals[name]
+    pointer = real.as_pointer()
+    kind = ir.FunctionType(ir.VoidType(), [size, size, size, real, pointer, size, bit,
+                                           pointer, size, bit, real, pointer, size])
+    made = ir.Function(module, kind, name)
+    made.linkage = "internal"
+    made.attributes.add("noinline")
+    m, n, k, alpha, a, lda, left, b, ldb, right, beta, c, ldc = made.args
+    builder = ir.IRBuilder(made.append_basic_block("entry"))
+    most = size(FITTING // (4 if isinstance(real, ir.FloatType) else 8))
+    along = builder.select(left, builder.mul(lda, k), size(0))
+    fits = builder.and_(builder.icmp_signed("<=", builder.mul(n, k), most),
+                        builder.icmp_signed("<=", along, most))
+    shallow = builder.icmp_signed("<=", k, size(DEEPEST))
+    is_small = builder.and_(fits, builder.or_(shallow, builder.not_(right)))
+    one = size(1)
+    with builder.if_else(is_small) as (small, large):
+        with small:
+            builder.call(microkernel(module, real), [
+                m, n, k, alpha, a, builder.select(left, one, lda), builder.select(left, lda, one),
+                b, ldb, right, beta, c, ldc])
+        with large:
+            _call_blas(builder, routine, made.args)
+    builder.ret_void()
+    return made
+
+
+def _call_blas(builder: Any, routine: str, arguments: Any) -> None:
+    m, n, k, alpha, a, lda, left, b, ldb, right, beta, c, ldc = arguments
+    letter = ir.IntType(8)
+
+    def stored(value: Any) -> Any:
+        place = cgutils.alloca_once(builder, value.type)
+        builder.store(value, place)
+        return place
+
+    def length(value: Any) -> Any:
+        return stored(builder.trunc(value, _INT))
+
+    def layout(is_transposed: Any) -> Any:
+        return stored(builder.select(is_transposed, letter(ord("T")), letter(ord("N"))))
+
+    passed = [layout(right), layout(left), length(n), length(m), length(k), stored(alpha),
+              b, length(ldb), a, length(lda), stored(beta), c, length(ldc)]
+    kind = ir.FunctionType(ir.VoidType(), [value.type for value in passed])
+    builder.call(cgutils.get_or_insert_function(builder.module, kind, _symbol(routine)), passed)
 
 
 gemm_nn = _product(False, False)
