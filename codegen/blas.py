@@ -4,10 +4,11 @@
     gemm_tn(…)                             C ← α·Aᵀ·B + β·C          A is stored k×m
     gemm_nt(…), gemm_tt(…)                 C ← α·A·Bᵀ + β·C, …       B is stored n×k
 
-Rows lie contiguous in memory; columns may be a slice of a wider array.  Small products are written
-out (`microkernel`), others are BLAS's.  A row-major matrix is the transpose of a column-major one,
-so BLAS is asked for Cᵀ = Bᵀ·Aᵀ.  The routine is known to LLVM by a symbol, resolved by name when a cached
-kernel is loaded in another process: importing this module registers it.
+Rows lie contiguous in memory; columns may be a slice of a wider array.  Small products are
+written out (`microkernel`), others are BLAS's.  A row-major matrix is the transpose of a
+column-major one, so BLAS is asked for Cᵀ = Bᵀ·Aᵀ.  The routine is known to LLVM by a symbol,
+resolved by name when a cached kernel is loaded in another process: importing this module
+registers it.
 
 A kernel is itself what runs in parallel, so BLAS must not start threads in it.  Setting the
 number of threads acts on the whole process: `single_threaded` counts its users, the first saves

@@ -7,9 +7,11 @@ C is computed in blocks of a few rows by two vectors, whose sums stay in registe
     for j in steps of 2 vectors: for i in steps of 6 rows: for k: block += A[i …, k] ⊗ B[k, j …]
 
 BLAS first copies both matrices into panels, which pays for large ones only.  Measured for float32
-with AVX2, in GFLOP/s, rows × columns · inner (OpenBLAS, this): 32×16·16 (30, 69); 64×64·30 (56,
-90); 64×64·64 (62, 96); 64×128·256 (67, 91); 64×256·784 (67, 70).  Where an operand outgrows the cache,
-BLAS is ahead (`FITTING`, `DEEPEST`).
+with AVX2, in GFLOP/s, rows × columns · inner (OpenBLAS, this):
+
+    32×16·16 (30, 69)     64×64·64 (62, 96)      64×128·256 (67, 91)     64×256·784 (67, 70)
+
+Where an operand outgrows the cache, BLAS is ahead (`FITTING`, `DEEPEST`).
 
 Each entry is one sum in the order of k, whatever the blocks are: the bits do not depend on how
 many rows are computed together.  Rows of B that are stored as columns are turned, a panel of two
