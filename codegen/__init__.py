@@ -13,6 +13,7 @@ _HOME = {
     "compile": "symbackprop.codegen.driver",
     "compile_training": "symbackprop.codegen.driver",
     "Executable": "symbackprop.codegen.runtime",
+    "is_shared": "symbackprop.codegen.schedule.costs",
     "TrainingKernel": "symbackprop.codegen.training",
 }
 

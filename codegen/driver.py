@@ -14,16 +14,19 @@ import numpy as np
 from sympy import Symbol
 
 from symbackprop.checks import verify
-from symbackprop.codegen.emission import emit, emit_training
 from symbackprop.codegen.ir import Kernel
 from symbackprop.codegen.lowering import lower
+from symbackprop.codegen.modules import emit, emit_training
 from symbackprop.codegen.runtime import Executable
 from symbackprop.codegen.schedule.absorption import absorb
+from symbackprop.codegen.schedule.barriers import wait
 from symbackprop.codegen.schedule.contractions import contract
 from symbackprop.codegen.schedule.inlining import inline
 from symbackprop.codegen.schedule.order import reorder
 from symbackprop.codegen.schedule.products import multiply
-from symbackprop.codegen.schedule.storage import allocate, with_defined_updates
+from symbackprop.codegen.schedule.regions import arrange
+from symbackprop.codegen.schedule.storage import allocate, allocate_shared, with_defined_updates
+from symbackprop.codegen.schedule.tiling import tile
 from symbackprop.codegen.stability import stabilise
 from symbackprop.codegen.store import load
 from symbackprop.codegen.training import TrainingKernel
@@ -67,17 +70,19 @@ def compile(outputs: Any, dtype: Any = "float32", threads: int | None = None) ->
 
 
 def compile_training(program: Program, batch: Sequence[Tensor], size: Symbol | None, loss: Any,
-                     dtype: Any = "float32", threads: int | None = None) -> TrainingKernel:
+                     dtype: Any = "float32", shared: bool = False) -> TrainingKernel:
     """A compiled run of training steps: a program in normal form with updates, step after step.
 
     batch: the data whose first axis is `size` and whose rows are gathered by an order of rows;
-    loss: the rank-0 tensor that is recorded at each step; dtype, threads: as for `compile`.
+    loss: the rank-0 tensor that is recorded at each step; dtype: as for `compile`; shared: in
+    tiles of rows, for threads (`is_shared` says whether that pays).
     """
-    dtype = checked_options(dtype, threads)
+    dtype = checked_options(dtype, None)
     measured = tensor_of(loss, "compile_training(…, loss)")
     program = with_defined_updates(replace(program, outputs=(measured,)))
-    kernel = kernel_of(program, size)
-    gathered = tuple(t for t in batch if any(b.tensor is t for b in kernel.buffers))
+    gathered = tuple(t for t in batch if t in program.inputs)
+    kernel = (shared_kernel_of(program, size, gathered) if shared and size is not None
+              else kernel_of(program, size))
     module = emit_training(kernel, gathered, measured, dtype)
     function = load(module, dtype)
     return TrainingKernel(program, kernel, module, function, dtype, gathered)
@@ -102,3 +107,10 @@ def kernel_of(program: Program, batch: Symbol | None = None) -> Kernel:
     kernel = lower(program, batch)
     kernel = absorb(multiply(reorder(kernel)))
     return verify_kernel(allocate(kernel))
+
+
+def shared_kernel_of(program: Program, batch: Symbol, gathered: tuple[Tensor, ...]) -> Kernel:
+    """The same in regions, for threads and for batches that do not stay in the cache."""
+    program, parts = tile(inline(contract(stabilise(program))), batch)
+    kernel = absorb(multiply(reorder(lower(program, batch))))
+    return verify_kernel(wait(allocate_shared(arrange(kernel, parts, gathered))))

@@ -1,17 +1,17 @@
-"""emit(kernel): a readable Numba module, each statement under the formula that it computes.
+"""The lines of a kernel, each statement under the formula that it computes.
 
     # h[n,j] = tanh(z[n,j])
     for n in range(N):
         for j in range(32):
             h[n, j] = tanh(z[n, j])
 
-The loop variables are the letters of the formula.  A kernel for training wraps the stages in a
-loop over the steps of an order of rows, and gathers each batch first.
+The loop variables are the letters of the formula.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 
 from sympy import Expr, Idx, Symbol
 
@@ -26,11 +26,11 @@ from symbackprop.codegen.ir import (
     Statement,
     walk,
 )
-from symbackprop.codegen.layout import Argument, Module, comment, indented, module, printable
+from symbackprop.codegen.layout import Argument, comment, indented, printable
 from symbackprop.codegen.naming import distinct, table
 from symbackprop.codegen.scalars import Scope
 from symbackprop.codegen.stability import formula
-from symbackprop.codegen.summation import REGISTERS
+from symbackprop.codegen.summation import GROUPS, REGISTERS, ROWS
 from symbackprop.errors import CompilationError
 from symbackprop.notation import Tensor, extent
 
@@ -41,62 +41,41 @@ _UPDATES = {
 }
 
 
-def emit(kernel: Kernel, dtype: str) -> Module:
-    """The module of a kernel that evaluates once: kernel(sizes, inputs, outputs, slots)."""
-    emission = _Emission(kernel)
-    arguments = [*emission.given(()), *emission.outputs(), *emission.slots()]
-    lines = [*emission.stages(), *emission.returned()]
-    return module("kernel", arguments, lines or ["return"], dtype)
+@dataclass(frozen=True, slots=True)
+class Part:
+    """The part of a kernel that a region's lines compute at a time.
 
-
-def emit_training(kernel: Kernel, gathered: tuple[Tensor, ...], loss: Tensor, dtype: str) -> Module:
-    """The module of a kernel that runs steps: train(order, batch_size, inputs, slots, losses).
-
-    Each run of the order, e.g. an epoch, ends with a batch of its own, which may be smaller.
-    It returns the sum over the steps of loss·rows in float64.
+    lengths: how many values an index of this extent has; numbers: what an index of this extent is.
     """
-    emission = _Emission(kernel)
-    batch = () if kernel.batch is None else (kernel.batch,)
-    arguments = [
-        Argument("order", "order"), Argument("batch_size", "batch_size"),
-        *emission.given((*gathered, *batch)), *emission.gathers(gathered), *emission.slots(),
-        Argument("losses", "losses"),
-    ]
-    rows = emission.scope.sizes.get(kernel.batch, "rows")
-    value = emission.scope.entry(loss.symbol)
-    step = [
-        f"{rows} = min(batch_size, order.shape[1] - first)",
-        *(line for tensor in gathered for line in emission.gathering(tensor)),
-        *emission.stages(),
-        "",
-        f"losses[run, first//batch_size] = {value}",
-        f"sum_of_losses += float64({value})*float64({rows})",
-    ]
-    steps = ["for first in range(0, order.shape[1], batch_size):", *indented(step)]
-    lines = ["sum_of_losses = 0.0", "for run in range(order.shape[0]):", *indented(steps),
-             "return sum_of_losses"]
-    return module("train", arguments, lines, dtype)
+
+    lengths: Mapping[Expr, str]
+    numbers: Mapping[Expr, str]
 
 
-class _Emission:
+WHOLE = Part({}, {})
+
+
+class Emission:
     """The names of one kernel, and its parts as lines without indentation."""
 
-    def __init__(self, kernel: Kernel) -> None:
+    def __init__(self, kernel: Kernel, gathered: tuple[Tensor, ...] = ()) -> None:
         self.kernel = kernel
+        self.gathered = gathered
         self.names = kernel.names
         local = [b.tensor for b in kernel.buffers if b.place in ("local", "scalar")]
-        slots = sorted({b.slot for b in kernel.buffers if b.place == "slot"})
+        slots = slots_of(kernel)
         tensors = [buffer.tensor for buffer in kernel.buffers]
         self.called = table((
             *((size, str(size)) for size in kernel.sizes),
             *((tensor, self.names[tensor]) for tensor in tensors),
-            *((slot, f"slot{slot}") for slot in slots),
+            *((slot, f"{'tile' if slot[1] else 'slot'}{slot[0]}") for slot in slots),
             *(((t, ending), f"{self.names[t]}_{ending}") for ending in ("rows", "batch", "out")
               for t in tensors),
         ))
         by_tensor = {tensor: self.called[tensor] for tensor in tensors}
         by_tensor |= {tensor: str(tensor.name) for tensor in REGISTERS}
         sizes = {size: self.called[size] for size in kernel.sizes}
+        sizes |= {GROUPS: "groups", ROWS: "rows"}
         self.scope = Scope(by_tensor, frozenset((*local, *REGISTERS)), {}, sizes)
 
     def given(self, without: tuple[Tensor | Symbol, ...]) -> Iterator[Argument]:
@@ -132,14 +111,14 @@ class _Emission:
 
     def slots(self) -> Iterator[Argument]:
         """The workspace."""
-        for slot in sorted({b.slot for b in self.kernel.buffers if b.place == "slot"}):
+        for slot in slots_of(self.kernel):
             yield Argument(self.called[slot], "slot", slot)
 
     def stages(self) -> Iterator[str]:
         """All stages, a blank line before each."""
         for stage in self.kernel.stages:
             yield ""
-            yield from self._stage(stage)
+            yield from self.stage(stage)
 
     def returned(self) -> Iterator[str]:
         """Rank-0 results are stored at the end."""
@@ -148,53 +127,81 @@ class _Emission:
         yield from [""] if local else []
         yield from (f"{name}[()] = {self.scope.tensors[tensor]}" for name, tensor in local)
 
-    def gathering(self, tensor: Tensor) -> Iterator[str]:
-        """The rows of this step, copied side by side."""
-        scope = self._scope_of(tensor.letters)
+    def gathering(self, tensor: Tensor, view: str | None = None, part: Part = WHOLE,
+                  start: str = "first") -> Iterator[str]:
+        """The rows of this step, copied side by side; `start`: the place of row 0 in the order."""
+        scope = self._scope_of(tensor.letters, part)
         name, rows = scope.tensors[tensor], self.called[tensor, "rows"]
         letters = [scope.indices[i] for i in _apart(tensor.letters)]
-        lengths = [scope.integer(axis) for axis in tensor.axes]
-        source = ", ".join([f"order[run, first + {letters[0]}]", *letters[1:]])
+        ends = [part.lengths.get(axis) or scope.integer(axis) for axis in tensor.axes]
+        source = ", ".join([f"order[run, {start} + {letters[0]}]", *letters[1:]])
         yield ""
         yield comment(f"{self.names[tensor]}[{','.join(letters)}]: the rows of this batch")
-        yield self._view(tensor, self.called[tensor, "batch"])
+        yield view or self.view(tensor, self.called[tensor, "batch"])
         lines = [f"{name}[{', '.join(letters)}] = {rows}[{source}]"]
-        for letter, length in reversed(list(zip(letters, lengths, strict=True))):
-            lines = [f"for {letter} in range({length}):", *indented(lines)]
+        for letter, end in reversed(list(zip(letters, ends, strict=True))):
+            lines = [f"for {letter} in range({end}):", *indented(lines)]
         yield from lines
 
-    def _stage(self, stage: Stage) -> Iterator[str]:
-        yield comment(formula(stage.definition, self.names))
+    def stage(self, stage: Stage, view: str | None = None, part: Part = WHOLE) -> Iterator[str]:
+        """A stage under its formula; `view`: where its target is, if not as its buffer says."""
+        line = formula(stage.definition, self.names)
+        yield comment(line.replace(" = ", " += ", 1) if stage.opening else line)
         tensor = stage.definition.target
         buffer = self.kernel.buffer(tensor)
-        name = self.scope.tensors[tensor]
-        if buffer.place == "slot":
-            yield self._view(tensor, self.called[buffer.slot])
+        if view is not None:
+            yield from [view] if view else []
+        elif buffer.place == "slot":
+            yield self.view(tensor, self.called[buffer.slot, buffer.tiled])
         elif buffer.home is not None:
-            yield f"{name} = {self.scope.tensors[buffer.home]}"
-        if stage.rest is not None:
-            yield self._view(stage.rest, self.called[self.kernel.buffer(stage.rest).slot])
-        indices = dict.fromkeys(s.index for s, _ in walk(stage.statements) if isinstance(s, Loop))
-        scope = self._scope_of((*indices, *stage.definition.indices))
+            yield f"{self.scope.tensors[tensor]} = {self.scope.tensors[buffer.home]}"
+        if stage.rest is not None and not stage.opening:
+            yield from self.rest(stage, part)
+        yield from self.statements(stage, stage.statements, part)
+
+    def rest(self, stage: Stage, part: Part) -> Iterator[str]:
+        """Where a sum in memory keeps what it rounds off."""
+        if stage.rest is not None and stage.rest.rank:
+            slot = self.kernel.buffer(stage.rest)
+            yield self.view(stage.rest, self.called[slot.slot, slot.tiled], part)
+
+    def statements(self, stage: Stage, statements: tuple[Statement, ...], part: Part = WHOLE
+                   ) -> Iterator[str]:
+        """The lines of statements of a stage."""
+        indices = dict.fromkeys(s.index for s, _ in walk(statements) if isinstance(s, Loop))
+        every = (*indices, *stage.definition.indices, *stage.definition.over)
+        scope = self._scope_of(every, part, stage.split)
         try:
-            for statement in stage.statements:
+            for statement in statements:
                 yield from _lines(statement, scope)
         except CompilationError as error:
             where = stage.definition.where
-            raise CompilationError(f"{error} ({self.names[tensor]} is defined at {where})"
-                                   ) from None
+            name = self.names[stage.definition.target]
+            raise CompilationError(f"{error} ({name} is defined at {where})") from None
 
-    def _view(self, tensor: Tensor, memory: str) -> str:
-        lengths = ", ".join(self.scope.integer(axis) for axis in tensor.axes)
+    def view(self, tensor: Tensor, memory: str, part: Part = WHOLE) -> str:
+        """The line that makes the name of a tensor a view of memory."""
+        lengths = ", ".join(part.lengths.get(axis) or self.scope.integer(axis)
+                            for axis in tensor.axes)
         comma = "," if tensor.rank == 1 else ""
         return f"{self.scope.tensors[tensor]} = view({memory}, ({lengths}{comma}))"
 
-    def _scope_of(self, indices: tuple[Idx, ...]) -> Scope:
+    def _scope_of(self, indices: tuple[Idx, ...], part: Part = WHOLE, split: Idx | None = None
+                  ) -> Scope:
         """The scope with a loop variable for each of these indices."""
         apart = _apart(indices)
         letters = distinct([str(i.label) for i in apart], self.called.values())
-        known = dict(zip(apart, letters, strict=True))
-        return Scope(self.scope.tensors, self.scope.scalars, known, self.scope.sizes)
+        known = dict(zip(apart, letters, strict=True)) | {
+            i: part.numbers[extent(i)] for i in apart if extent(i) in part.numbers}
+        spans = {i: ("0", part.lengths[extent(i)]) for i in apart if extent(i) in part.lengths}
+        if split is not None:
+            spans[split] = ("low", "high")
+        return Scope(self.scope.tensors, self.scope.scalars, known, self.scope.sizes, spans)
+
+
+def slots_of(kernel: Kernel) -> list[tuple[int, bool]]:
+    """The slots of the workspace: number, and whether each thread has one of its own."""
+    return sorted({(b.slot, b.tiled) for b in kernel.buffers if b.place == "slot"})
 
 
 def _apart(indices: tuple[Idx, ...]) -> list[Idx]:
@@ -230,21 +237,37 @@ def _lines(statement: Statement, scope: Scope, blocks: Blocks | None = None) -> 
 
 def _ends(index: Idx, scope: Scope) -> tuple[str, str]:
     """The first value of an index, and the one after its last."""
+    if index in scope.spans:
+        return scope.spans[index]
     return scope.integer(index.lower), scope.integer(index.upper + 1)
 
 
 def _gemm(gemm: Gemm, scope: Scope) -> str:
     def operand(access: Expr) -> str:
         name = scope.tensors[access.tensor]
-        places = ", ".join(scope.indices[i] for i in gemm.batch)
-        return f"{name}[{places}]" if places else name
+        places = [scope.indices[i] for i in access.indices if i in gemm.batch]
+        for index in access.indices[len(places):]:
+            first, end = scope.spans.get(index, ("0", ""))
+            places.append(":" if first == "0" else f"{first}:{end}")
+        while places and places[-1] == ":":
+            places.pop()
+        return f"{name}[{', '.join(places)}]" if places else name
 
     def length(group: tuple[Idx, ...]) -> str:
-        return "*".join(scope.integer(extent(i)) for i in group)
+        return "*".join(_length(index, scope) for index in group)
 
-    skipped = len(gemm.batch)
+    skipped = sum(i in gemm.batch for i in gemm.left.indices)
     layout = "n" if gemm.left.indices[skipped:][:len(gemm.rows)] == gemm.rows else "t"
+    skipped = sum(i in gemm.batch for i in gemm.right.indices)
     layout += "n" if gemm.right.indices[skipped:][:len(gemm.inner)] == gemm.inner else "t"
     lengths = ", ".join(length(g) for g in (gemm.rows, gemm.columns, gemm.inner))
     return (f"gemm_{layout}({lengths}, {scope.real(gemm.alpha)}, {operand(gemm.left)}, "
             f"{operand(gemm.right)}, {scope.real(gemm.beta)}, {operand(gemm.target)})")
+
+
+def _length(index: Idx, scope: Scope) -> str:
+    """How many values an index has in this part of the kernel."""
+    if index not in scope.spans:
+        return scope.integer(extent(index))
+    first, end = scope.spans[index]
+    return end if first == "0" else f"({end} - {first})"

@@ -1,6 +1,7 @@
 """The grammar of kernels: what a program becomes when memory and order are decided.
 
-    Kernel     ::= Buffer ... Stage ...              stages run in order
+    Kernel     ::= Buffer ... Region ...             regions run in order
+    Region     ::= rows | blocks | alone: Stage ...  how threads share the work; stages in order
     Stage      ::= Definition: Statement ...         the formula, and how it is computed
     Statement  ::= Loop | Blocks | Assign | Accumulate | Gemm
     Loop       ::= for Idx: Statement ...            over the whole range of the index
@@ -15,8 +16,12 @@
 Scalars are SymPy as everywhere.  A tensor lives in an argument (the caller's array), a scalar
 argument, an output, a local variable (rank 0), a slot of the workspace, or in the argument of
 the tensor that it is the next value of.  Loops carry their index and so the axis that they run
-along, buffers the axes of their tensor: to share work over threads is to narrow the loops over
-the batch, which `Kernel.batch` names.
+along, buffers the axes of their tensor.  A kernel without regions runs its stages in order.  In
+the others each thread has some of the work:
+
+    rows       tiles of rows of the batch, in groups; every stage runs for one tile
+    blocks     blocks of the first axis of the target
+    alone      everything, on one thread
 """
 
 from __future__ import annotations
@@ -32,6 +37,7 @@ from symbackprop.notation import Definition, Op, Program, Tensor, extent
 from symbackprop.printing.text import text
 
 Place = Literal["argument", "scalar", "output", "local", "slot", "next"]
+Share = Literal["rows", "blocks", "alone"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,26 +99,51 @@ Statement = Loop | Blocks | Assign | Accumulate | Gemm
 
 @dataclass(frozen=True, slots=True)
 class Stage:
-    """One definition of the program and the statements that compute it."""
+    """One definition of the program and the statements that compute it.
+
+    opening: what is done once for each group of tiles, before the first; split: the index whose
+    range blocks share.
+    """
 
     definition: Definition
     statements: tuple[Statement, ...]
+    opening: tuple[Statement, ...] = ()
+    split: Idx | None = None
 
     @property
     def rest(self) -> Tensor | None:
-        """The array of what a sum in memory has rounded off, if there is one."""
+        """What a sum in memory has rounded off, if it is kept: an array, or a number for a part."""
         kept = (s.rest for s, _ in walk(self.statements) if isinstance(s, Accumulate))
-        return next((r.tensor for r in kept if r is not None and r.tensor.rank), None)
+        return next((r.tensor for r in kept if r is not None and (
+            r.tensor.rank or self.opening)), None)
+
+
+@dataclass(frozen=True, slots=True)
+class Region:
+    """Stages that run one after the other on each thread, and how the threads share them.
+
+    gathers: the data whose rows of the batch are copied here first; waits: whether all threads
+    wait for each other before it.
+    """
+
+    share: Share
+    stages: tuple[Stage, ...]
+    gathers: tuple[Tensor, ...] = ()
+    waits: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Buffer:
-    """Where a tensor lives; `home` is the tensor that it is the next value of."""
+    """Where a tensor lives; `home` is the tensor that it is the next value of.
+
+    tiled: it holds one tile of rows, and each thread has one of its own.
+    """
 
     tensor: Tensor
     place: Place
     slot: int = -1
     home: Tensor | None = None
+    tiled: bool = False
 
     def axis_along(self, size: Symbol | None) -> int | None:
         """The first axis whose extent is this size, e.g. the batch; None without one."""
@@ -125,6 +156,8 @@ class Kernel:
     """A program whose every definition is a stage, and whose every tensor has a buffer.
 
     sizes: the symbolic extents that the kernel is told; batch: the one that runs over samples.
+    regions: the stages once more, for threads; parts: what tiles are added to; ends_waiting:
+    whether all threads wait for each other before the next step.
     """
 
     program: Program
@@ -132,6 +165,9 @@ class Kernel:
     sizes: tuple[Symbol, ...]
     buffers: tuple[Buffer, ...] = ()
     batch: Symbol | None = None
+    regions: tuple[Region, ...] = ()
+    parts: frozenset[Tensor] = frozenset()
+    ends_waiting: bool = False
 
     @property
     def names(self) -> dict[Tensor, str]:

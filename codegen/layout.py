@@ -26,12 +26,13 @@ class Argument:
     """A parameter of the generated function: its name, and what is behind it.
 
     kind: size, scalar, array, output, rows (a whole data set), batch (a buffer for gathered rows),
-    slot, order, batch_size or losses.
+    slot, order, batch_size or losses; and for threads: thread, threads, height (rows of a tile),
+    meeting (where they wait).
     """
 
     name: str
     kind: str
-    subject: Tensor | Symbol | int | None = None
+    subject: Tensor | Symbol | tuple[int, bool] | None = None
     remark: str = ""
 
 
@@ -52,7 +53,8 @@ def module(function: str, arguments: Iterable[Argument], lines: Iterable[str], d
     words = set(re.findall(r"\w+", re.sub(r"#.*", "", body)))
     helpers = [
         _import("symbackprop.codegen.blas", {w for w in words if re.match(r"gemm_[nt]{2}$", w)}),
-        _import("symbackprop.codegen.memory", words & {"view"}),
+        _import("symbackprop.codegen.memory", words & {"view", "rows_of"}),
+        _import("symbackprop.codegen.threads", words & {"wait"}),
         _import("symbackprop.codegen.vectormath", words & {*HELPERS.values(), "where", "added"}),
     ]
     paragraphs = [

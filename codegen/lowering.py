@@ -14,7 +14,14 @@ from sympy import And, Eq, Expr, Idx, Mul, S, Symbol
 
 from symbackprop.codegen.ir import Accumulate, Assign, Kernel, Stage, Statement
 from symbackprop.codegen.ranges import inside
-from symbackprop.codegen.summation import ACCUMULATORS, looped, rest_of, total
+from symbackprop.codegen.summation import (
+    ACCUMULATORS,
+    GROUPS,
+    ROWS,
+    looped,
+    rest_of,
+    total,
+)
 from symbackprop.functions import Iverson
 from symbackprop.notation import Definition, Op, Program, TensorSymbol, extent
 
@@ -52,7 +59,7 @@ def sizes_in(program: Program) -> tuple[Symbol, ...]:
         found.update(*(extent(i).free_symbols for i in definition.over))
         found.update(definition.body.free_symbols)
     sizes = {s for s in found if isinstance(s, Symbol) and not isinstance(s, (Idx, TensorSymbol))
-             and s.is_integer and s.is_positive}
+             and s.is_integer and s.is_positive and s not in (GROUPS, ROWS)}
     return tuple(sorted(sizes, key=str))
 
 

@@ -1,5 +1,7 @@
 """view(flat, shape): the beginning of a flat array seen as an array of this shape.
 
+rows_of(flat, first, shape) begins at a row of such an array.
+
 Numba's own reshape calls into C and counts references; this is four stores, and literal extents
 stay literal for the optimiser.  The flat array must outlive the view, as arguments do.
 """
@@ -22,18 +24,43 @@ def view(typingctx: Any, flat: Any, shape: Any) -> Any:
 
     def codegen(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         source = make_array(signature.args[0])(context, builder, arguments[0])
-        lengths = cgutils.unpack_tuple(builder, arguments[1], len(shape))
-        lengths = [builder.sext(n, ir.IntType(64)) if n.type.width < 64 else n for n in lengths]
-        itemsize = context.get_constant(types.intp, context.get_abi_sizeof(
-            context.get_data_type(flat.dtype)))
-        strides: list[Any] = []
-        step = itemsize
-        for length in reversed(lengths):
-            strides.insert(0, step)
-            step = builder.mul(step, length)
-        made = make_array(result)(context, builder)
-        populate_array(made, data=source.data, shape=lengths, strides=strides, itemsize=itemsize,
-                       meminfo=None)
-        return made._getvalue()
+        lengths = _lengths(builder, arguments[1], len(shape))
+        return _made(context, builder, result, source.data, lengths)
 
     return result(flat, shape), codegen
+
+
+def _lengths(builder: Any, shape: Any, rank: int) -> list[Any]:
+    lengths = cgutils.unpack_tuple(builder, shape, rank) if rank else []
+    return [builder.sext(n, ir.IntType(64)) if n.type.width < 64 else n for n in lengths]
+
+
+def _made(context: Any, builder: Any, result: Any, data: Any, lengths: list[Any]) -> Any:
+    """The array of this type and shape that begins at data."""
+    itemsize = context.get_constant(types.intp, context.get_abi_sizeof(
+        context.get_data_type(result.dtype)))
+    strides: list[Any] = []
+    step = itemsize
+    for length in reversed(lengths):
+        strides.insert(0, step)
+        step = builder.mul(step, length)
+    made = make_array(result)(context, builder)
+    populate_array(made, data=data, shape=lengths, strides=strides, itemsize=itemsize,
+                   meminfo=None)
+    return made._getvalue()
+
+
+@intrinsic  # type: ignore[untyped-decorator]
+def rows_of(typingctx: Any, flat: Any, first: Any, shape: Any) -> Any:
+    """The rows from `first` on of what lies in flat, as a C-contiguous array of this shape."""
+    result = types.Array(flat.dtype, len(shape), "C")
+
+    def codegen(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        source = make_array(signature.args[0])(context, builder, arguments[0])
+        lengths = _lengths(builder, arguments[2], len(shape))
+        start = arguments[1]
+        for length in lengths[1:]:
+            start = builder.mul(start, length)
+        return _made(context, builder, result, builder.gep(source.data, [start]), lengths)
+
+    return result(flat, types.intp, shape), codegen

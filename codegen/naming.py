@@ -19,6 +19,7 @@ RESERVED = frozenset((  # every word of a generated module that is not a name of
     *"kernel train real float32 float64 int64 np njit range min max abs math inf nan sqrt".split(),
     *"view where added minus gemm_nn gemm_nt gemm_tn gemm_tt symbackprop numba".split(),
     *"order batch_size run first rows losses sum_of_losses block shape self".split(),
+    *"thread threads height meeting wait tile tiles group groups strip low high rows_of".split(),
     *(str(tensor.name) for tensor in REGISTERS), *CALLS.values(),
 ))
 Subject = TypeVar("Subject", bound=Hashable)

@@ -5,7 +5,8 @@ from __future__ import annotations
 from sympy import Add, Expr, Idx, Integer, Mod, Mul, Symbol
 
 from symbackprop.bounds import at_least_zero, bounds
-from symbackprop.notation import Element, TensorSymbol
+from symbackprop.codegen.summation import ROWS
+from symbackprop.notation import Element, TensorSymbol, extent
 
 
 def inside(index: Expr, axis: Expr) -> bool:
@@ -14,6 +15,8 @@ def inside(index: Expr, axis: Expr) -> bool:
     >>> inside(2*Idx("u", 4) + Idx("a", 3), Integer(9))
     True
     """
+    if isinstance(index, Idx) and extent(index) == ROWS:
+        return True  # rows of a tile, which lies in the batch
     interval = bounds(index, {})
     while interval is not None and any(end.atoms(Idx) for end in interval):
         low, high = bounds(interval[0], {}), bounds(interval[1], {})

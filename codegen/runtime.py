@@ -71,7 +71,7 @@ class Executable:
         sizes, arrays = self._checked(values)
         results = {a.subject: self._result(a.subject, sizes) for a in self._module.arguments
                    if a.kind == "output" and isinstance(a.subject, Tensor)}
-        with self._workspace.borrowed(sizes) as slots:
+        with self._workspace.borrowed(sizes) as (slots,):
             passed = [self._passed(a, sizes, arrays, results, slots)
                       for a in self._module.arguments]
             with single_threaded() if uses_blas(self._module) else nullcontext():
@@ -114,8 +114,7 @@ class Executable:
         return np.empty(shape_of(tensor, sizes), self.dtype)
 
     def _passed(self, argument: Argument, sizes: Sizes, arrays: Mapping[Tensor, Any],
-                results: Mapping[Tensor, np.ndarray], slots: Mapping[int | Tensor, np.ndarray]
-                ) -> Any:
+                results: Mapping[Tensor, np.ndarray], slots: Slots) -> Any:
         match argument.kind, argument.subject:
             case "size", Symbol() as size:
                 return sizes[size]
@@ -125,45 +124,62 @@ class Executable:
                 return arrays[tensor]
             case "output", Tensor() as tensor:
                 return results[tensor]
-            case "slot", int() as slot:
+            case "slot", tuple() as slot:
                 return slots[slot]
         raise InputError(f"the kernel has an argument {argument.name} that nobody gives")
+
+
+Slots = dict[tuple[int, bool] | Tensor, np.ndarray]
 
 
 class Workspace:
     """Arrays for intermediate results, borrowed by one call at a time and kept for the next.
 
     A slot is as large as the largest tensor in it; each gathered tensor has an array of its own.
+    What holds one tile of rows each thread has for itself; the rest is one array for all.
     """
 
     def __init__(self, kernel: Kernel, dtype: str, gathered: tuple[Tensor, ...] = ()) -> None:
         self._dtype = dtype
-        self._tensors: dict[int | Tensor, list[Tensor]] = {t: [t] for t in gathered}
+        self._tensors: dict[tuple[int, bool] | Tensor, list[Tensor]] = {t: [t] for t in gathered}
         for buffer in kernel.buffers:
             if buffer.place == "slot":
-                self._tensors.setdefault(buffer.slot, []).append(buffer.tensor)
+                key = buffer.slot, buffer.tiled
+                self._tensors.setdefault(key, []).append(buffer.tensor)
+        self._tiled = {b.tensor for b in kernel.buffers if b.tiled} & set(gathered)
         self._groups = {
             group for stage in kernel.stages for gemm, _ in walk(stage.statements)
             if isinstance(gemm, Gemm) for group in (gemm.rows, gemm.columns, gemm.inner)
         }
-        self._idle: list[dict[int | Tensor, np.ndarray]] = []
+        self._idle: list[list[Slots]] = []
         self._lock = threading.Lock()
 
     @contextmanager
-    def borrowed(self, sizes: Sizes) -> Iterator[dict[int | Tensor, np.ndarray]]:
-        """A flat array for each slot and gathered tensor, large enough for these sizes."""
+    def borrowed(self, sizes: Sizes, tile: Sizes | None = None, threads: int = 1
+                 ) -> Iterator[list[Slots]]:
+        """For each thread a flat array for each slot and gathered tensor, large enough for these.
+
+        sizes: of a whole batch; tile: of one tile of rows, None where there are no tiles.
+        """
         for group in self._groups:
             if math.prod(evaluated(extent(i), sizes) or 0 for i in group) > LARGEST_LENGTH:
                 raise InputError(f"a matrix with more than {LARGEST_LENGTH} rows or columns is "
                                  "more than BLAS can count; pass fewer rows at a time")
         with self._lock:
-            slots = self._idle.pop() if self._idle else {}
-        for slot, tensors in self._tensors.items():
-            length = max(length_of(tensor, sizes) for tensor in tensors)
-            if slot not in slots or slots[slot].size < length:
-                slots[slot] = aligned(length, dtype_of(tensors[0], self._dtype))
+            slots = self._idle.pop() if self._idle else []
+        slots.extend({} for _ in range(threads - len(slots)))
+        for key, tensors in self._tensors.items():
+            is_tiled = key in self._tiled if isinstance(key, Tensor) else key[1]
+            given = tile if is_tiled and tile is not None else sizes
+            length = max(length_of(tensor, given) for tensor in tensors)
+            for own in slots[:threads] if is_tiled else slots[:1]:
+                if key not in own or own[key].size < length:
+                    own[key] = aligned(length, dtype_of(tensors[0], self._dtype))
+            if not is_tiled:
+                for other in slots[1:threads]:
+                    other[key] = slots[0][key]
         try:
-            yield slots
+            yield slots[:threads]
         finally:
             with self._lock:
                 self._idle.append(slots)

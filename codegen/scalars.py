@@ -11,7 +11,7 @@ an entry that might lie outside of its array is NaN, as in the interpreter.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import reduce
 from math import isfinite
 from typing import NamedTuple
@@ -92,12 +92,16 @@ REWRITTEN: dict[type, Callable[..., Expr]] = {
 
 @dataclass(frozen=True, slots=True)
 class Scope:
-    """How the tensors, indices and sizes of a stage are called; `scalars` need no brackets."""
+    """How the tensors, indices and sizes of a stage are called; `scalars` need no brackets.
+
+    spans: the first value, and the one after the last, of an index that runs through a part only.
+    """
 
     tensors: Mapping[Tensor, str]
     scalars: frozenset[Tensor]
     indices: Mapping[Idx, str]
     sizes: Mapping[Symbol, str]
+    spans: Mapping[Idx, tuple[str, str]] = field(default_factory=dict)
 
     def real(self, expr: Expr) -> str:
         """The expression in the kernel's arithmetic."""

@@ -149,8 +149,10 @@ def signature(arguments: tuple[Argument, ...], dtype: str) -> tuple[Any, ...]:
 
 def _type(argument: Argument, real: Any) -> Any:
     match argument.kind, argument.subject:
-        case ("size" | "batch_size", _):
+        case ("size" | "batch_size" | "thread" | "threads" | "height", _):
             return types.int64
+        case "meeting", _:
+            return types.Array(types.int64, 1, "C")
         case "scalar", _:
             return real
         case "order", _:

@@ -21,11 +21,13 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from sympy import Expr, Idx, S
+from sympy import Expr, Idx, Integer, S, Symbol
 
 from symbackprop.codegen.ir import Accumulate, Assign, Blocks, Loop, Statement
 from symbackprop.notation import Op, Tensor, TensorSymbol, extent
 
+GROUPS = Symbol("groups", integer=True, positive=True)  # of tiles: a few
+ROWS = Symbol("rows", integer=True, positive=True)  # of one tile: few enough to be added one by one
 BLOCK = 128  # terms that are added one by one
 LONGEST = 1024  # terms that one register takes, where they are added in lanes
 ACCUMULATORS: dict[Op, TensorSymbol] = {
@@ -34,6 +36,7 @@ ACCUMULATORS: dict[Op, TensorSymbol] = {
     "min": Tensor("smallest", (), (), "intermediate").symbol,
 }
 PART = Tensor("part", (), (), "intermediate").symbol
+_FEW = {GROUPS: Integer(8), ROWS: Integer(BLOCK)}
 REST = Tensor("rest", (), (), "intermediate").symbol
 REGISTERS = tuple(symbol.tensor for symbol in (*ACCUMULATORS.values(), PART, REST))
 
@@ -46,9 +49,9 @@ def looped(order: Sequence[Idx], body: tuple[Statement, ...]) -> tuple[Statement
 
 
 def count(over: Sequence[Idx]) -> float:
-    """How many terms a sum has; infinite unless all its extents are numbers."""
-    lengths = [extent(index) for index in over]
-    return math.prod(map(int, lengths)) if all(e.is_Integer for e in lengths) else math.inf
+    """How many terms a sum has; infinite unless all its extents are numbers, or known to be few."""
+    lengths = [_FEW.get(extent(index), extent(index)) for index in over]
+    return math.prod(int(e) if e.is_Integer else math.inf for e in lengths)
 
 
 def total(over: tuple[Idx, ...], body: Expr, inside: bool) -> tuple[Statement, ...]:

@@ -19,8 +19,20 @@ from symbackprop.codegen.blas import single_threaded
 from symbackprop.codegen.gate import Sizes, check_hyper, settle
 from symbackprop.codegen.ir import Kernel
 from symbackprop.codegen.layout import Argument, Module
-from symbackprop.codegen.runtime import Workspace, check_shape, dtype_of, require_sizes, uses_blas
+from symbackprop.codegen.runtime import (
+    Slots,
+    Workspace,
+    check_shape,
+    dtype_of,
+    require_sizes,
+    uses_blas,
+)
+from symbackprop.codegen.schedule.costs import height, threads_for
+from symbackprop.codegen.sharing import THREADS
 from symbackprop.codegen.store import Function
+from symbackprop.codegen.schedule.tiling import MOST_GROUPS
+from symbackprop.codegen.summation import GROUPS, ROWS
+from symbackprop.codegen.threads import Crew, cores
 from symbackprop.errors import CompilationError, InputError
 from symbackprop.notation import Program, Tensor
 
@@ -42,6 +54,7 @@ class TrainingKernel:
         self._names = kernel.names
         self._hypers = [t for t in program.inputs if t.role == "hyper"]
         self._workspace = Workspace(kernel, dtype, gathered)
+        self._crew = Crew()
 
     @property
     def source(self) -> str:
@@ -64,13 +77,15 @@ class TrainingKernel:
                                "program again: the kernel is found compiled")
 
     def run(self, order: np.ndarray, batch_size: int, arrays: Mapping[Tensor, np.ndarray],
-            hypers: Mapping[Tensor, float], losses: np.ndarray | None = None) -> float:
+            hypers: Mapping[Tensor, float], losses: np.ndarray | None = None,
+            threads: int | None = None) -> float:
         """One step for each batch of the order; the sum over the steps of loss·rows, in float64.
 
         order: row numbers, int64: one run of steps, or several [runs, rows], each of which ends
         with a batch of its own; arrays: data, parameters and states in the kernel's dtype
         (int64 for labels), whole data sets for what is gathered; parameters and states are
         changed in place.  losses: float64, filled with the loss of each step, for each run.
+        threads: at most so many, None for as many as have work; the bits do not depend on it.
         Raises InputError for what does not fit; then nothing has changed.
         """
         steps = self._checked_steps(order, batch_size, arrays)
@@ -81,23 +96,40 @@ class TrainingKernel:
         sizes = self._checked_sizes(min(batch_size, order.shape[1]), arrays)
         numbers = {t: self._number(t, hypers) for t in self._hypers}
         own = {"order": order, "batch_size": int(batch_size), "losses": losses}
-        with self._workspace.borrowed(sizes) as slots:
-            passed = [own[a.kind] if a.kind in own else
-                      self._passed(a, sizes, arrays, numbers, slots)
-                      for a in self._module.arguments]
+        tile, count = self._shares(sizes, threads)
+        sizes = {**sizes, GROUPS: MOST_GROUPS}
+        with self._workspace.borrowed(sizes, tile, count) as slots:
+            passed = [[self._passed(a, sizes, arrays, numbers, mine, own)
+                       for a in self._module.arguments if a not in THREADS] for mine in slots]
             with single_threaded() if uses_blas(self._module) else nullcontext():
-                return float(self._function.call(*passed))
+                if tile is None:
+                    return float(self._function.call(*passed[0]))
+                rows = tile[ROWS]
+                return float(self._crew.run(lambda thread, threads, meeting: self._function.call(
+                    *passed[thread][:2], thread, threads, rows, meeting, *passed[thread][2:]),
+                    count))
+
+    def _shares(self, sizes: Sizes, threads: int | None) -> tuple[Sizes | None, int]:
+        """The sizes of one tile, and how many threads there is work for."""
+        batch = self.kernel.batch
+        if not self.kernel.regions or batch is None:
+            return None, 1
+        rows = height(self.kernel, sizes, np.dtype(self.dtype).itemsize)
+        available = cores() if threads is None else threads
+        return {**sizes, batch: rows, ROWS: rows}, threads_for(self.kernel, sizes, rows, available)
 
     def _passed(self, argument: Argument, sizes: Sizes, arrays: Mapping[Tensor, np.ndarray],
-                numbers: Mapping[Tensor, Any], slots: Mapping[int | Tensor, np.ndarray]) -> Any:
+                numbers: Mapping[Tensor, Any], slots: Slots, own: Mapping[str, Any]) -> Any:
         match argument.kind, argument.subject:
+            case ("order" | "batch_size" | "losses") as kind, _:
+                return own[kind]
             case "size", Symbol() as size:
                 return sizes[size]
             case "scalar", Tensor() as tensor:
                 return numbers[tensor]
             case ("array" | "rows"), Tensor() as tensor:
                 return arrays[tensor]
-            case ("slot" | "batch"), (int() | Tensor()) as slot:
+            case ("slot" | "batch"), (tuple() | Tensor()) as slot:
                 return slots[slot]
         raise InputError(f"the kernel has an argument {argument.name} that nobody gives")
 

@@ -38,7 +38,8 @@ def verify_kernel(kernel: Kernel) -> Kernel:
     for stage in kernel.stages:
         try:
             _check_reads(kernel, stage, holders)
-            _check_statements(stage, stage.statements, ())
+            dealt = stage.definition.indices[:1] if stage.definition.target in kernel.parts else ()
+            _check_statements(stage, (*stage.opening, *stage.statements), dealt)
         except _BrokenError as broken:
             line = formula(stage.definition, kernel.names)
             raise CompilationError(f"internal error: {broken} in the kernel of {line}") from None
@@ -53,10 +54,10 @@ class _BrokenError(Exception):
 
 
 def _memory(kernel: Kernel, tensor: Tensor) -> object:
-    """What identifies the memory of a tensor: a slot number, or the tensor whose array it is."""
+    """What identifies the memory of a tensor: a slot, or the tensor whose array it is."""
     buffer = kernel.buffer(tensor)
     if buffer.place == "slot":
-        return buffer.slot
+        return buffer.slot, buffer.tiled
     return tensor if buffer.home is None else buffer.home
 
 
@@ -129,7 +130,8 @@ def _check_gemm(gemm: Gemm, bound: tuple[Idx, ...]) -> None:
                 (gemm.right, gemm.inner, gemm.columns))
     for access, first, second in operands:
         indices = access.indices if isinstance(access, Element) else ()
-        if indices not in ((*gemm.batch, *first, *second), (*gemm.batch, *second, *first)):
+        batch = tuple(i for i in gemm.batch if i in indices)
+        if indices not in ((*batch, *first, *second), (*batch, *second, *first)):
             raise _BrokenError(f"the indices of {access} are not those of the product")
     if gemm.target.indices != (*gemm.batch, *gemm.rows, *gemm.columns):
         raise _BrokenError("the target of the product is transposed")

@@ -18,7 +18,7 @@ from dataclasses import dataclass, field, replace
 
 from sympy import Idx
 
-from symbackprop.codegen.ir import Buffer, Kernel, Place, Stage
+from symbackprop.codegen.ir import Buffer, Kernel, Place, Region, Stage
 from symbackprop.codegen.lowering import loops, nest
 from symbackprop.indexing import fresh
 from symbackprop.normal import temporary
@@ -51,6 +51,72 @@ def allocate(kernel: Kernel) -> Kernel:
             buffers.append(Buffer(stage.rest, "slot", rest))
             slots.free.append(rest)
     return replace(kernel, buffers=tuple(buffers))
+
+
+def allocate_shared(kernel: Kernel) -> Kernel:
+    """The same for a kernel in regions: what one region of rows makes and reads lives in a tile.
+
+    Memory that threads share is used once, but for a target that is written over an operand.
+    """
+    program = kernel.program
+    overwritten = homes(program)
+    copies = tuple(_copy(old, new) for old, new in program.updates
+                   if overwritten.get(new) is not old)
+    regions = kernel.regions + ((Region("alone", copies),) if copies else ())
+    kernel = replace(kernel, stages=(*kernel.stages, *copies), regions=regions)
+    gathers = {t: region for region in regions for t in region.gathers}
+    last, own = last_reads(kernel), _Slots(last_reads(kernel))
+    shared = _Slots(last, keeps=True)
+    buffers = [Buffer(t, "scalar" if is_number(t, program) else "argument",
+                      tiled=t in gathers and _is_tiled(kernel, t, gathers[t]))
+               for t in inputs(program)]
+    buffers += [Buffer(new, "next", home=old) for new, old in overwritten.items()]
+    known = {buffer.tensor for buffer in buffers}
+    place = 0
+    for region in regions:
+        for stage in region.stages:
+            for tensor in (stage.definition.target, stage.rest):
+                if tensor is None or tensor in known:
+                    continue
+                tiled = tensor is stage.rest or _is_tiled(kernel, tensor, region)
+                slots = own if tiled else shared
+                kept = bool(stage.opening) and tensor is stage.rest
+                buffers.append(_placed(kernel, stage, tensor, region, tiled, slots, place, kept))
+                known.add(tensor)
+            own.release(stage.definition, place)
+            place += 1
+    return replace(kernel, buffers=tuple(buffers))
+
+
+def _placed(kernel: Kernel, stage: Stage, tensor: Tensor, region: Region, tiled: bool,
+            slots: _Slots, place: int, kept: bool) -> Buffer:
+    """Where a new tensor of a region lives."""
+    if tensor in kernel.program.outputs and tensor.rank:
+        return Buffer(tensor, "output")
+    if not tensor.rank and (tiled or _stays_alone(kernel, tensor)):
+        return Buffer(tensor, "local", tiled=tiled)
+    if tensor is stage.rest:
+        slot = slots.new_one() if kept else slots.free_one()
+        if not kept:
+            slots.free.append(slot)
+        return Buffer(tensor, "slot", slot, tiled=True)
+    return Buffer(tensor, "slot", slots.taken_by(stage.definition, place), tiled=tiled)
+
+
+def _is_tiled(kernel: Kernel, tensor: Tensor, region: Region) -> bool:
+    """Whether only this region of rows touches a tensor, so that one tile of it is enough."""
+    if region.share != "rows" or tensor in kernel.parts or tensor in kernel.program.outputs:
+        return False
+    readers = [r for r in kernel.regions for s in r.stages
+               if tensor in tensors_in(s.definition.body)]
+    return all(r is region for r in readers)
+
+
+def _stays_alone(kernel: Kernel, tensor: Tensor) -> bool:
+    """Whether only the thread that works alone touches a tensor."""
+    touching = [r for r in kernel.regions for s in r.stages
+                if tensor in (s.definition.target, *tensors_in(s.definition.body))]
+    return all(r.share == "alone" for r in touching)
 
 
 def inputs(program: Program) -> tuple[Tensor, ...]:
@@ -112,12 +178,13 @@ def _copy(old: Tensor, new: Tensor) -> Stage:
 
 @dataclass(slots=True)
 class _Slots:
-    """Which slots are free, last freed first, and who holds the others."""
+    """Which slots are free, last freed first, and who holds the others; `keeps`: for good."""
 
     last: dict[Tensor, int]
     free: list[int] = field(default_factory=list)
     held: dict[Tensor, int] = field(default_factory=dict)
     count: int = 0
+    keeps: bool = False
 
     def taken_by(self, definition: Definition, place: int) -> int:
         """A slot for the target: that of an operand that dies here, a free one, or a new one."""
@@ -132,15 +199,17 @@ class _Slots:
 
     def free_one(self) -> int:
         """A slot that nobody holds."""
-        if not self.free:
-            self.free.append(self.count)
-            self.count += 1
-        return self.free.pop()
+        return self.free.pop() if self.free else self.new_one()
+
+    def new_one(self) -> int:
+        """A slot that nobody has held before."""
+        self.count += 1
+        return self.count - 1
 
     def release(self, definition: Definition, place: int) -> None:
         """Free the slots of what is read here for the last time."""
         for tensor in (*tensors_in(definition.body), definition.target):
-            if tensor in self.held and self.last[tensor] == place:
+            if not self.keeps and tensor in self.held and self.last[tensor] == place:
                 self.free.append(self.held.pop(tensor))
 
 

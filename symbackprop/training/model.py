@@ -73,7 +73,8 @@ class Model:
         self._hypers = Hypers({names[t]: t for t in described.hypers})
         self._derivation: Derivation | None = None
         self._kernels: dict[str, codegen.Executable] = {}
-        self._steps: dict[tuple[Rule, int | None], tuple[TrainingStep, codegen.TrainingKernel]] = {}
+        self._steps: dict[Rule, TrainingStep] = {}
+        self._trainers: dict[tuple[Rule, bool], codegen.TrainingKernel] = {}
 
     # -- the numbers
 
@@ -118,7 +119,8 @@ class Model:
         plan = plan_of(found.rows, epochs, batch_size, shuffle, seed)
         between = self._between(found, validation_data, callbacks, metrics)
         self._parameters.check()
-        step, kernel = self._step(rule_of(optimizer), known_threads(threads))
+        threads = known_threads(threads)
+        step, kernel = self._step(rule_of(optimizer), min(plan.batch_size, plan.rows))
         hypers = {**self._hypers.numbers(),
                   **{tensor: float(getattr(optimizer, name)) for name, tensor in step.numbers}}
         arrays = {**found.arrays, **self._arrays(),
@@ -127,7 +129,7 @@ class Model:
         with progress(plan.epochs, verbose) as bar:
             try:
                 history = train(plan, lambda order, size, losses: kernel.run(
-                    order, size, arrays, hypers, losses), between, bar)
+                    order, size, arrays, hypers, losses, threads), between, bar)
                 self._parameters.check_trained()
             except SymbackpropError:
                 self._parameters.restore(before)
@@ -216,7 +218,7 @@ class Model:
     def kernels(self) -> dict[str, codegen.Executable | codegen.TrainingKernel]:
         """The kernels built so far by name: predict, loss, gradients, fit; with source and path."""
         built: dict[str, codegen.Executable | codegen.TrainingKernel] = dict(self._kernels)
-        for _, kernel in self._steps.values():
+        for kernel in self._trainers.values():
             built["fit"] = kernel
         return built
 
@@ -288,13 +290,15 @@ class Model:
         values: dict[Tensor, Any] = {**data, **self._arrays(), **self._hypers.numbers()}
         return list(kernel(**{names[t]: values[t] for t in kernel.program.inputs}))
 
-    def _step(self, rule: Rule, threads: int | None) -> tuple[TrainingStep, codegen.TrainingKernel]:
-        key = (rule, threads)
-        if key not in self._steps:
-            network = self._network
+    def _step(self, rule: Rule, rows: int) -> tuple[TrainingStep, codegen.TrainingKernel]:
+        network, batch = self._network, self._network.batch
+        if rule not in self._steps:
             gradients = {t: self.derivation().gradient(t) for t in network.trained}
-            step = training_step(network.loss, gradients, rule, network.names)
-            rows = tuple(t for t in step.program.inputs if network.has_batch(t))
-            self._steps[key] = step, codegen.compile_training(
-                step.program, rows, network.batch, step.loss, self.dtype, threads)
-        return self._steps[key]
+            self._steps[rule] = training_step(network.loss, gradients, rule, network.names)
+        step = self._steps[rule]
+        shared = batch is not None and codegen.is_shared(step.program, batch, rows)
+        if (rule, shared) not in self._trainers:
+            read = tuple(t for t in step.program.inputs if network.has_batch(t))
+            self._trainers[rule, shared] = codegen.compile_training(
+                step.program, read, batch, step.loss, self.dtype, shared)
+        return step, self._trainers[rule, shared]

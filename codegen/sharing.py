@@ -1,0 +1,152 @@
+"""The lines of a kernel in regions: what each thread does, tile by tile and block by block.
+
+    tiles = (N + height - 1)//height
+    groups = min(tiles, 8)
+    for group in range(thread, groups, threads):
+        …                                                 parts of sums begin at zero
+        for tile in range(group, tiles, groups):
+            low = tile*height
+            rows = min(height, N - low)
+            …                                             stages, with `rows` for the batch
+    wait(meeting, threads)
+    for strip in range(thread, 8, threads):
+        low, high = strip*784//8, (strip + 1)*784//8
+        …                                                 a stage, with low … high for one index
+    if thread == 0:
+        …
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from sympy import Integer
+
+from symbackprop.codegen.emission import Emission, Part
+from symbackprop.codegen.ir import Kernel, Region
+from symbackprop.codegen.layout import Argument, indented
+from symbackprop.codegen.schedule.tiling import BLOCKS, MOST_GROUPS, lies_along
+from symbackprop.codegen.summation import GROUPS, ROWS
+from symbackprop.notation import Tensor, extent, tensors_in
+
+THREADS = tuple(Argument(name, name) for name in ("thread", "threads", "height", "meeting"))
+WAIT = "wait(meeting, threads)"
+
+
+def shared_lines(emission: Emission) -> Iterator[str]:
+    """All regions of a kernel."""
+    kernel = emission.kernel
+    batch = emission.scope.sizes[kernel.batch]
+    yield f"tiles = ({batch} + height - 1)//height"
+    yield f"groups = min(tiles, {MOST_GROUPS})"
+    for region in kernel.regions:
+        yield ""
+        if region.waits:
+            yield WAIT
+        match region.share:
+            case "rows":
+                yield from _rows(emission, region, batch)
+            case "blocks":
+                yield from _blocks(emission, region)
+            case _:
+                yield "if thread == 0:"
+                yield from indented(_alone(emission, region))
+
+
+def _rows(emission: Emission, region: Region, batch: str) -> Iterator[str]:
+    kernel = emission.kernel
+    part = Part({kernel.batch: "rows", ROWS: "rows"}, {GROUPS: "group"})
+    yield "for group in range(thread, groups, threads):"
+    for tensor in _met(kernel, region):
+        if not lies_along(tensor, kernel.batch):
+            yield from indented(_view(emission, tensor))
+    for stage in region.stages:
+        target = stage.definition.target
+        if not lies_along(target, kernel.batch) and not kernel.buffer(target).tiled:
+            yield from indented(_view(emission, target))
+        if stage.opening:
+            yield from indented(emission.rest(stage, part))
+            yield from indented(emission.statements(stage, stage.opening, part))
+    lines = [*_tile(emission, region, part)]
+    yield from indented(["for tile in range(group, tiles, groups):",
+                         *indented(["low = tile*height", f"rows = min(height, {batch} - low)",
+                                    *lines])])
+
+
+def _tile(emission: Emission, region: Region, part: Part) -> Iterator[str]:
+    """The stages for one tile of rows."""
+    kernel = emission.kernel
+    for tensor in _met(kernel, region):
+        if lies_along(tensor, kernel.batch):
+            yield _rows_of(emission, tensor, part)
+    for tensor in region.gathers:
+        view = (emission.view(tensor, emission.called[tensor, "batch"], part)
+                if kernel.buffer(tensor).tiled else _rows_of(emission, tensor, part))
+        yield from emission.gathering(tensor, view, part, "first + low")
+    for stage in region.stages:
+        yield ""
+        target = stage.definition.target
+        view = ""
+        if lies_along(target, kernel.batch):
+            slot = kernel.buffer(target)
+            view = (emission.view(target, emission.called[slot.slot, True], part)
+                    if slot.tiled else _rows_of(emission, target, part))
+        elif kernel.buffer(target).tiled and kernel.buffer(target).place == "slot":
+            view = emission.view(target, emission.called[kernel.buffer(target).slot, True], part)
+        yield from emission.stage(stage, view, part)
+
+
+def _rows_of(emission: Emission, tensor: Tensor, part: Part) -> str:
+    """The line that makes a name the rows of this tile of what is whole in memory."""
+    memory = _memory(emission, tensor)
+    view = emission.view(tensor, memory, part)
+    return view.replace(f"view({memory}, ", f"rows_of({memory}, low, ", 1)
+
+
+def _memory(emission: Emission, tensor: Tensor) -> str:
+    buffer = emission.kernel.buffer(tensor)
+    return (emission.called[buffer.slot, buffer.tiled] if buffer.place == "slot"
+            else emission.called[tensor, "batch"])
+
+
+def _blocks(emission: Emission, region: Region) -> Iterator[str]:
+    (stage,) = region.stages
+    length = extent(stage.split)
+    part = Part({}, {Integer(BLOCKS): "strip"} if stage.definition.over[:1] == (stage.split,)
+                and stage.definition.op == "sum" else {})
+    for tensor in _met(emission.kernel, region):
+        yield from _view(emission, tensor)
+    target = stage.definition.target
+    yield from _view(emission, target)
+    yield f"for strip in range(thread, {BLOCKS}, threads):"
+    yield from indented([f"low, high = strip*{length}//{BLOCKS}, (strip + 1)*{length}//{BLOCKS}",
+                         *emission.stage(stage, "", part)])
+
+
+def _alone(emission: Emission, region: Region) -> Iterator[str]:
+    yield from (line for tensor in _met(emission.kernel, region)
+                for line in _view(emission, tensor))
+    for tensor in region.gathers:
+        yield from emission.gathering(tensor)
+    for place, stage in enumerate(region.stages):
+        yield from [""] if place else []
+        yield from emission.stage(stage)
+
+
+def _view(emission: Emission, tensor: Tensor) -> Iterator[str]:
+    """The line that makes the name of a tensor a view of all of it, where it needs one."""
+    buffer = emission.kernel.buffer(tensor)
+    if buffer.home is not None:
+        yield f"{emission.scope.tensors[tensor]} = {emission.scope.tensors[buffer.home]}"
+    elif buffer.place == "slot" or tensor in emission.gathered:
+        yield emission.view(tensor, _memory(emission, tensor))
+
+
+def _met(kernel: Kernel, region: Region) -> list[Tensor]:
+    """What a region reads of what others have made or gathered."""
+    own = {s.definition.target for s in region.stages} | set(region.gathers)
+    read = dict.fromkeys(t for s in region.stages for t in tensors_in(s.definition.body))
+    given = {b.tensor for b in kernel.buffers if b.place in ("scalar", "local")}
+    gathered = {t for r in kernel.regions for t in r.gathers}
+    plain = {b.tensor for b in kernel.buffers if b.place == "argument"} - gathered
+    return [t for t in read if t not in own | given | plain]
