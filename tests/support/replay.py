@@ -1,0 +1,104 @@
+"""A replay of a kernel in regions: which entries each thread touches between two waits.
+
+It knows nothing of the analysis that placed the waits: it deals tiles, groups and strips to
+threads as the emitted loops do, evaluates every index of every access for concrete sizes, and
+reports entries that two threads touch between the same two waits, one of them writing.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator
+from itertools import product
+
+import numpy as np
+from sympy import Idx, Symbol
+
+from symbackprop.codegen.gate import evaluated
+from symbackprop.codegen.ir import Kernel, Region, Stage
+from symbackprop.codegen.schedule.tiling import BLOCKS, MOST_GROUPS
+from symbackprop.codegen.summation import GROUPS, ROWS
+from symbackprop.notation import Element, elements_in, extent
+
+Entry = tuple[object, int]
+
+
+class Replay:
+    """Two steps of a kernel on so many threads, in tiles of so many rows."""
+
+    def __init__(self, kernel: Kernel, sizes: dict[Symbol, int], height: int, threads: int) -> None:
+        self.kernel, self.height, self.threads = kernel, height, threads
+        self.rows = sizes[kernel.batch]
+        self.tiles = -(-self.rows // height)
+        self.groups = min(self.tiles, MOST_GROUPS)
+        self.sizes = {**sizes, GROUPS: self.groups, ROWS: height}
+        self.phase = 0
+        self.readers: dict[tuple[int, Entry], set[int]] = defaultdict(set)
+        self.writers: dict[tuple[int, Entry], set[int]] = defaultdict(set)
+
+    def conflicts(self) -> set[str]:
+        """The names of tensors whose entries two threads touch between the same waits."""
+        for _ in range(2):
+            for region in self.kernel.regions:
+                self.phase += region.waits
+                for thread in range(self.threads):
+                    self._run(region, thread)
+            self.phase += self.kernel.ends_waiting
+        found = {entry for entry, who in self.writers.items()
+                 if len(who | self.readers.get(entry, set())) > 1}
+        return {str(memory) for _, (memory, _) in found}
+
+    def _run(self, region: Region, thread: int) -> None:
+        for ranges in self._parts(region, thread):
+            for tensor in region.gathers:
+                self._touch(self.writers, thread, tensor.at(*tensor.letters), ranges)
+            for stage in region.stages:
+                for element in elements_in(stage.definition.body):
+                    self._touch(self.readers, thread, element, ranges, stage)
+                self._touch(self.writers, thread, stage.definition.element, ranges, stage)
+
+    def _parts(self, region: Region, thread: int) -> Iterator[dict[object, range]]:
+        """The ranges of extents, and of the index that is split, for each part of a thread."""
+        if region.share == "alone":
+            yield from [{}] if thread == 0 else []
+        elif region.share == "rows":
+            for group in range(thread, self.groups, self.threads):
+                for tile in range(group, self.tiles, self.groups):
+                    low = tile*self.height
+                    rows = range(low, min(low + self.height, self.rows))
+                    yield {self.kernel.batch: rows, ROWS: rows, GROUPS: range(group, group + 1)}
+        else:
+            (stage,) = region.stages
+            length = evaluated(extent(stage.split), self.sizes)
+            for strip in range(thread, BLOCKS, self.threads):
+                own = range(strip*length//BLOCKS, (strip + 1)*length//BLOCKS)
+                yield {stage.split: own, "strip": range(strip, strip + 1)}
+
+    def _touch(self, log: dict[tuple[int, Entry], set[int]], thread: int, access: object,
+               ranges: dict[object, range], stage: Stage | None = None) -> None:
+        buffer = self.kernel.buffer(access.tensor)
+        if buffer.tiled or buffer.place in ("local", "scalar"):
+            return
+        home = access.tensor if buffer.home is None else buffer.home
+        memory = f"slot {buffer.slot}" if buffer.place == "slot" else home
+        shape = tuple(evaluated(axis, self.sizes) for axis in access.tensor.axes)
+        for place in self._places(access, shape, ranges, stage):
+            flat = int(np.ravel_multi_index(place, shape)) if shape else 0
+            log[self.phase, (memory, flat)].add(thread)
+
+    def _places(self, access: object, shape: tuple[int, ...], ranges: dict[object, range],
+                stage: Stage | None) -> Iterator[tuple[int, ...]]:
+        indices = access.indices if isinstance(access, Element) else ()
+        is_part = stage is not None and "strip" in ranges and (
+            stage.definition.op == "sum" and access == stage.definition.element)
+        axes = []
+        for number, (index, length) in enumerate(zip(indices, shape, strict=True)):
+            if is_part and number == 0 and stage.split in stage.definition.over:
+                axes.append(ranges["strip"])
+            elif isinstance(index, Idx):
+                axes.append(ranges.get(index, ranges.get(extent(index), range(length))))
+            else:
+                axes.append(range(length))  # a computed place: any
+        yield from product(*axes)
+
+
