@@ -26,12 +26,12 @@ from symbackprop.training.initialisation import initial_values
 from symbackprop.training.loop import Between, History, train
 from symbackprop.training.metrics import Metric, as_metrics
 from symbackprop.training.network import Network, network, read_by
-from symbackprop.training.optimizers import SGD, Optimizer, Rule
+from symbackprop.training.optimizers import SGD, Optimizer
 from symbackprop.training.parameters import Hypers, Parameters
 from symbackprop.training.progress import progress
 from symbackprop.training.settings import known_dtype, known_seed, known_threads, plan_of, rule_of
-from symbackprop.training.step import TrainingStep, training_step
 from symbackprop.training.summary import Text, summary
+from symbackprop.training.trainers import Trainers
 
 __all__ = ["Model"]
 
@@ -73,8 +73,7 @@ class Model:
         self._hypers = Hypers({names[t]: t for t in described.hypers})
         self._derivation: Derivation | None = None
         self._kernels: dict[str, codegen.Executable] = {}
-        self._steps: dict[Rule, TrainingStep] = {}
-        self._trainers: dict[tuple[Rule, bool], codegen.TrainingKernel] = {}
+        self._trainers = Trainers(described, self.dtype)
 
     # -- the numbers
 
@@ -120,7 +119,8 @@ class Model:
         between = self._between(found, validation_data, callbacks, metrics)
         self._parameters.check()
         threads = known_threads(threads)
-        step, kernel = self._step(rule_of(optimizer), min(plan.batch_size, plan.rows))
+        rule, rows = rule_of(optimizer), min(plan.batch_size, plan.rows)
+        step, kernel = self._trainers.found(rule, rows, self.derivation())
         hypers = {**self._hypers.numbers(),
                   **{tensor: float(getattr(optimizer, name)) for name, tensor in step.numbers}}
         arrays = {**found.arrays, **self._arrays(),
@@ -218,8 +218,8 @@ class Model:
     def kernels(self) -> dict[str, codegen.Executable | codegen.TrainingKernel]:
         """The kernels built so far by name: predict, loss, gradients, fit; with source and path."""
         built: dict[str, codegen.Executable | codegen.TrainingKernel] = dict(self._kernels)
-        for kernel in self._trainers.values():
-            built["fit"] = kernel
+        if self._trainers.newest is not None:
+            built["fit"] = self._trainers.newest
         return built
 
     @property
@@ -289,16 +289,3 @@ class Model:
         names = kernel.program.names
         values: dict[Tensor, Any] = {**data, **self._arrays(), **self._hypers.numbers()}
         return list(kernel(**{names[t]: values[t] for t in kernel.program.inputs}))
-
-    def _step(self, rule: Rule, rows: int) -> tuple[TrainingStep, codegen.TrainingKernel]:
-        network, batch = self._network, self._network.batch
-        if rule not in self._steps:
-            gradients = {t: self.derivation().gradient(t) for t in network.trained}
-            self._steps[rule] = training_step(network.loss, gradients, rule, network.names)
-        step = self._steps[rule]
-        shared = batch is not None and codegen.is_shared(step.program, batch, rows)
-        if (rule, shared) not in self._trainers:
-            read = tuple(t for t in step.program.inputs if network.has_batch(t))
-            self._trainers[rule, shared] = codegen.compile_training(
-                step.program, read, batch, step.loss, self.dtype, shared)
-        return step, self._trainers[rule, shared]
