@@ -8,7 +8,7 @@ are no branches, only selections between values that have both been computed.
 
 Every instruction carries its own permissions, so that those of a kernel (Numba adds them where
 there are none) reach no formula: `+ − *` may be contracted into a fused multiply-add and no more;
-`plus`, `minus` and `fused` are rounded exactly as written.
+`plus`, `minus`, `times` and `fused` are rounded exactly as written.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from typing import Any
 from llvmlite import ir
 
 _CONTRACT = ("contract",)
-_ALONE = ("arcp",)  # means nothing for + and −, and keeps others away
+_ALONE = ("arcp",)  # means nothing for + − *, and keeps others away
 
 
 class _Closed(frozenset[str]):
@@ -101,6 +101,14 @@ class Bits:
     def __rshift__(self, places: int) -> Bits:
         return self._with("lshr", places)
 
+    def __xor__(self, other: Bits | int) -> Bits:
+        return self._with("xor", other)
+
+    def is_zero(self) -> Condition:
+        """Whether no bit is set."""
+        zero = self.format.whole(0)
+        return Condition(self.builder, self.builder.icmp_unsigned("==", self.value, zero))
+
     @property
     def number(self) -> Number:
         """The number that has these bits."""
@@ -160,6 +168,10 @@ class Number:
     def minus(self, other: Number | float) -> Number:
         """The difference, rounded on its own."""
         return self._made(self.builder.fsub(self.value, self._right(other), flags=_ALONE))
+
+    def times(self, other: Number | float) -> Number:
+        """The product, rounded on its own."""
+        return self._made(self.builder.fmul(self.value, self._right(other), flags=_ALONE))
 
     def fused(self, factor: Number | float, term: Number | float) -> Number:
         """self·factor + term, rounded once, on any machine."""
@@ -240,7 +252,14 @@ def sum_and_rest(greater: Number, less: Number) -> tuple[Number, Number]:
     return total, less.minus(total.minus(greater))
 
 
+def sum_and_rest_in_any_order(a: Number, b: Number) -> tuple[Number, Number]:
+    """a + b rounded, and exactly what that has rounded off (Knuth 1969)."""
+    total = a.plus(b)
+    other = total.minus(a)
+    return total, a.minus(total.minus(other)).plus(b.minus(other))
+
+
 def product_and_rest(a: Number, b: Number | float) -> tuple[Number, Number]:
     """a·b rounded, and exactly what that has rounded off."""
-    product = a * b
+    product = a.times(b)
     return product, a.fused(b, -product)

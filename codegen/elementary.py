@@ -15,19 +15,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from math import inf, log2, nan
 
-from symbackprop.codegen.arithmetic import (
-    Bits,
-    Number,
-    polynomial,
-    select,
-    sum_and_rest,
-)
+from symbackprop.codegen.arithmetic import Bits, Number, polynomial, select, sum_and_rest
 from symbackprop.codegen.coefficients import COEFFICIENTS
 
 LOG2_E = log2(2.718281828459045)
 LN2 = 0.6931471805599453
-_LARGEST = {"float32": 89.0, "float64": 710.0}      # e^t is infinite from there
-_SMALLEST = {"float32": -104.0, "float64": -746.0}  # and 0 from there
+LARGEST = {"float32": 89.0, "float64": 710.0}      # e^t is infinite from there
+SMALLEST = {"float32": -104.0, "float64": -746.0}  # and 0 from there
 _ONE_OF_TANH = {"float32": 9.5, "float64": 19.5}    # tanh t rounds to 1 from there
 _ONE_OF_ERF = {"float32": 4.0, "float64": 6.0}
 
@@ -89,38 +83,50 @@ def scaled(found: Raised) -> tuple[Number, Number]:
 
 def exp(t: Number) -> Number:
     """e^t."""
-    return scaled(raised(clamped(t, _SMALLEST[t.format.name], _LARGEST[t.format.name])))[0]
+    return scaled(raised(clamped(t, SMALLEST[t.format.name], LARGEST[t.format.name])))[0]
 
 
-def _less_one(found: Raised, scale: Number, one: Number | float) -> Number:
-    """scale·(1 + r + rest) − one, for one ∈ {1, 1/2}."""
-    total, lost = sum_and_rest(scale.minus(one), scale * found.r)
-    return total + (lost + scale * found.rest)
+def _less_one(found: Raised, scale: Number, one: float) -> tuple[Number, Number]:
+    """scale·(1 + r + rest) − one and what its rounding has lost, for one ∈ {1, 1/2}."""
+    start, unseen = sum_and_rest(scale.of(-one), scale)
+    total, lost = sum_and_rest(start, scale * found.r)
+    return sum_and_rest(total, lost + unseen + scale * found.rest)
 
 
 def expm1(t: Number) -> Number:
     """e^t − 1, with all digits also near 0; twice the half of it, which does not overflow."""
-    found = raised(clamped(t, -4.0 * t.format.digits, _LARGEST[t.format.name]))
+    found = raised(clamped(t, -2.0 * t.format.digits, LARGEST[t.format.name]))
     half = _power_of_two(found.exponent - (t.format.bias + 1))
-    return _or_itself(t, _less_one(found, half, 0.5) * 2)
+    return or_itself(t, _less_one(found, half, 0.5)[0] * 2)
 
 
-def _or_itself(t: Number, value: Number) -> Number:
-    """The value, or t where f(t) = t + O(t²) rounds to t: it keeps the sign of 0."""
-    return select(abs(t) < 2.0**-(t.format.digits + 1), t, value)
+def or_itself(t: Number, value: Number, order: int = 1) -> Number:
+    """The value, or t where f(t) = t + O(t^(order + 1)) rounds to t: it keeps the sign of 0."""
+    return select(abs(t) < 2.0**-((t.format.digits + 1) // order), t, value)
+
+
+def _quotient(above: Number, above_rest: Number, below: Number, below_rest: Number) -> Number:
+    """(above + above_rest)/(below + below_rest), corrected once by what is left over."""
+    inverse = 1 / below
+    found = above * inverse
+    left = (above - found * below) + (above_rest - found * below_rest)
+    return found + left * inverse
 
 
 def tanh(t: Number) -> Number:
-    """m/(m + 2), where m = e^2|t| − 1, with the sign of t."""
-    found = raised(clamped(abs(t) * 2, 0.0, 2 * _ONE_OF_TANH[t.format.name]))
-    m = _less_one(found, found.factor(), 1)
-    return _or_itself(t, (m / (m + 2)).sign_of(t))
+    """−m/(2 + m), where m = e^−2|t| − 1, with the sign of t."""
+    found = raised(clamped(abs(t) * -2, -2 * _ONE_OF_TANH[t.format.name], 0.0))
+    m, lost = _less_one(found, found.factor(), 1)
+    below, rest = sum_and_rest(t.of(2), m)
+    return or_itself(t, _quotient(m, lost, below, rest + lost).sign_of(t))
 
 
 def sigmoid(t: Number) -> Number:
     """1/(1 + e^−t) as 1/(1 + e) or e/(1 + e), where e = e^−|t| never overflows."""
-    small, _ = scaled(raised(clamped(-abs(t), _SMALLEST[t.format.name], 0.0)))
-    return select(t < 0, small, t.of(1)) / (small + 1)
+    small, lost = scaled(raised(clamped(-abs(t), SMALLEST[t.format.name], 0.0)))
+    below, rest = sum_and_rest(t.of(1), small)
+    above, above_lost = select(t < 0, small, t.of(1)), select(t < 0, lost, t.of(0))
+    return _quotient(above, above_lost, below, rest + lost)
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,12 +185,12 @@ def log1p(t: Number) -> Number:
     one_plus = t.plus(1)
     other = one_plus.minus(1)
     lost = t.of(1).minus(one_plus.minus(other)).plus(t.minus(other))
-    return _or_itself(t, _on_its_domain(one_plus, _log_one_plus(t, one_plus, lost, None)))
+    return or_itself(t, _on_its_domain(one_plus, _log_one_plus(t, one_plus, lost, None)))
 
 
 def _log_one_plus_exp(t: Number) -> Number:
     """log(1 + e^t) for t ≤ 0."""
-    small, rest = scaled(raised(clamped(t, _SMALLEST[t.format.name], 0.0)))
+    small, rest = scaled(raised(clamped(t, SMALLEST[t.format.name], 0.0)))
     one_plus, lost = sum_and_rest(t.of(1), small)
     return _log_one_plus(small, one_plus, lost, rest)
 

@@ -94,6 +94,7 @@ TARGETS = (
 # numbers in two parts: the first times any exponent of that arithmetic is exact
 PARTS: dict[str, tuple[Real, dict[str, int]]] = {
     "LN2": (lambda: mp.log(2), {"float32": 8, "float64": 11}),
+    "TWO_THIRDS": (lambda: mp.mpf(2) / 3, {"float32": 0, "float64": 0}),
     "HALF_PI": (lambda: mp.pi / 2, {"float32": 0, "float64": 0}),
 }
 
