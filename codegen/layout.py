@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from sympy import Symbol
 
-from symbackprop.codegen.scalars import HELPERS, MATHEMATICS
+from symbackprop.codegen.calls import MATHEMATICS, VECTORMATH
 from symbackprop.notation import Tensor
 
 WIDEST = 99
@@ -53,7 +53,7 @@ def module(function: str, arguments: Iterable[Argument], lines: Iterable[str], d
     helpers = [
         _import("symbackprop.codegen.blas", {w for w in words if re.match(r"gemm_[nt]{2}$", w)}),
         _import("symbackprop.codegen.memory", words & {"view"}),
-        _import("symbackprop.codegen.vectormath", words & {*HELPERS.values(), "where", "added"}),
+        _import("symbackprop.codegen.vectormath", words & VECTORMATH),
     ]
     paragraphs = [
         _HEADER,
