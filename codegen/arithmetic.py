@@ -181,6 +181,10 @@ class Number:
         """The same size with the sign of another."""
         return self._called("llvm.copysign", other)
 
+    def root(self) -> Number:
+        """The square root."""
+        return self._called("llvm.sqrt")
+
     def whole(self) -> Number:
         """The nearest whole number."""
         return self._called("llvm.rint")

@@ -1,4 +1,4 @@
-"""Functions with a kink, as selections: NaN stays NaN in each of them, as in the interpreter."""
+"""Functions of one instruction or selection: NaN stays NaN in each, as in the interpreter."""
 
 from __future__ import annotations
 
@@ -33,3 +33,12 @@ def minimum(a: Number, b: Number) -> Number:
 def minus(a: Number, b: Number) -> Number:
     """a − b, rounded on its own."""
     return a.minus(b)
+
+
+def sqrt(t: Number) -> Number:
+    """√t.  The selection, of what √0 is anyway, hides the root from a division by it.
+
+    A kernel's divisions may multiply by an inverse, and LLVM then estimates 1/√t, which is NaN at
+    0 and at ∞ (seen with AVX2).
+    """
+    return select(t.equals(0), t, t.root())

@@ -57,7 +57,7 @@ def module(function: str, arguments: Iterable[Argument], lines: Iterable[str], d
     ]
     paragraphs = [
         _HEADER,
-        _import("math", words & {*MATHEMATICS.values(), "sqrt", "inf", "nan"}),
+        _import("math", words & {*MATHEMATICS.values(), "inf", "nan"}),
         "import numpy as np\nfrom numba import njit",
         "\n".join(filter(None, helpers)),
         "\n".join([f"real = np.{dtype}"] + ["float64 = np.float64"] * ("float64" in words)),
