@@ -1,4 +1,4 @@
-"""Written by minimax.py: coefficients of polynomials, lowest power first; numbers in parts."""
+"""Written by minimax.py: coefficients, lowest power first, and numbers in parts."""
 
 COEFFICIENTS: dict[str, dict[str, tuple[float, ...]]] = {
     "EXP": {

@@ -163,7 +163,8 @@ def _remez(grid: list[Any], values: list[Any], weights: list[Any], powers: range
         right = mp.matrix([weights[place] * values[place] for place in places])
         found = mp.lu_solve(rows, right)
         solution = [found[k] for k in range(count)]
-        errors = [w * (v - sum(c * t**p for c, p in zip(solution, powers, strict=True)))
+        backwards = [*solution[::-1], *[0] * powers.start]
+        errors = [w * (v - mp.polyval(backwards, t))
                   for t, v, w in zip(grid, values, weights, strict=True)]
         exchanged = _alternation(errors, count + 1)
         if exchanged == places:
@@ -191,7 +192,7 @@ def module() -> str:
     """The text of codegen/coefficients.py."""
     rows: list[tuple[str, Real]] = [(t.name, partial(derived, t)) for t in TARGETS]
     rows += [(name, partial(_constant, name)) for name in PARTS]
-    lines = ['"""Written by minimax.py: coefficients of polynomials, lowest power first; numbers in parts."""',
+    lines = ['"""Written by minimax.py: coefficients, lowest power first, and numbers in parts."""',
              "", "COEFFICIENTS: dict[str, dict[str, tuple[float, ...]]] = {"]
     for name, values in rows:
         lines.append(f'    "{name}": {{')

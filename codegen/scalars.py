@@ -19,7 +19,6 @@ from typing import NamedTuple
 from sympy import (
     Add,
     Basic,
-    Eq,
     Expr,
     Float,
     Idx,
