@@ -36,8 +36,8 @@ from symbackprop.notation import Tensor, extent
 
 _UPDATES = {
     "sum": "{target} += {value}",
-    "max": "{target} = max({target}, {value})",
-    "min": "{target} = min({target}, {value})",
+    "max": "{target} = maximum({target}, {value})",
+    "min": "{target} = minimum({target}, {value})",
 }
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from sympy import Symbol
 
-from symbackprop.codegen.scalars import HELPERS, MATHEMATICS
+from symbackprop.codegen.calls import MATHEMATICS, VECTORMATH
 from symbackprop.notation import Tensor
 
 WIDEST = 99
@@ -55,11 +55,11 @@ def module(function: str, arguments: Iterable[Argument], lines: Iterable[str], d
         _import("symbackprop.codegen.blas", {w for w in words if re.match(r"gemm_[nt]{2}$", w)}),
         _import("symbackprop.codegen.memory", words & {"view", "rows_of"}),
         _import("symbackprop.codegen.threads", words & {"wait"}),
-        _import("symbackprop.codegen.vectormath", words & {*HELPERS.values(), "where", "added"}),
+        _import("symbackprop.codegen.vectormath", words & VECTORMATH),
     ]
     paragraphs = [
         _HEADER,
-        _import("math", words & {*MATHEMATICS.values(), "sqrt", "inf", "nan"}),
+        _import("math", words & {*MATHEMATICS.values(), "inf", "nan"}),
         "import numpy as np\nfrom numba import njit",
         "\n".join(filter(None, helpers)),
         "\n".join([f"real = np.{dtype}"] + ["float64 = np.float64"] * ("float64" in words)),

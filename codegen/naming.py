@@ -12,15 +12,15 @@ import unicodedata
 from collections.abc import Hashable, Iterable
 from typing import TypeVar
 
-from symbackprop.codegen.scalars import CALLS
+from symbackprop.codegen.calls import CALLS, VECTORMATH
 from symbackprop.codegen.summation import REGISTERS
 
 RESERVED = frozenset((  # every word of a generated module that is not a name of the user's
     *"kernel train real float32 float64 int64 np njit range min max abs math inf nan sqrt".split(),
-    *"view where added minus gemm_nn gemm_nt gemm_tn gemm_tt symbackprop numba".split(),
+    *"view gemm_nn gemm_nt gemm_tn gemm_tt symbackprop numba".split(),
     *"order batch_size run first rows losses sum_of_losses block shape self".split(),
     *"thread threads height meeting wait tile tiles group groups strip low high rows_of".split(),
-    *(str(tensor.name) for tensor in REGISTERS), *CALLS.values(),
+    *(str(tensor.name) for tensor in REGISTERS), *CALLS.values(), *VECTORMATH,
 ))
 Subject = TypeVar("Subject", bound=Hashable)
 _SPELLED = {"∂": "d", "′": "_prime", "'": "_prime", "∇": "grad_", "ℓ": "l"}

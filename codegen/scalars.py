@@ -10,20 +10,17 @@ an entry that might lie outside of its array is NaN, as in the interpreter.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import reduce
 from math import isfinite
 from typing import NamedTuple
 
 from sympy import (
-    Abs,
     Add,
     Basic,
-    Eq,
     Expr,
     Float,
-    Heaviside,
     Idx,
     Integer,
     Max,
@@ -35,7 +32,6 @@ from sympy import (
     Rational,
     S,
     Symbol,
-    sign,
 )
 from sympy import functions as f
 from sympy.core.function import AppliedUndef
@@ -43,8 +39,8 @@ from sympy.core.relational import Relational
 from sympy.logic.boolalg import And, BooleanAtom, Not, Or
 
 from symbackprop import functions as own
+from symbackprop.codegen.calls import CALLS, NUMERIC, REWRITTEN, WHOLE
 from symbackprop.codegen.ranges import inside, is_integral
-from symbackprop.codegen.stability import Minus
 from symbackprop.errors import CompilationError
 from symbackprop.notation import Element, Tensor, TensorSymbol
 from symbackprop.printing.ordering import fraction, magnitude
@@ -65,29 +61,6 @@ class Piece(NamedTuple):
 
 LONGEST_POWER = 64
 LARGEST_EXACT = 2**53
-
-MATHEMATICS = {  # functions of Python's math that Numba compiles in float32 and float64 alike
-    f.exp: "exp", f.log: "log", f.sin: "sin", f.cos: "cos", f.tan: "tan", f.asin: "asin",
-    f.acos: "acos", f.atan: "atan", f.sinh: "sinh", f.cosh: "cosh", f.tanh: "tanh",
-    f.asinh: "asinh", f.acosh: "acosh", f.atanh: "atanh", f.erf: "erf", f.erfc: "erfc",
-    f.gamma: "gamma", f.loggamma: "lgamma", f.atan2: "atan2",
-    own.expm1: "expm1", own.log1p: "log1p",
-}
-HELPERS = {  # functions of vectormath
-    own.relu: "relu", own.leaky_relu: "leaky_relu", own.sigmoid: "sigmoid",
-    own.softplus: "softplus", own.logaddexp: "logaddexp", sign: "sign", Minus: "minus",
-}
-NUMPY = {f.floor: "np.floor", f.ceiling: "np.ceil"}
-CALLS = {**MATHEMATICS, **HELPERS, **NUMPY, Abs: "abs", Max: "max", Min: "min"}
-REWRITTEN: dict[type, Callable[..., Expr]] = {
-    f.cot: lambda t: 1 / f.tan(t), f.sec: lambda t: 1 / f.cos(t), f.csc: lambda t: 1 / f.sin(t),
-    f.coth: lambda t: 1 / f.tanh(t), f.sech: lambda t: 1 / f.cosh(t),
-    f.csch: lambda t: 1 / f.sinh(t), f.frac: lambda t: t - f.floor(t),
-    Heaviside: lambda t, half: Piecewise((1, t > 0), (0, t < 0), (half, True)),
-    own.xlogy: lambda x, y: Piecewise((0, Eq(x, 0)), (x * f.log(y), True)),
-    own.root: lambda s: f.sqrt(s),
-    f.sinc: lambda t: Piecewise((1, Eq(t, 0)), (f.sin(t) / t, True)),
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,7 +139,7 @@ class Scope:
                 return Piece(f"real({self.condition(expr.args[0])})")
             case Piecewise():
                 return self._cases(expr)
-        if expr.is_number and not expr.has(*HELPERS, own.Iverson):
+        if expr.is_number and not expr.has(*NUMERIC, own.Iverson):
             return _number(expr)
         if isinstance(expr, Pow):
             return self._power(expr)
@@ -211,7 +184,7 @@ class Scope:
         if isinstance(exponent, Rational) and exponent.q == 2 and exponent.p <= LONGEST_POWER:
             root = f"sqrt({self.real(base)})"
             return Piece(root if exponent.p == 1 else f"{root}**{exponent.p}", POWER)
-        return Piece(f"{self._real(base).within(ATOM)}**{self._real(exponent).within(ATOM)}", POWER)
+        return Piece(f"power({self.real(base)}, {self.real(exponent)})")
 
     def _cases(self, expr: Piecewise) -> Piece:
         text = "real(nan)"
@@ -231,9 +204,10 @@ class Scope:
         if type(expr) not in CALLS:
             raise CompilationError(_refusal(expr))
         inside = [self.real(arg) for arg in expr.args]
-        if isinstance(expr, own.logaddexp):
-            return Piece(reduce(lambda a, b: f"logaddexp({a}, {b})", inside))
-        return Piece(f"{CALLS[type(expr)]}({', '.join(inside)})")
+        name = CALLS[type(expr)]
+        if isinstance(expr, (own.logaddexp, Max, Min)):
+            return Piece(reduce(lambda a, b: f"{name}({a}, {b})", inside))
+        return Piece(f"{name}({', '.join(inside)})")
 
     def _integer(self, expr: Expr) -> Piece:
         match expr:
@@ -259,7 +233,7 @@ class Scope:
                 return Piece(f"{below}**{above}", POWER)
             case Max() | Min():
                 inside = ", ".join(sorted(self.integer(arg) for arg in expr.args))
-                return Piece(f"{CALLS[type(expr)]}({inside})")
+                return Piece(f"{WHOLE[type(expr)]}({inside})")
             case f.floor() if expr.args[0].as_numer_denom()[1].is_Integer:
                 above, below = expr.args[0].as_numer_denom()
                 return Piece(f"{self._integer(above).within(UNARY)}//{below}", PRODUCT)

@@ -1,16 +1,22 @@
-"""Scalar functions of kernels that Python's math lacks, in the arithmetic of their arguments.
+"""Scalar functions that kernels call, in the arithmetic of their arguments, float32 or float64.
 
-Each is exact at the ends of the line (no overflow, NaN stays NaN) and free of branches, so that
-loops over it can vectorise.  No number in here has a type of its own: a literal beside a float32
-would be float64.
+    h[n, j] = tanh(z[n, j])          becomes the arithmetic of elementary.tanh, in this very loop
+
+Numba has no vector library, and its own exp or tanh is a call for each number.  So each formula
+of this package is an intrinsic: it is written out where it is called, free of branches, and the
+loop around it vectorises.  A literal beside a float32 would be float64; formulas have none.
 """
 
 from __future__ import annotations
 
-from math import exp, log1p
+from collections.abc import Callable
 from typing import Any
 
-from numba import njit
+from numba import njit, types
+from numba.extending import intrinsic
+
+from symbackprop.codegen import choices, elementary, powers, trigonometry
+from symbackprop.codegen.arithmetic import FORMATS, Number
 
 _OPTIONS = {
     "nogil": True, "error_model": "numpy", "no_cpython_wrapper": True,
@@ -19,16 +25,67 @@ _OPTIONS = {
 _EXACT = {**_OPTIONS, "fastmath": False}  # written out: what is not set is inherited from a caller
 
 
+def _lowered(formula: Callable[..., Number], *given: Any) -> Any:
+    """The signature of a formula for arguments of these types, and what writes it out."""
+    wide = max(t.bitwidth if isinstance(t, types.Float) else 64 for t in given)
+    kind = types.float64 if wide == 64 else types.float32
+
+    def codegen(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        numbers = (Number(builder, value, FORMATS[kind.bitwidth]) for value in arguments)
+        return formula(*numbers).value
+
+    return kind(*(kind for _ in given)), codegen
+
+
+def _of_one(formula: Callable[[Number], Number]) -> Any:
+    """A formula as a function of kernels."""
+
+    def typed(typingctx: Any, t: Any) -> Any:
+        return _lowered(formula, t)
+
+    return _named(typed, formula)
+
+
+def _of_two(formula: Callable[[Number, Number], Number]) -> Any:
+    """A formula as a function of kernels."""
+
+    def typed(typingctx: Any, a: Any, b: Any) -> Any:
+        return _lowered(formula, a, b)
+
+    return _named(typed, formula)
+
+
+def _named(typed: Any, formula: Any) -> Any:
+    typed.__name__ = typed.__qualname__ = formula.__name__
+    typed.__doc__ = formula.__doc__
+    return intrinsic(typed)
+
+
+exp = _of_one(elementary.exp)
+expm1 = _of_one(elementary.expm1)
+log = _of_one(elementary.log)
+log1p = _of_one(elementary.log1p)
+tanh = _of_one(elementary.tanh)
+sigmoid = _of_one(elementary.sigmoid)
+softplus = _of_one(elementary.softplus)
+logaddexp = _of_two(elementary.logaddexp)
+erf = _of_one(elementary.erf)
+sin = _of_one(trigonometry.sin)
+cos = _of_one(trigonometry.cos)
+power = _of_two(powers.power)
+relu = _of_one(choices.relu)
+leaky_relu = _of_two(choices.leaky_relu)
+sqrt = _of_one(choices.sqrt)
+sign = _of_one(choices.sign)
+maximum = _of_two(choices.maximum)
+minimum = _of_two(choices.minimum)
+minus = _of_two(choices.minus)
+
+
 @njit(**_OPTIONS)  # type: ignore[untyped-decorator]
 def where(condition: bool, yes: Any, no: Any) -> Any:
     """yes if the condition holds, else no; both are computed, none is multiplied by zero."""
     return yes if condition else no
-
-
-@njit(**_EXACT)  # type: ignore[untyped-decorator]
-def minus(a: Any, b: Any) -> Any:
-    """a − b, rounded on its own: compiled without permission to reorder."""
-    return a - b
 
 
 @njit(**_EXACT)  # type: ignore[untyped-decorator]
@@ -42,42 +99,3 @@ def added(total: Any, rest: Any, value: Any) -> Any:
     found = total + due
     lost = due - (found - total)
     return found, lost if lost - lost == type(lost)(0) else type(lost)(0)
-
-
-@njit(**_OPTIONS)  # type: ignore[untyped-decorator]
-def sign(t: Any) -> Any:
-    """−1, 0 or 1; NaN for NaN."""
-    zero, one = type(t)(0), type(t)(1)
-    return one if t > zero else (-one if t < zero else t)
-
-
-@njit(**_OPTIONS)  # type: ignore[untyped-decorator]
-def relu(t: Any) -> Any:
-    """max(0, t); NaN for NaN."""
-    return type(t)(0) if t <= type(t)(0) else t
-
-
-@njit(**_OPTIONS)  # type: ignore[untyped-decorator]
-def leaky_relu(t: Any, slope: Any) -> Any:
-    """t for t > 0, slope·t otherwise."""
-    return slope * t if t <= type(t)(0) else t
-
-
-@njit(**_OPTIONS)  # type: ignore[untyped-decorator]
-def sigmoid(t: Any) -> Any:
-    """1/(1 + e^−t) as 1/(1 + e) or e/(1 + e), where e = e^−|t| never overflows."""
-    one = type(t)(1)
-    small = exp(-abs(t))
-    return (small if t < type(t)(0) else one) / (one + small)
-
-
-@njit(**_OPTIONS)  # type: ignore[untyped-decorator]
-def softplus(t: Any) -> Any:
-    """log(1 + e^t) = max(t, 0) + log1p(e^−|t|)."""
-    return (type(t)(0) if t <= type(t)(0) else t) + log1p(exp(-abs(t)))
-
-
-@njit(**_OPTIONS)  # type: ignore[untyped-decorator]
-def logaddexp(a: Any, b: Any) -> Any:
-    """log(e^a + e^b) = max(a, b) + log1p(e^−|a − b|)."""
-    return (a if a >= b else b) + log1p(exp(-abs(a - b)))

@@ -1,13 +1,13 @@
 """Generated: each statement stands under the formula that it computes."""
 
-from math import exp, inf, log, tanh
+from math import inf
 
 import numpy as np
 from numba import njit
 
 from symbackprop.codegen.blas import gemm_nn, gemm_nt, gemm_tn
 from symbackprop.codegen.memory import view
-from symbackprop.codegen.vectormath import added, minus
+from symbackprop.codegen.vectormath import added, exp, log, maximum, minus, tanh
 
 real = np.float32
 
@@ -61,7 +61,7 @@ def kernel(
     for n in range(N):
         largest = real(-inf)
         for k in range(10):
-            largest = max(largest, z[n, k])
+            largest = maximum(largest, z[n, k])
         m1[n] = largest
 
     # d1[n,k] = z[n,k] − m1[n]

@@ -1,0 +1,37 @@
+"""How the functions of a body are called in a kernel, and what others are rewritten to."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from sympy import Abs, Eq, Expr, Heaviside, Max, Min, Piecewise, sign
+from sympy import functions as f
+
+from symbackprop import functions as own
+from symbackprop.codegen.stability import Minus
+
+MATHEMATICS = {  # functions of Python's math: Numba calls one for each number
+    f.tan: "tan", f.asin: "asin", f.acos: "acos", f.atan: "atan", f.sinh: "sinh", f.cosh: "cosh",
+    f.asinh: "asinh", f.acosh: "acosh", f.atanh: "atanh", f.erfc: "erfc", f.gamma: "gamma",
+    f.loggamma: "lgamma", f.atan2: "atan2",
+}
+HELPERS = {  # functions of vectormath: arithmetic of whole vectors
+    f.exp: "exp", f.log: "log", f.sin: "sin", f.cos: "cos", f.tanh: "tanh", f.erf: "erf",
+    own.expm1: "expm1", own.log1p: "log1p", own.relu: "relu", own.leaky_relu: "leaky_relu",
+    own.sigmoid: "sigmoid", own.softplus: "softplus", own.logaddexp: "logaddexp", sign: "sign",
+    Max: "maximum", Min: "minimum", Minus: "minus",
+}
+NUMERIC = (own.relu, own.leaky_relu, own.sigmoid, own.softplus, own.logaddexp, sign, Minus)
+NUMPY = {f.floor: "np.floor", f.ceiling: "np.ceil"}
+CALLS = {**MATHEMATICS, **HELPERS, **NUMPY, Abs: "abs"}
+WHOLE = {Max: "max", Min: "min"}  # of integers
+VECTORMATH = frozenset((*HELPERS.values(), "power", "sqrt", "where", "added"))
+REWRITTEN: dict[type, Callable[..., Expr]] = {
+    f.cot: lambda t: 1 / f.tan(t), f.sec: lambda t: 1 / f.cos(t), f.csc: lambda t: 1 / f.sin(t),
+    f.coth: lambda t: 1 / f.tanh(t), f.sech: lambda t: 1 / f.cosh(t),
+    f.csch: lambda t: 1 / f.sinh(t), f.frac: lambda t: t - f.floor(t),
+    Heaviside: lambda t, half: Piecewise((1, t > 0), (0, t < 0), (half, True)),
+    own.xlogy: lambda x, y: Piecewise((0, Eq(x, 0)), (x * f.log(y), True)),
+    own.root: lambda s: f.sqrt(s),
+    f.sinc: lambda t: Piecewise((1, Eq(t, 0)), (f.sin(t) / t, True)),
+}
