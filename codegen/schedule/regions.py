@@ -86,8 +86,8 @@ def _with_parts(stage: Stage, parts: Parts) -> Stage:
     definition = stage.definition
     target, indices = definition.target, definition.indices
     if target in parts.blocks:
-        (loop,) = stage.statements
-        return replace(stage, statements=loop.body, split=definition.over[0])
+        inside = tuple(s for loop in stage.statements if isinstance(loop, Loop) for s in loop.body)
+        return replace(stage, statements=inside, split=definition.over[0])
     if target not in parts.grouped:
         return stage
     zeros = looped(indices[1:], (Assign(definition.element, S.Zero),))
