@@ -46,7 +46,7 @@ def parser() -> argparse.ArgumentParser:
     add = made.add_argument
     add("--list", action="store_true", help="print nets, peers and sections, and stop")
     add("--quick", action="store_true", help="three epochs, few nets, the table's variant only")
-    add("--nets", help="parts of names, with commas: 2-16,relu")
+    add("--nets", help="beginnings of names, or activations: 2-16,tanh")
     add("--peers", help="names, with commas; this library is always measured")
     add("--epochs", type=int, help=f"timed rounds of each system, {EPOCHS} if not given")
     add("--threads", help="processors, with commas: 1,2")
@@ -93,9 +93,10 @@ def chosen_peers(asked: str | None) -> tuple[str, ...]:
 
 
 def chosen_nets(nets: Sequence[Net], asked: str | None) -> list[Net]:
-    """The nets whose name holds one of the given parts."""
-    parts = asked.split(",") if asked else [""]
-    return [net for net in nets if any(part in net.name for part in parts)]
+    """The nets whose name begins with, or whose activation is, one of the given words."""
+    words = asked.split(",") if asked else [""]
+    return [net for net in nets
+            if any(net.name.startswith(word) or net.activation == word for word in words)]
 
 
 def plan(options: argparse.Namespace, names: Sequence[str]) -> Plan:

@@ -65,6 +65,12 @@ def ratio(record: Record, peer: str, of: str = "this") -> float | None:
     return seconds[peer] / seconds[of] if peer in seconds and of in seconds else None
 
 
+def best(record: Record, peer: str, of: str = "this") -> float:
+    """The same ratio for the fastest round of each: what the load of others disturbs least."""
+    spread = record["spread"]
+    return float(spread[peer][0] / spread[of][0])
+
+
 def speed(record: Record) -> float | None:
     """GFLOP/s of our own steps, counting matrix products only."""
     own = record["seconds"].get("this")
@@ -76,7 +82,7 @@ def rows_of(records: Sequence[Record]) -> tuple[list[str], list[list[object]]]:
     peers = [name for name in PEERS if name != "this"
              and any(name in r["seconds"] for r in records)]
     header = ["µs a step", "this", "GFLOP/s", "of peak", "target"]
-    header += [head for name in peers for head in (name, "ratio")]
+    header += [head for name in peers for head in (name, "ratio", *["best"] * (name == "jax"))]
     rows = []
     for record in records:
         own, flops = record["seconds"].get("this"), speed(record)
@@ -89,6 +95,8 @@ def rows_of(records: Sequence[Record]) -> tuple[list[str], list[list[object]]]:
             found = ratio(record, name)
             row += [record["seconds"][name] * 1e6 if name in record["seconds"] else None,
                     None if found is None else times(found)]
+            if name == "jax":
+                row.append(None if found is None else times(best(record, name)))
         rows.append(row)
     return header, rows
 
@@ -104,7 +112,8 @@ def show_records(records: Sequence[Record]) -> None:
     """A table for each variant; under it who is absent, and why."""
     for variant in dict.fromkeys(record["variant"] for record in records):
         chosen = [record for record in records if record["variant"] == variant]
-        print(f"\n{variant} (ratio: the peer's time over that of this library)")
+        print(f"\n{variant} (ratio: the peer's median time over that of this "
+              "library; best: of the fastest rounds)")
         show(*rows_of(chosen))
         for name, reason in dict.fromkeys(item for r in chosen for item in r["absent"].items()):
             print(f"not measured: {name}: {reason}")
