@@ -128,6 +128,7 @@ def measured(options: argparse.Namespace, names: tuple[str, ...], machine: dict[
     rounds = options.epochs or (QUICK_EPOCHS if options.quick else EPOCHS)
     threads = min(2, machines.processors())
     print(", ".join(f"{name} {text}" for name, text in machine.items()))
+    print(machines.warning())
     if options.random:
         nets = drawn.drawn(options.random, options.seed)
         table = latest().get("training", [])

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import statistics
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping
 from contextlib import ExitStack
 from itertools import pairwise
 from math import log
@@ -62,15 +62,22 @@ def measure(rounds: int, threads: int) -> dict[str, Any]:
     dropped: dict[str, str] = {}
     by_batch = steps(BATCHES, rounds, threads, dropped)
     by_layers = steps(LAYERS, rounds, threads, dropped)
-    for what, found in (("batch", by_batch), ("layers", by_layers)):
-        show([f"{what} (64 wide)", "µs a step", "exponent"], _rows(found))
-    by_width = compilation(min(rounds, 3), threads)
-    show(["width", "seconds to compile, cold"], [[w, s] for w, s in by_width.items()])
+    found = {"batch": by_batch, "layers": by_layers,
+             "width": compilation(min(rounds, 3), threads)}
+    for header, rows in tables_of(found):
+        show(header, rows)
     for name, reason in dropped.items():
-        print(f"not measured: {name}: {reason}")
-    return {"batch": by_batch, "layers": by_layers, "compile by width": by_width}
+        print(f"not measured: size {name}: {reason}")
+    return found
 
 
-def _rows(found: dict[int, float]) -> Sequence[Sequence[object]]:
-    return [[size, seconds * 1e6, exponent]
-            for (size, seconds), exponent in zip(found.items(), exponents(found), strict=True)]
+def tables_of(found: Mapping[str, Mapping[Any, float]]) -> list[tuple[list[str], list[Any]]]:
+    """Header and rows by batch, by layers, by width; sizes may be text, as in a kept result."""
+    made = []
+    for what in ("batch", "layers"):
+        by_size = {int(size): seconds for size, seconds in found[what].items()}
+        rows = [[str(size), seconds * 1e6, exponent] for (size, seconds), exponent
+                in zip(by_size.items(), exponents(by_size), strict=True)]
+        made.append(([f"{what}, all layers 64 wide", "µs a step", "exponent"], rows))
+    widths = [[str(width), seconds] for width, seconds in found["width"].items()]
+    return [*made, (["width of three layers", "seconds to compile, cold"], widths)]

@@ -43,6 +43,14 @@ def processors() -> int:
     return len(affinity(0)) if affinity else os.cpu_count() or 1
 
 
+def warning() -> str:
+    """A sentence where others keep this machine busy; "" where they do not."""
+    load, most = os.getloadavg()[0], processors()
+    return (f"Others use this machine (load {load:.1f} on {most} processors): times are longer "
+            "than they need be, and medians may mislead; look at the column `best`."
+            if load > most / 2 else "")
+
+
 def processor() -> str:
     """For example '2 × AMD EPYC'."""
     cpuinfo = Path("/proc/cpuinfo")

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from benchmarks import functions, startup, tables, training
+from benchmarks import functions, growth, startup, tables, training
 from benchmarks.peers import PEERS
 from benchmarks.training import ratio
 
@@ -49,19 +49,26 @@ def ratios(records: Sequence[Record]) -> str:
 def full(result: Record) -> str:
     """All tables of a result, with the machine that they were measured on."""
     machine = result["machine"]
+    begun = "a quick look, three rounds only; " if result.get("quick") else ""
     parts = [f"Measured on {machine['processor']}, Python {machine['python']}, Numba "
-             f"{machine['numba']}; load when it began: {machine['load']}."]
+             f"{machine['numba']}; {begun}load of the machine when it began: "
+             f"{machine['load']}."]
     records = result.get("training", [])
     for variant in dict.fromkeys(r["variant"] for r in records):
         chosen = [r for r in records if r["variant"] == variant]
         parts += [f"### {variant}", tables.markdown(*training.rows_of(chosen)),
                   *_missing(chosen)]
+    if records:
+        parts += ["### Memory", tables.markdown(*training.memory_rows(headline(records)))]
     if "startup" in result:
         found = result["startup"]["systems"]
         parts += ["### Start", tables.markdown(*startup.rows_of(found)),
                   "; ".join(startup.verdicts(found)) + "."]
     if "functions" in result:
         parts += ["### Single functions", tables.markdown(*functions.rows_of(result["functions"]))]
+    if "growth" in result:
+        parts += ["### Growth", *(tables.markdown(*one) for one in growth.tables_of(
+            result["growth"]))]
     return "\n\n".join(parts)
 
 

@@ -108,6 +108,14 @@ def _target(record: Record) -> float | None:
     return targets.get(record["net"]) if own else None
 
 
+def memory_rows(records: Sequence[Record]) -> tuple[list[str], list[list[object]]]:
+    """Header and rows: megabytes that each process held at most."""
+    peers = [name for name in PEERS if any(name in r["memory"] for r in records)]
+    return ["MB at most", *peers], [
+        [r["net"], *(r["memory"][name] // 2**20 if name in r["memory"] else None
+                     for name in peers)] for r in records]
+
+
 def show_records(records: Sequence[Record]) -> None:
     """A table for each variant; under it who is absent, and why."""
     for variant in dict.fromkeys(record["variant"] for record in records):
@@ -115,6 +123,7 @@ def show_records(records: Sequence[Record]) -> None:
         print(f"\n{variant} (ratio: the peer's median time over that of this "
               "library; best: of the fastest rounds)")
         show(*rows_of(chosen))
+        show(*memory_rows(chosen))
         for name, reason in dict.fromkeys(item for r in chosen for item in r["absent"].items()):
             print(f"not measured: {name}: {reason}")
 

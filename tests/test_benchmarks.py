@@ -182,6 +182,30 @@ def test_publishing_replaces_what_stands_between_the_markers_and_nothing_else() 
         publishing.between(path.read_text(encoding="utf-8"), name, "")
 
 
+def test_a_whole_result_becomes_a_page_and_a_plot(tmp_path: Path) -> None:
+    stages = {"import": 0.1, "prepare": 0.2, "first": 0.3, "total": 0.6, "memory": 2**20}
+    late = {**stages, "total": 9.0}
+    result = {
+        "machine": {"processor": "2 × P", "python": "3", "numba": "0", "load": "0.1"},
+        "training": [record("a net", 1e5, this=2e-6, jax=9e-6, torch=1e-4),
+                     {**record("b", 1e6, this=1e-6), "absent": {"jax": "no wheel"}}],
+        "startup": {"systems": {"fit": {"cold": stages, "warm": stages},
+                                "jax": {"cold": late, "warm": stages}}},
+        "functions": [{"case": "f", "microseconds": {"this": 2.0, "jax": 1.0}, "absent": {}}],
+        "growth": {"batch": {"1": 1.0, "2": 2.0}, "layers": {"2": 1.0}, "width": {"8": 1.0}},
+    }
+    page = publishing.full(result)
+    for line in ("| a net | 2 |", "4.50×", "Not measured: jax (no wheel).", "| f | 2 | 1 | 0.50× |",
+                 "cold within 3 s: yes", "JAX's cold one: yes", "| 2 | 2,000,000 | 1 |"):
+        assert line in page.replace("2e+06", "2,000,000"), line
+    assert publishing.ratios(result["training"]).splitlines()[-1] == "| b | 1 | – | – |"
+    publishing.plot(result["training"], tmp_path / "plot.svg")
+    publishing.plot(result["training"], tmp_path / "again.svg")
+    drawn_once = (tmp_path / "plot.svg").read_text(encoding="utf-8")
+    assert "JAX" in drawn_once
+    assert drawn_once == (tmp_path / "again.svg").read_text(encoding="utf-8")
+
+
 def test_options_choose_nets_peers_and_variants() -> None:
     assert chosen_peers("jax") == ("this", "jax")
     assert chosen_peers(None) == tuple(PEERS)
