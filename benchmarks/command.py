@@ -134,6 +134,9 @@ def measured(options: argparse.Namespace, names: tuple[str, ...], machine: dict[
         table = latest().get("training", [])
         yield {"seed": options.seed, "random": drawn.measure(nets, table, rounds, threads)}
         return
+    if "training" in (options.sections or SECTIONS):
+        machine["peak"] = training.peaks(threads, rounds)
+        print(training.peaks_text(machine["peak"]))
     sections = {
         "derivation": lambda: derivation.measure(options.quick),
         "compilation": lambda: compilation.measure(options.quick),

@@ -52,7 +52,9 @@ def full(result: Record) -> str:
     begun = "a quick look, three rounds only; " if result.get("quick") else ""
     parts = [f"Measured on {machine['processor']}, Python {machine['python']}, Numba "
              f"{machine['numba']}; {begun}load of the machine when it began: "
-             f"{machine['load']}."]
+             f"{machine['load']}.{busy(result)}"]
+    if "peak" in machine:
+        parts.append(training.peaks_text(machine["peak"]))
     records = result.get("training", [])
     for variant in dict.fromkeys(r["variant"] for r in records):
         chosen = [r for r in records if r["variant"] == variant]
@@ -70,6 +72,13 @@ def full(result: Record) -> str:
         parts += ["### Growth", *(tables.markdown(*one) for one in growth.tables_of(
             result["growth"]))]
     return "\n\n".join(parts)
+
+
+def busy(result: Record) -> str:
+    """A sentence for a result that was measured while others used the machine; else ""."""
+    load = result["machine"]["load"]
+    return (f"\n\nOthers used this machine meanwhile (load {load}): these ratios are disturbed."
+            if float(load) > 1 else "")
 
 
 def _missing(records: Sequence[Record]) -> list[str]:
@@ -108,7 +117,7 @@ def publish(result: Record) -> None:
     if not records:
         raise SystemExit("nothing to publish: the result holds no training")
     for path, name, inside in ((DOCUMENT, "results", full(result)),
-                               (README, "benchmarks", ratios(records))):
+                               (README, "benchmarks", ratios(records) + busy(result))):
         text = path.read_text(encoding="utf-8")
         path.write_text(between(text, name, inside), encoding="utf-8")
     plot(records, PLOT)

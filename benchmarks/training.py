@@ -7,7 +7,7 @@ SGD or Adam.  A system that does not arrive where the reference arrives is named
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict
 from typing import Any
@@ -57,6 +57,24 @@ def measured(case: Case, names: Iterable[str], rounds: int) -> Record:
         "peak": FLOPS / peak / 1e9 if peak else None, "memory": memory, "absent": absent,
         "load": os.getloadavg()[0],
     }
+
+
+def peaks(most: int, rounds: int) -> dict[str, float]:
+    """GFLOP/s of the fastest of some matrix products on 1 … most processors, in turn."""
+    case = Case(TABLE[0])
+    with ExitStack() as stack:
+        systems = {str(threads): stack.enter_context(System(PEAK, threads))
+                   for threads in range(1, most + 1)}
+        for system in systems.values():
+            system.begin(as_message(case), {})
+        found = interleaved(systems, rounds, lambda name, reason: print(f"peak: {reason}"))
+    return {threads: FLOPS / min(seconds) / 1e9 for threads, seconds in found.items()}
+
+
+def peaks_text(found: Mapping[str, float]) -> str:
+    """One sentence."""
+    values = [f"{speed:.0f} GFLOP/s on {threads}" for threads, speed in found.items()]
+    return f"This machine's own sgemm, by processors: {', '.join(values)}."
 
 
 def ratio(record: Record, peer: str, of: str = "this") -> float | None:

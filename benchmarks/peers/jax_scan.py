@@ -55,7 +55,7 @@ class Jax:
     def __init__(self, message: dict[str, Any], given: Arrays) -> None:
         self.case = from_message(message)
         jax.config.update("jax_enable_x64", self.case.dtype == "float64")
-        inputs, labels = jnp.asarray(given.pop("inputs")), jnp.asarray(given.pop("labels"))
+        self.data = jnp.asarray(given.pop("inputs")), jnp.asarray(given.pop("labels"))
         weights = {name: jnp.asarray(value) for name, value in given.items()}
         zeros = jax.tree.map(jnp.zeros_like, weights)
         state = (jnp.zeros((), self.case.dtype), zeros, jax.tree.map(jnp.zeros_like, weights))
@@ -63,20 +63,22 @@ class Jax:
         self.losses = jnp.zeros(1)
         loss, rule = loss_of(self.case), rule_of(self.case)
 
-        def step(carry: Any, rows: Any) -> Any:
-            weights, state = carry
-            value, slopes = jax.value_and_grad(loss)(weights, inputs[rows], labels[rows])
-            return rule(weights, slopes, state), value
+        def round_(carry: Any, order: Any, inputs: Any, labels: Any) -> Any:
+            def step(carry: Any, rows: Any) -> Any:
+                weights, state = carry
+                value, slopes = jax.value_and_grad(loss)(weights, inputs[rows], labels[rows])
+                return rule(weights, slopes, state), value
 
-        self.round = jax.jit(lambda carry, order: jax.lax.scan(step, carry, order),
-                             donate_argnums=0)
+            return jax.lax.scan(step, carry, order)
+
+        self.round = jax.jit(round_, donate_argnums=0)
 
     def order(self, seed: int, steps: int | None = None) -> Any:
         rows = jnp.asarray(orders(self.case.net, seed, steps), jnp.int32)
         return rows.block_until_ready()
 
     def run(self, order: Any) -> None:
-        self.carry, self.losses = self.round(self.carry, order)
+        self.carry, self.losses = self.round(self.carry, order, *self.data)
         jax.block_until_ready((self.carry, self.losses))
 
     def state(self) -> Arrays:
