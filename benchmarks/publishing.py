@@ -105,7 +105,7 @@ def plot(records: Sequence[Record], path: Path) -> None:
     axes.set_yticks(list(places), [r["net"] for r in records])
     axes.set_xlabel("time of a training step as a multiple of symbackprop's (right: slower)")
     axes.grid(axis="x", alpha=0.3)
-    axes.legend(loc="upper center", bbox_to_anchor=(0.4, -1.1 / (0.45 * len(records) + 1)),
+    axes.legend(loc="upper center", bbox_to_anchor=(0.4, -0.8 / (0.45 * len(records) + 1)),
                 ncols=5, frameon=False)
     figure.savefig(path, bbox_inches="tight", metadata={"Date": None})
     pyplot.close(figure)
