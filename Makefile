@@ -28,14 +28,15 @@ lint: $(VENV)/.test  ## ruff, and mypy --strict on the package as it is installe
 soak: $(VENV)/.test  ## 2,000 random programs through the interpreter and as many through kernels
 	$(BIN)/python -m pytest -n $(WORKERS) -m soak
 
-bench: $(VENV)/.bench  ## times of derivation, compilation and training, against scikit-learn and JAX
-	$(BIN)/python -m benchmarks
+bench: $(VENV)/.bench  ## times of everything a user waits for, against JAX, PyTorch, scikit-learn, PyTensor
+	$(BIN)/python -m benchmarks $(BENCH)
 
 docs: $(VENV)/.demo  ## write the tables of rules, from the rows themselves, into docs/
 	$(BIN)/python docs/build.py
 
 clean:  ## remove the environment and everything generated
-	rm -rf $(VENV) build *.egg-info .mypy_cache .ruff_cache .pytest_cache benchmarks/results
+	rm -rf $(VENV) build *.egg-info .mypy_cache .ruff_cache .pytest_cache benchmarks/results \
+		benchmarks/.peers
 
 $(BIN)/python:
 	@test -n "$(PYTHON)" || { echo "symbackprop needs Python 3.11 or later; none was found." \

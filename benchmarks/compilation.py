@@ -9,8 +9,11 @@ from collections.abc import Callable
 
 import numpy as np
 
-from benchmarks.measuring import once, table
-from benchmarks.networks import Net, classifier, made_data, sb
+import symbackprop as sb
+from benchmarks.declared import classifier
+from benchmarks.measuring import once
+from benchmarks.networks import Net, made_data
+from benchmarks.tables import show
 
 ROUNDS = 3
 NETS = {
@@ -68,11 +71,12 @@ def cold_and_warm(prepare: Callable[[Net], Callable[[], dict[str, object]]],
         return [once(prepare, net, environment=environment) for _ in range(2)]
 
 
-def measure() -> dict[str, dict[str, float]]:
+def measure(quick: bool = False) -> dict[str, dict[str, float]]:
     """Medians of seconds to compile; widths must change literals of the source only."""
     cases = {**{name: (train, net) for name, net in NETS.items()},
              "3 layers, loss and gradients": (gradient, NETS["3 layers, training"])}
-    runs = [{name: cold_and_warm(*case) for name, case in cases.items()} for _ in range(ROUNDS)]
+    runs = [{name: cold_and_warm(*case) for name, case in cases.items()}
+            for _ in range(1 if quick else ROUNDS)]
     found = {
         name: {
             "cold": float(np.median([run[name][0]["compile"] for run in runs])),
@@ -81,7 +85,7 @@ def measure() -> dict[str, dict[str, float]]:
         for name in cases
     }
     lines = {name: runs[0][name][0]["lines"] for name in cases}
-    table(["seconds to compile", "cold", "warm", "lines of source"],
+    show(["seconds to compile", "cold", "warm", "lines of source"],
           [[name, *found[name].values(), lines[name]] for name in cases])
     narrow, wide = (runs[0][f"3 layers, width {width}"][0]["shape"] for width in (8, 800))
     print("widths 8 and 800 differ in", "literals only" if narrow == wide else "MORE THAN LITERALS")

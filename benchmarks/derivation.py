@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
 
-from benchmarks.measuring import median_of_fresh, table
+from benchmarks.measuring import median_of_fresh
+from benchmarks.tables import show
 
 STAGES = ("import", "declare", "derive", "print", "derive again")
 
@@ -82,6 +83,7 @@ CASES = {
     "10 layers": (Classifier(10), 3), "100 layers": (Classifier(100), 3),
     "residual, 2^40 paths": (Residual(40), 1), "chain of 10,000": (Chain(10_000), 1),
 }
+QUICK = ("2 layers", "10 layers")
 
 
 def prepare_forms(layers: int) -> Callable[[], dict[str, float]]:
@@ -107,13 +109,16 @@ def prepare_forms(layers: int) -> Callable[[], dict[str, float]]:
     return run
 
 
-def measure() -> dict[str, dict[str, float]]:
+def measure(quick: bool = False) -> dict[str, dict[str, float]]:
     """Seconds for each stage; what grows must grow with the number of definitions only."""
-    found = {name: median_of_fresh(prepare, declare, rounds=rounds)
-             for name, (declare, rounds) in CASES.items()}
-    table(["seconds", *STAGES], [[name, *found[name].values()] for name in CASES])
+    cases = {name: CASES[name] for name in QUICK} if quick else CASES
+    found = {name: median_of_fresh(prepare, declare, rounds=1 if quick else rounds)
+             for name, (declare, rounds) in cases.items()}
+    show(["seconds", *STAGES], [[name, *found[name].values()] for name in cases])
+    if quick:
+        return found
     ratio = found["100 layers"]["derive"] / found["10 layers"]["derive"]
     print(f"100 layers take {ratio:.1f} times as long to derive as 10")
     forms = median_of_fresh(prepare_forms, 50, rounds=3)
-    table(["printing 50 layers", "seconds"], [[name, value] for name, value in forms.items()])
+    show(["printing 50 layers", "seconds"], [[name, value] for name, value in forms.items()])
     return {**found, "forms of 50 layers": forms}

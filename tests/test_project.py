@@ -17,7 +17,7 @@ import pytest
 import symbackprop as sb
 
 ROOT = Path(__file__).parent.parent
-SKIPPED = {".venv", "build", "golden", "dist", "results", "__pycache__"}
+SKIPPED = {".venv", ".peers", "build", "golden", "dist", "results", "__pycache__"}
 PACKAGE = sorted([*ROOT.glob("symbackprop/**/*.py"), *ROOT.glob("codegen/**/*.py")])
 SOURCES = sorted(
     path for folder in ("symbackprop", "codegen", "tests", "examples", "benchmarks", "docs")
