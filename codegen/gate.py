@@ -37,8 +37,10 @@ def check_array(tensor: Tensor, value: Any, name: str, dtype: str, sizes: Sizes)
         raise InputError(f"{_described(tensor, name)} holds {array[place]} at {list(place)}; "
                          "values must be finite: remove or replace such rows first")
     wanted = "int64" if tensor.has_fact("label") else dtype
-    with np.errstate(over="ignore"):
-        cast = np.require(array, wanted, ["C", "A", "W"])
+    cast = array
+    if array.dtype != wanted or not array.flags.carray:
+        with np.errstate(over="ignore"):
+            cast = np.require(array, wanted, ["C", "A", "W"])
     if cast.dtype.kind == "f" and array.dtype.itemsize > cast.dtype.itemsize and (
             not np.isfinite(cast).all()):
         raise InputError(f"{_described(tensor, name)} holds values beyond {wanted}; scale the data "
@@ -100,18 +102,21 @@ def _remedy(value: Any) -> str:
 
 
 def _check_shape(tensor: Tensor, array: np.ndarray, name: str, sizes: Sizes) -> None:
-    expected = f"expected shape ({', '.join(map(str, tensor.axes))}), found {array.shape}"
     if array.ndim != tensor.rank:
-        raise InputError(f"{_described(tensor, name)}: {expected}")
+        raise InputError(f"{_described(tensor, name)}: {_expected(tensor, array)}")
     for place, (axis, length) in enumerate(zip(tensor.axes, array.shape, strict=True)):
         if length == 0:
-            raise InputError(f"{_described(tensor, name)} is empty: {expected}")
+            raise InputError(f"{_described(tensor, name)} is empty: {_expected(tensor, array)}")
         settle(axis, length, sizes)
         known = evaluated(axis, sizes)
         if known is not None and known != length:
             why = f" ({axis} = {known})" if axis.free_symbols else ""
-            raise InputError(f"{_described(tensor, name)}: {expected}; axis {place} must have "
-                             f"{known} entries{why}")
+            raise InputError(f"{_described(tensor, name)}: {_expected(tensor, array)}; axis "
+                             f"{place} must have {known} entries{why}")
+
+
+def _expected(tensor: Tensor, array: np.ndarray) -> str:
+    return f"expected shape ({', '.join(map(str, tensor.axes))}), found {array.shape}"
 
 
 def settle(axis: Expr, length: int, sizes: Sizes) -> None:

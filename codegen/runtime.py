@@ -151,7 +151,7 @@ class Workspace:
             group for stage in kernel.stages for gemm, _ in walk(stage.statements)
             if isinstance(gemm, Gemm) for group in (gemm.rows, gemm.columns, gemm.inner)
         }
-        self._idle: list[list[Slots]] = []
+        self._idle: list[tuple[object, list[Slots]]] = []  # what they fit, and the slots
         self._lock = threading.Lock()
 
     @contextmanager
@@ -161,28 +161,33 @@ class Workspace:
 
         sizes: of a whole batch; tile: of one tile of rows, None where there are no tiles.
         """
+        wanted = tuple(sizes.items()), None if tile is None else tuple(tile.items()), threads
+        with self._lock:
+            fitted, slots = self._idle.pop() if self._idle else (None, [])
+        if fitted != wanted:
+            self._fit(slots, sizes, tile or sizes, threads)
+        try:
+            yield slots[:threads]
+        finally:
+            with self._lock:
+                self._idle.append((wanted, slots))
+
+    def _fit(self, slots: list[Slots], sizes: Sizes, tile: Sizes, threads: int) -> None:
+        """Make the slots of the first so many threads large enough."""
         for group in self._groups:
             if math.prod(evaluated(extent(i), sizes) or 0 for i in group) > LARGEST_LENGTH:
                 raise InputError(f"a matrix with more than {LARGEST_LENGTH} rows or columns is "
                                  "more than BLAS can count; pass fewer rows at a time")
-        with self._lock:
-            slots = self._idle.pop() if self._idle else []
         slots.extend({} for _ in range(threads - len(slots)))
         for key, tensors in self._tensors.items():
             is_tiled = key in self._tiled if isinstance(key, Tensor) else key[1]
-            given = tile if is_tiled and tile is not None else sizes
-            length = max(length_of(tensor, given) for tensor in tensors)
+            length = max(length_of(tensor, tile if is_tiled else sizes) for tensor in tensors)
             for own in slots[:threads] if is_tiled else slots[:1]:
                 if key not in own or own[key].size < length:
                     own[key] = aligned(length, dtype_of(tensors[0], self._dtype))
             if not is_tiled:
                 for other in slots[1:threads]:
                     other[key] = slots[0][key]
-        try:
-            yield slots[:threads]
-        finally:
-            with self._lock:
-                self._idle.append(slots)
 
 
 def dtype_of(tensor: Tensor, dtype: str) -> str:
@@ -237,10 +242,12 @@ def named_sizes(values: Mapping[str, Any], kernel: Kernel, inputs: Mapping[str, 
 
 def check_shape(tensor: Tensor, shape: tuple[int, ...], name: str, sizes: Sizes) -> None:
     """InputError unless the array has the shape that all sizes together ask for."""
+    if all(evaluated(axis, sizes) in (None, length)
+           for axis, length in zip(tensor.axes, shape, strict=True)):
+        return
     expected = tuple(evaluated(axis, sizes) for axis in tensor.axes)
-    if any(e is not None and e != length for e, length in zip(expected, shape, strict=True)):
-        raise InputError(f"{tensor.role} {name} (declared at {tensor.where}): expected shape "
-                         f"({', '.join(map(str, tensor.axes))}) = {expected}, found {shape}")
+    raise InputError(f"{tensor.role} {name} (declared at {tensor.where}): expected shape "
+                     f"({', '.join(map(str, tensor.axes))}) = {expected}, found {shape}")
 
 
 def require_sizes(kernel: Kernel, sizes: Sizes) -> None:
