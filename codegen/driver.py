@@ -21,6 +21,7 @@ from symbackprop.codegen.runtime import Executable
 from symbackprop.codegen.schedule.absorption import absorb
 from symbackprop.codegen.schedule.barriers import wait
 from symbackprop.codegen.schedule.contractions import contract
+from symbackprop.codegen.schedule.flattening import flatten
 from symbackprop.codegen.schedule.inlining import inline
 from symbackprop.codegen.schedule.order import reorder
 from symbackprop.codegen.schedule.products import multiply
@@ -105,12 +106,12 @@ def kernel_of(program: Program, batch: Symbol | None = None) -> Kernel:
     """The kernel of a program in normal form."""
     program = inline(contract(stabilise(program)))
     kernel = lower(program, batch)
-    kernel = absorb(multiply(reorder(kernel)))
+    kernel = absorb(multiply(flatten(reorder(kernel))))
     return verify_kernel(allocate(kernel))
 
 
 def shared_kernel_of(program: Program, batch: Symbol, gathered: tuple[Tensor, ...]) -> Kernel:
     """The same in regions, for threads and for batches that do not stay in the cache."""
     program, parts = tile(inline(contract(stabilise(program))), batch)
-    kernel = absorb(multiply(reorder(lower(program, batch))))
+    kernel = absorb(multiply(flatten(reorder(lower(program, batch)))))
     return verify_kernel(wait(allocate_shared(arrange(kernel, parts, gathered))))

@@ -11,7 +11,7 @@ The loop variables are the letters of the formula.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from sympy import Expr, Idx, Symbol
 
@@ -19,6 +19,7 @@ from symbackprop.codegen.ir import (
     Accumulate,
     Assign,
     Blocks,
+    Flat,
     Gemm,
     Kernel,
     Loop,
@@ -32,7 +33,7 @@ from symbackprop.codegen.scalars import Scope
 from symbackprop.codegen.stability import formula
 from symbackprop.codegen.summation import GROUPS, REGISTERS, ROWS
 from symbackprop.errors import CompilationError
-from symbackprop.notation import Tensor, extent
+from symbackprop.notation import Element, Tensor, elements_in, extent
 
 _UPDATES = {
     "sum": "{target} += {value}",
@@ -134,14 +135,16 @@ class Emission:
         name, rows = scope.tensors[tensor], self.called[tensor, "rows"]
         letters = [scope.indices[i] for i in _apart(tensor.letters)]
         ends = [part.lengths.get(axis) or scope.integer(axis) for axis in tensor.axes]
-        source = ", ".join([f"order[run, {start} + {letters[0]}]", *letters[1:]])
         yield ""
         yield comment(f"{self.names[tensor]}[{','.join(letters)}]: the rows of this batch")
         yield view or self.view(tensor, self.called[tensor, "batch"])
-        lines = [f"{name}[{', '.join(letters)}] = {rows}[{source}]"]
-        for letter, end in reversed(list(zip(letters, ends, strict=True))):
+        place = f"order[run, {start} + {letters[0]}]"
+        row = "row" if tensor.rank > 1 else place
+        lines = [f"{name}[{', '.join(letters)}] = {rows}[{', '.join([row, *letters[1:]])}]"]
+        for letter, end in reversed(list(zip(letters[1:], ends[1:], strict=True))):
             lines = [f"for {letter} in range({end}):", *indented(lines)]
-        yield from lines
+        yield f"for {letters[0]} in range({ends[0]}):"
+        yield from indented([*([f"row = {place}"] if tensor.rank > 1 else []), *lines])
 
     def stage(self, stage: Stage, view: str | None = None, part: Part = WHOLE) -> Iterator[str]:
         """A stage under its formula; `view`: where its target is, if not as its buffer says."""
@@ -224,6 +227,8 @@ def _lines(statement: Statement, scope: Scope, blocks: Blocks | None = None) -> 
             yield f"for {scope.indices[index]} in range({span}):"
             for inner in body:
                 yield from indented(_lines(inner, scope, blocks))
+        case Flat(indices, body):
+            yield from _flat(indices, body, scope)
         case Assign(target, value):
             yield f"{scope.entry(target)} = {scope.real(value)}"
         case Accumulate(op, target, value, None):
@@ -233,6 +238,19 @@ def _lines(statement: Statement, scope: Scope, blocks: Blocks | None = None) -> 
             yield f"{pair} = added({pair}, {scope.real(value)})"
         case Gemm():
             yield _gemm(statement, scope)
+
+
+def _flat(indices: tuple[Idx, ...], body: Assign, scope: Scope) -> Iterator[str]:
+    """One loop over all entries; what is read and written at [i,j] is seen as flat."""
+    wanted = [body.target, *elements_in(body.value)]
+    tensors = dict.fromkeys(e.tensor for e in wanted if isinstance(e, Element))
+    names = [scope.tensors[tensor] for tensor in tensors]
+    flat = distinct([f"{name}_flat" for name in names], scope.tensors.values())
+    yield f"{', '.join(flat)} = {', '.join(f'flat({name})' for name in names)}"
+    seen = replace(scope, tensors={**scope.tensors, **dict(zip(tensors, flat, strict=True))},
+                   flat="entry")
+    yield f"for entry in range({'*'.join(_length(i, scope) for i in indices)}):"
+    yield f"    {seen.entry(body.target)} = {seen.real(body.value)}"
 
 
 def _ends(index: Idx, scope: Scope) -> tuple[str, str]:

@@ -3,8 +3,9 @@
     Kernel     ::= Buffer ... Region ...             regions run in order
     Region     ::= rows | blocks | alone: Stage ...  how threads share the work; stages in order
     Stage      ::= Definition: Statement ...         the formula, and how it is computed
-    Statement  ::= Loop | Blocks | Assign | Accumulate | Gemm
+    Statement  ::= Loop | Flat | Blocks | Assign | Accumulate | Gemm
     Loop       ::= for Idx: Statement ...            over the whole range of the index
+    Flat       ::= for all of Idx ...: Assign         side by side in memory, in one loop
     Blocks     ::= for each block of Idx: Statement ...    a Loop in it runs through the block
     Assign     ::= Entry = Scalar
     Accumulate ::= Entry op= Scalar                  op: sum, max, min
@@ -66,6 +67,14 @@ class Assign:
 
 
 @dataclass(frozen=True, slots=True)
+class Flat:
+    """target[i,j] = value for all values of the indices, each entry at its own place: one loop."""
+
+    indices: tuple[Idx, ...]
+    body: Assign
+
+
+@dataclass(frozen=True, slots=True)
 class Accumulate:
     """target = op(target, value); `rest` keeps what a long sum has rounded off so far."""
 
@@ -94,7 +103,7 @@ class Gemm:
     beta: Expr
 
 
-Statement = Loop | Blocks | Assign | Accumulate | Gemm
+Statement = Loop | Flat | Blocks | Assign | Accumulate | Gemm
 
 
 @dataclass(frozen=True, slots=True)
@@ -218,6 +227,9 @@ def _statement_lines(statement: Statement, names: Names, indent: str) -> Iterato
             yield f"{indent}for {index.label} < {extent(index)}:"
             for inner in body:
                 yield from _statement_lines(inner, names, indent + "  ")
+        case Flat(indices, body):
+            yield f"{indent}for all {', '.join(str(i.label) for i in indices)}:"
+            yield from _statement_lines(body, names, indent + "  ")
         case Blocks(index, length, body):
             yield f"{indent}for each {length} of {index.label}:"
             for inner in body:

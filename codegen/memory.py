@@ -1,6 +1,6 @@
 """view(flat, shape): the beginning of a flat array seen as an array of this shape.
 
-rows_of(flat, first, shape) begins at a row of such an array.
+rows_of(flat, first, shape) begins at a row of such an array; flat(array) is all of it in one row.
 
 Numba's own reshape calls into C and counts references; this is four stores, and literal extents
 stay literal for the optimiser.  The flat array must outlive the view, as arguments do.
@@ -64,3 +64,18 @@ def rows_of(typingctx: Any, flat: Any, first: Any, shape: Any) -> Any:
         return _made(context, builder, result, builder.gep(source.data, [start]), lengths)
 
     return result(flat, types.intp, shape), codegen
+
+
+@intrinsic  # type: ignore[untyped-decorator]
+def flat(typingctx: Any, array: Any) -> Any:
+    """All entries of a C-contiguous array, side by side."""
+    result = types.Array(array.dtype, 1, "C")
+
+    def codegen(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        source = make_array(signature.args[0])(context, builder, arguments[0])
+        length = ir.Constant(ir.IntType(64), 1)
+        for axis in cgutils.unpack_tuple(builder, source.shape, array.ndim):
+            length = builder.mul(length, axis)
+        return _made(context, builder, result, source.data, [length])
+
+    return result(array), codegen

@@ -67,7 +67,8 @@ LARGEST_EXACT = 2**53
 class Scope:
     """How the tensors, indices and sizes of a stage are called; `scalars` need no brackets.
 
-    spans: the first value, and the one after the last, of an index that runs through a part only.
+    spans: the first value, and the one after the last, of an index that runs through a part only;
+    flat: the place of all entries, where arrays are seen as flat.
     """
 
     tensors: Mapping[Tensor, str]
@@ -75,6 +76,7 @@ class Scope:
     indices: Mapping[Idx, str]
     sizes: Mapping[Symbol, str]
     spans: Mapping[Idx, tuple[str, str]] = field(default_factory=dict)
+    flat: str = ""
 
     def real(self, expr: Expr) -> str:
         """The expression in the kernel's arithmetic."""
@@ -91,6 +93,8 @@ class Scope:
     def entry(self, expr: Expr) -> str:
         """An Element or rank-0 symbol as it stands on the left of an assignment."""
         name = self.tensors[expr.tensor]
+        if isinstance(expr, Element) and self.flat:
+            return f"{name}[{self.flat}]"
         if isinstance(expr, Element):
             return f"{name}[{', '.join(self.integer(i) for i in expr.indices)}]"
         return name if expr.tensor in self.scalars else f"{name}[()]"

@@ -29,7 +29,7 @@ from symbackprop.notation import Op, Tensor, TensorSymbol, extent
 GROUPS = Symbol("groups", integer=True, positive=True)  # of tiles: a few
 ROWS = Symbol("rows", integer=True, positive=True)  # of one tile: few enough to be added one by one
 BLOCK = 128  # terms that are added one by one
-LONGEST = 1024  # terms that one register takes, where they are added in lanes
+LONGEST = 4096  # terms that one register takes, where they are added in lanes
 ACCUMULATORS: dict[Op, TensorSymbol] = {
     "sum": Tensor("total", (), (), "intermediate").symbol,
     "max": Tensor("largest", (), (), "intermediate").symbol,

@@ -16,6 +16,7 @@ from symbackprop.codegen.ir import (
     Accumulate,
     Assign,
     Blocks,
+    Flat,
     Gemm,
     Kernel,
     Loop,
@@ -93,6 +94,10 @@ def _check_statements(stage: Stage, statements: Iterable[Statement], bound: tupl
                     raise _BrokenError(f"two loops bind {index}")
                 _check_bound(extent(index), bound)
                 _check_statements(stage, body, (*bound, index))
+            case Flat(indices, assignment):
+                if set(indices) & set(bound):
+                    raise _BrokenError(f"two loops bind {indices}")
+                _check_statements(stage, (assignment,), (*bound, *indices))
             case Blocks(index, _, body):
                 _check_bound(extent(index), bound)
                 _check_statements(stage, body, bound)
