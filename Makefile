@@ -28,7 +28,7 @@ lint: $(VENV)/.test  ## ruff, and mypy --strict on the package as it is installe
 soak: $(VENV)/.test  ## 2,000 random programs through the interpreter and as many through kernels
 	$(BIN)/python -m pytest -n $(WORKERS) -m soak
 
-bench: $(VENV)/.bench  ## times of derivation, compilation and training, against scikit-learn and JAX
+bench: $(VENV)/.bench  ## times of derivation, compilation, functions and training, against NumPy, scikit-learn, JAX
 	$(BIN)/python -m benchmarks
 
 docs: $(VENV)/.demo  ## write the tables of rules, from the rows themselves, into docs/

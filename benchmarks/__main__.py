@@ -1,4 +1,4 @@
-"""python -m benchmarks [derivation] [compilation] [training]: measure, print tables, keep JSON."""
+"""python -m benchmarks [derivation] [compilation] [functions] [training]: measure, print, keep JSON."""
 
 import importlib
 import json
@@ -9,7 +9,7 @@ import time
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-SECTIONS = ("derivation", "compilation", "training")
+SECTIONS = ("derivation", "compilation", "functions", "training")
 RESULTS = Path(__file__).parent / "results"
 PACKAGES = ("symbackprop", "sympy", "numba", "numpy", "scipy", "jax", "scikit-learn")
 
