@@ -1,4 +1,4 @@
-"""python -m benchmarks [derivation] [compilation] [functions] [training]: measure, print, keep JSON."""
+"""python -m benchmarks [derivation] [compilation] [functions] [training]: measure, keep JSON."""
 
 import importlib
 import json
