@@ -21,6 +21,7 @@ from benchmarks import (
     compilation,
     derivation,
     drawn,
+    elementary,
     functions,
     growth,
     publishing,
@@ -31,7 +32,8 @@ from benchmarks import machine as machines
 from benchmarks.networks import BATCHES, TABLE, Case, Net
 from benchmarks.peers import PEERS
 
-SECTIONS = ("derivation", "compilation", "startup", "training", "functions", "growth")
+SECTIONS = (
+    "derivation", "compilation", "startup", "training", "functions", "elementary", "growth")
 RESULTS = Path(__file__).parent / "results"
 EPOCHS, QUICK_EPOCHS = 7, 3
 Plan = list[tuple[Case, Sequence[str]]]
@@ -142,6 +144,7 @@ def measured(options: argparse.Namespace, names: tuple[str, ...], machine: dict[
         "compilation": lambda: compilation.measure(options.quick),
         "startup": lambda: startup.measure(names, threads, 1 if options.quick else 3),
         "training": lambda: training.measure(plan(options, names), rounds),
+        "elementary": elementary.measure,
         "functions": lambda: functions.measure(
             functions.CASES[::3] if options.quick else functions.CASES, rounds, threads),
         "growth": lambda: growth.measure(rounds, threads),

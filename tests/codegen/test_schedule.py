@@ -8,7 +8,7 @@ from sympy import Eq, Sum, tanh
 
 import symbackprop as sb
 from symbackprop.codegen.driver import kernel_of
-from symbackprop.codegen.ir import Gemm, Kernel, Loop, Stage, walk
+from symbackprop.codegen.ir import Flat, Gemm, Kernel, Loop, Stage, walk
 from symbackprop.codegen.lowering import lower
 from symbackprop.codegen.schedule.contractions import contract
 from symbackprop.codegen.schedule.inlining import inline
@@ -49,7 +49,8 @@ def stage_of(found: Kernel, name: str) -> Stage:
 
 def letters(stage: Stage) -> list[str]:
     """The indices of the deepest loop nest."""
-    nests = [(*bound, s.index) for s, bound in walk(stage.statements) if isinstance(s, Loop)]
+    nests = [(*bound, *(s.indices if isinstance(s, Flat) else (s.index,)))
+             for s, bound in walk(stage.statements) if isinstance(s, (Flat, Loop))]
     return [str(i) for i in max(nests, key=len)]
 
 
@@ -184,7 +185,7 @@ def test_a_pass_that_is_broken_on_purpose_is_caught() -> None:
     with pytest.raises(CompilationError, match="a is read before it is written, or after"):
         verify_kernel(replace(found, buffers=shared))
     stage = found.stages[0]
-    unbound = replace(stage, statements=stage.statements[0].body)
+    unbound = replace(stage, statements=(stage.statements[0].body,))
     with pytest.raises(CompilationError, match="no loop binds n"):
         verify_kernel(replace(found, stages=(unbound, *found.stages[1:])))
 
