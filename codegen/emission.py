@@ -249,7 +249,9 @@ def _flat(indices: tuple[Idx, ...], body: Assign, scope: Scope) -> Iterator[str]
     yield f"{', '.join(flat)} = {', '.join(f'flat({name})' for name in names)}"
     seen = replace(scope, tensors={**scope.tensors, **dict(zip(tensors, flat, strict=True))},
                    flat="entry")
-    yield f"for entry in range({'*'.join(_length(i, scope) for i in indices)}):"
+    first, end = _ends(indices[0], scope)
+    row = "".join(f"*{_length(i, scope)}" for i in indices[1:])
+    yield f"for entry in range({'' if first == '0' else f'{first}{row}, '}{end}{row}):"
     yield f"    {seen.entry(body.target)} = {seen.real(body.value)}"
 
 

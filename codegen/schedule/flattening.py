@@ -1,9 +1,10 @@
-"""flatten(kernel): a map over short rows becomes one loop over all entries.
+"""flatten(kernel): a map over rows becomes one loop over all entries.
 
     for n: for k: e[n,k] = exp(d[n,k])          for e: e_flat[e] = exp(d_flat[e])
 
 Rows of ten entries are too short for vector instructions, or leave a rest that is done singly;
-side by side they are one long row.  Only where every entry is read at the place that is written.
+side by side they are one long row.  Only where every entry is read at the place that is written;
+whether a row is short is not asked, so that kernels of all widths are alike.
 """
 
 from __future__ import annotations
@@ -14,8 +15,6 @@ from sympy import Idx
 
 from symbackprop.codegen.ir import Assign, Flat, Kernel, Loop, Stage, Statement
 from symbackprop.notation import Element, elements_in, extent
-
-SHORT = 64  # entries of a row that is long enough by itself
 
 
 def flatten(kernel: Kernel) -> Kernel:
@@ -28,11 +27,10 @@ def _flattened(stage: Stage) -> Stage:
     definition = stage.definition
     if not isinstance(inner, Assign) or len(loops) < 2 or loops != definition.indices:
         return stage
-    last = extent(loops[-1])
-    is_short = last.is_Integer and last < SHORT and all(i.lower == 0 for i in loops)
     whole = inner.target == definition.element and all(
-        extent(i) == axis for i, axis in zip(loops, definition.target.axes, strict=True))
-    if is_short and whole and _is_flat(inner, loops):
+        i.lower == 0 and extent(i) == axis
+        for i, axis in zip(loops, definition.target.axes, strict=True))
+    if whole and _is_flat(inner, loops):
         return replace(stage, statements=(Flat(loops, inner),))
     return stage
 

@@ -20,6 +20,7 @@ from sympy import Idx, S
 from symbackprop.codegen.ir import (
     Accumulate,
     Assign,
+    Flat,
     Gemm,
     Kernel,
     Loop,
@@ -114,7 +115,7 @@ def _outermost(stage: Stage) -> Idx | None:
     match stage.statements:
         case (Gemm() as gemm,) if len(gemm.rows) == 1 and not gemm.batch:
             return gemm.rows[0]
-        case (Loop(index, _),):
+        case (Loop(index, _),) | (Flat((index, *_), _),):
             return index
     return None
 

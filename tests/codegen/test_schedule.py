@@ -186,7 +186,7 @@ def test_a_pass_that_is_broken_on_purpose_is_caught() -> None:
         verify_kernel(replace(found, buffers=shared))
     stage = found.stages[0]
     unbound = replace(stage, statements=(stage.statements[0].body,))
-    with pytest.raises(CompilationError, match="no loop binds n"):
+    with pytest.raises(CompilationError, match="no loop binds i"):
         verify_kernel(replace(found, stages=(unbound, *found.stages[1:])))
 
 

@@ -106,7 +106,7 @@ def test_names_never_enter_the_source_raw(name: str) -> None:
 
 
 def kernel_source(*outputs: object) -> str:
-    from symbackprop.codegen.emission import emit
+    from symbackprop.codegen.modules import emit
     return emit(kernel_of(simplify(normalise(sb.program(list(outputs))))), "float32").source
 
 

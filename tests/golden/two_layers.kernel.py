@@ -6,7 +6,7 @@ import numpy as np
 from numba import njit
 
 from symbackprop.codegen.blas import gemm_nn, gemm_nt, gemm_tn
-from symbackprop.codegen.memory import view
+from symbackprop.codegen.memory import flat, view
 from symbackprop.codegen.vectormath import added, exp, log, maximum, minus, tanh
 
 real = np.float32
@@ -72,9 +72,9 @@ def kernel(
 
     # e1[n,k] = exp(d1[n,k])
     e1 = view(slot2, (N, 10))
-    for n in range(N):
-        for k in range(10):
-            e1[n, k] = exp(d1[n, k])
+    e1_flat, d1_flat = flat(e1), flat(d1)
+    for entry in range(N*10):
+        e1_flat[entry] = exp(d1_flat[entry])
 
     # s4[n] = Σ_k e1[n,k]
     s4 = view(slot3, (N,))
@@ -110,9 +110,9 @@ def kernel(
 
     # δ2[n,k] = (p[n,k] − y[n,k])/N
     delta2 = view(slot2, (N, 10))
-    for n in range(N):
-        for k in range(10):
-            delta2[n, k] = (p[n, k] - y[n, k])/real(N)
+    delta2_flat, y_flat, p_flat = flat(delta2), flat(y), flat(p)
+    for entry in range(N*10):
+        delta2_flat[entry] = (p_flat[entry] - y_flat[entry])/real(N)
 
     # ∂L/∂h[n,j] = Σ_k δ2[n,k]·W2[j,k]
     dLdh = view(slot1, (N, 9))
@@ -120,9 +120,9 @@ def kernel(
 
     # δ1[n,j] = ∂L/∂h[n,j]·(1 − h[n,j]²)
     delta1 = view(slot1, (N, 9))
-    for n in range(N):
-        for j in range(9):
-            delta1[n, j] = dLdh[n, j]*(real(1) - h[n, j]**2)
+    delta1_flat, h_flat, dLdh_flat = flat(delta1), flat(h), flat(dLdh)
+    for entry in range(N*9):
+        delta1_flat[entry] = dLdh_flat[entry]*(real(1) - h_flat[entry]**2)
 
     # ∂L/∂W1[i,j] = Σ_n x[n,i]·δ1[n,j]
     gemm_tn(8, 9, N, real(1), x, delta1, real(0), dLdW1)
