@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from sympy import Add, Expr, Mul, Piecewise, Pow, exp, expand_mul, log, tanh
+from sympy import Add, Basic, Eq, Expr, Mul, Piecewise, Pow, exp, expand_mul, log, tanh
 
 from symbackprop.functions import Iverson, sigmoid
 from symbackprop.indexing import free_indices
@@ -111,21 +111,23 @@ class LookThrough(Known):
 
     def _through(self, body: Expr) -> Expr:
         """The whole body tried, else its parts."""
-        found = [e for e in elements_in(body) if self._is_open(e)]
+        ties, nodes = {node: node for node in body.atoms(Eq) if _is_tie(node)}, _beside_ties(body)
+        found = [e for e in nodes if self._is_open(e) and not isinstance(e, exp)]
         if not found or isinstance(body, (Element, TensorSymbol)):
             return body
-        more = [e for e in elements_in(body) if e.tensor in self.logs]
+        more = [e for e in nodes if tensor_of(e) in self.logs]
         bound = len(found) + len(more) > 1 or any(isinstance(node, log) or _is_below(node)
                                       for node in postorder(body))
         if bound and weight(body) <= TRIED:
             for chosen in (found, [*found, *more]) if more else (found,):
                 own: Steps = None if self.steps is None else []
                 below, masks = _below(body), set[object]()
-                read = body.xreplace({e: noted(own, "exponentials written out", e, self._content(
-                    e, e in below, masks)) for e in chosen})
-                trial = rewrite(self._masked(read, masks, own), self.rules, own)
+                contents = {e: noted(own, "exponentials written out", e, self._content(
+                    e, e in below, masks)) for e in chosen}
+                read = self._masked(body.xreplace(ties | contents), masks, own)
+                trial = rewrite(read, self.rules, own)
                 trial = self._all_turned(trial, own)
-                if not any(self._is_open(node) for node in postorder(trial)):
+                if not any(map(self._is_open, _beside_ties(trial))):
                     self.keep_steps(own)
                     return trial
         return body.func(*(self._through(arg) if isinstance(arg, Expr) else arg
@@ -198,6 +200,24 @@ class LookThrough(Known):
             found *= self.new(temporary(weighted, definition.indices, definition.over, "sum", "s",
                                         definition.where))
         return found
+
+
+def _is_tie(node: Basic) -> bool:
+    """[t = m] for m = max t: it compares the very numbers of two lines, so both stay as read."""
+    return isinstance(node, Eq) and all(isinstance(e, (Element, TensorSymbol)) for e in node.args)
+
+
+def _beside_ties(body: Expr) -> list[Expr]:
+    """All nodes of a body but those of ties, each before its arguments."""
+    found: dict[Expr, None] = {}
+    stack: list[Expr] = [body]
+    while stack:
+        node = stack.pop()
+        if node not in found and not _is_tie(node):
+            found[node] = None
+            stack.extend(() if isinstance(node, (Element, TensorSymbol)) else reversed(node.args))
+    return list(found)
+
 
 def _below(body: Expr) -> set[Expr]:
     """The elements that a body divides by, or takes the logarithm of."""
