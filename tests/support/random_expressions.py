@@ -197,9 +197,16 @@ class Expressions:
             lambda: sp.sqrt(1 + sp.Sum(body**2, *limits)),
             lambda: sp.Sum(sp.exp(body/4)*self.leaf((*scope, *over)), *limits)
             / sp.Sum(sp.exp(body/4), *limits),
-            lambda: scale*sp.Sum(body, *limits)*self.entry((*scope, over[0])).xreplace(
-                {over[0]: sp.Integer(0)}),
+            lambda: scale*sp.Sum(body, *limits)*self.first(scope, over[0]),
         ])()
+
+    def first(self, scope, index: sp.Idx) -> sp.Expr:
+        """An entry at 0 for an index; not i of i + j, which alone is refused as too short."""
+        entry = self.entry((*scope, index))
+        found = entry.xreplace({index: sp.Integer(0)})
+        short = any(isinstance(i, sp.Idx) and extent(i) != axis
+                    for i, axis in zip(found.args[1:], found.tensor.axes, strict=True))
+        return self.entry(scope) if short else found
 
     def condition(self, scope, depth: int):
         """A condition on values, or on indices."""
