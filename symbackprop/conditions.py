@@ -2,13 +2,19 @@
 
 SymPy writes an if-then-else between conditions wherever a Piecewise comes into the condition of
 another one: {1 if {x if y > 0; −x otherwise} > 2; 0 otherwise} has, inside, ITE(y > 0, x > 2, …).
+
+A tie [t = m] with m = max t compares the very numbers of two lines.  Were t written out in it, it
+would be rounded in another way, no entry would be the largest one, and the gradient would be zero.
 """
 
 from __future__ import annotations
 
-from sympy import ITE, And, Basic, Expr, Not, Or
+from collections.abc import Mapping
+
+from sympy import ITE, And, Basic, Eq, Expr, Not, Or
 
 from symbackprop.normal import kinds, postorder
+from symbackprop.notation import Element, TensorSymbol
 
 
 def joined_conditions(body: Expr) -> Expr:
@@ -33,3 +39,25 @@ def joined_conditions(body: Expr) -> Expr:
         else:
             new[node] = node if tuple(args) == node.args else node.func(*args)
     return new[body]
+
+
+def beside_ties(body: Expr) -> list[Expr]:
+    """All nodes of a body but those of ties, each before its arguments."""
+    found: dict[Expr, None] = {}
+    stack: list[Expr] = [body]
+    while stack:
+        node = stack.pop()
+        if node not in found and not _is_tie(node):
+            found[node] = None
+            stack.extend(() if isinstance(node, (Element, TensorSymbol)) else reversed(node.args))
+    return list(found)
+
+
+def beside_ties_replaced(body: Expr, contents: Mapping[Expr, Expr]) -> Expr:
+    """The body with contents written out everywhere but in ties."""
+    ties = {node: node for node in body.atoms(Eq) if _is_tie(node)}
+    return body.xreplace({**contents, **ties})
+
+
+def _is_tie(node: Basic) -> bool:
+    return isinstance(node, Eq) and all(isinstance(e, (Element, TensorSymbol)) for e in node.args)

@@ -11,8 +11,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from sympy import Add, Basic, Eq, Expr, Mul, Piecewise, Pow, exp, expand_mul, log, tanh
+from sympy import Add, Expr, Mul, Piecewise, Pow, exp, expand_mul, log, tanh
 
+from symbackprop.conditions import beside_ties, beside_ties_replaced
 from symbackprop.functions import Iverson, sigmoid
 from symbackprop.indexing import free_indices
 from symbackprop.normal import kinds, postorder, temporary
@@ -80,7 +81,7 @@ class LookThrough(Known):
         present = kinds(body)
         if inner or present & {exp, log} or (Pow in present and any(
                 not power.args[1].is_Integer or _is_below(power) for power in body.atoms(Pow))):
-            content = body.xreplace(inner)
+            content = beside_ties_replaced(body, inner)
             if weight(content) <= LARGEST:
                 self.partials[definition.target] = definition, content
 
@@ -111,7 +112,7 @@ class LookThrough(Known):
 
     def _through(self, body: Expr) -> Expr:
         """The whole body tried, else its parts."""
-        ties, nodes = {node: node for node in body.atoms(Eq) if _is_tie(node)}, _beside_ties(body)
+        nodes = beside_ties(body)
         found = [e for e in nodes if self._is_open(e) and not isinstance(e, exp)]
         if not found or isinstance(body, (Element, TensorSymbol)):
             return body
@@ -124,10 +125,10 @@ class LookThrough(Known):
                 below, masks = _below(body), set[object]()
                 contents = {e: noted(own, "exponentials written out", e, self._content(
                     e, e in below, masks)) for e in chosen}
-                read = self._masked(body.xreplace(ties | contents), masks, own)
+                read = self._masked(beside_ties_replaced(body, contents), masks, own)
                 trial = rewrite(read, self.rules, own)
                 trial = self._all_turned(trial, own)
-                if not any(map(self._is_open, _beside_ties(trial))):
+                if not any(map(self._is_open, beside_ties(trial))):
                     self.keep_steps(own)
                     return trial
         return body.func(*(self._through(arg) if isinstance(arg, Expr) else arg
@@ -169,7 +170,7 @@ class LookThrough(Known):
         divided = _below(body)
         inner = {e: self._content(e, below or e in divided, masks) for e in elements_in(body)
                  if e.tensor in self.sums}
-        return at(element, definition, body.xreplace(inner))
+        return at(element, definition, beside_ties_replaced(body, inner))
 
     def _summed(self, definition: Definition, body: Expr, below: bool) -> tuple[Expr, Kinds]:
         """Σ e^f is exp(lse f), and Σ e^f·g is exp(lse f)·Σ exp(f − lse f)·g; also masks below."""
@@ -200,24 +201,6 @@ class LookThrough(Known):
             found *= self.new(temporary(weighted, definition.indices, definition.over, "sum", "s",
                                         definition.where))
         return found
-
-
-def _is_tie(node: Basic) -> bool:
-    """[t = m] for m = max t: it compares the very numbers of two lines, so both stay as read."""
-    return isinstance(node, Eq) and all(isinstance(e, (Element, TensorSymbol)) for e in node.args)
-
-
-def _beside_ties(body: Expr) -> list[Expr]:
-    """All nodes of a body but those of ties, each before its arguments."""
-    found: dict[Expr, None] = {}
-    stack: list[Expr] = [body]
-    while stack:
-        node = stack.pop()
-        if node not in found and not _is_tie(node):
-            found[node] = None
-            stack.extend(() if isinstance(node, (Element, TensorSymbol)) else reversed(node.args))
-    return list(found)
-
 
 def _below(body: Expr) -> set[Expr]:
     """The elements that a body divides by, or takes the logarithm of."""

@@ -193,3 +193,11 @@ def test_a_maximum_is_compared_with_the_numbers_that_it_was_taken_of():
     p = np.exp(-given["W"])/np.exp(-given["W"]).sum()
     found = sb.compile([d[W]], dtype="float32")(**given)[0]
     np.testing.assert_allclose(found, p[1]*(p - [0, 1, 0]), rtol=1e-5)
+
+
+def test_a_masked_branch_leaves_the_ties_of_a_maximum_as_they_are():
+    W, v, u = sb.parameter("W", i), sb.parameter("v"), sb.parameter("u")
+    cases = Piecewise((W[i]**2, v > u), (v**2, sp.Eq(j, 1)), (u**2, True))
+    h = sb.define("h", (i, j), sp.sqrt(1 + cases))
+    text = sb.derive(sb.define("L", (), sb.Maximum(h[i, j], i, j)), [W]).text("index")
+    assert text.count(" = L]") == text.count("[h[") > 1
