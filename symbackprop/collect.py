@@ -4,8 +4,10 @@ it is defined.  Walks by an explicit stack: a chain of 10,000 definitions is no 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
+from symbackprop.conditions import joined_conditions
 from symbackprop.declare import attach, scalar, tensor_of
 from symbackprop.errors import DeclarationError, ProgramError, where
 from symbackprop.folding import fold
@@ -32,7 +34,8 @@ def program(outputs: Any, keep: Any = ()) -> Program:
     targets = tuple(output_tensor(output) for output in wanted)
     kept = keep if isinstance(keep, (list, tuple)) else [keep]
     alone = (*targets, *(tensor_of(t) for t in kept if not isinstance(t, str)))
-    return Program(fold(resolve_definitions(ordered(targets)), alone), targets)
+    folded = fold(resolve_definitions(ordered(targets)), alone)
+    return Program(tuple(replace(d, body=joined_conditions(d.body)) for d in folded), targets)
 
 
 def output_tensor(output: Any) -> Tensor:

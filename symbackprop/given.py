@@ -31,7 +31,7 @@ Given = dict[Any, Any]  # a tensor or plain symbol: an object array of Numbers
 def plain_symbols(program: Program) -> tuple[sp.Symbol, ...]:
     """Symbols of the user's own that are no tensors and no sizes; they must be real."""
     found = {symbol for definition in program for symbol in definition.body.free_symbols
-             if not isinstance(symbol, (TensorSymbol, sp.Idx))}
+             if not isinstance(symbol, (TensorSymbol, sp.Idx, Element))}
     labels = {index.label for definition in program
               for index in definition.body.atoms(sp.Idx)}
     plain = sorted((s for s in found - labels if not (s.is_integer and s.is_positive)), key=str)

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 
 from sympy import Add, Expr, Mul, Piecewise, Pow, exp, expand_mul, log, tanh
 
+from symbackprop.conditions import beside_ties, beside_ties_replaced
 from symbackprop.functions import Iverson, sigmoid
 from symbackprop.indexing import free_indices
 from symbackprop.normal import kinds, postorder, temporary
@@ -80,7 +81,7 @@ class LookThrough(Known):
         present = kinds(body)
         if inner or present & {exp, log} or (Pow in present and any(
                 not power.args[1].is_Integer or _is_below(power) for power in body.atoms(Pow))):
-            content = body.xreplace(inner)
+            content = beside_ties_replaced(body, inner)
             if weight(content) <= LARGEST:
                 self.partials[definition.target] = definition, content
 
@@ -111,21 +112,23 @@ class LookThrough(Known):
 
     def _through(self, body: Expr) -> Expr:
         """The whole body tried, else its parts."""
-        found = [e for e in elements_in(body) if self._is_open(e)]
+        nodes = beside_ties(body)
+        found = [e for e in nodes if self._is_open(e) and not isinstance(e, exp)]
         if not found or isinstance(body, (Element, TensorSymbol)):
             return body
-        more = [e for e in elements_in(body) if e.tensor in self.logs]
+        more = [e for e in nodes if tensor_of(e) in self.logs]
         bound = len(found) + len(more) > 1 or any(isinstance(node, log) or _is_below(node)
                                       for node in postorder(body))
         if bound and weight(body) <= TRIED:
             for chosen in (found, [*found, *more]) if more else (found,):
                 own: Steps = None if self.steps is None else []
                 below, masks = _below(body), set[object]()
-                read = body.xreplace({e: noted(own, "exponentials written out", e, self._content(
-                    e, e in below, masks)) for e in chosen})
-                trial = rewrite(self._masked(read, masks, own), self.rules, own)
+                contents = {e: noted(own, "exponentials written out", e, self._content(
+                    e, e in below, masks)) for e in chosen}
+                read = self._masked(beside_ties_replaced(body, contents), masks, own)
+                trial = rewrite(read, self.rules, own)
                 trial = self._all_turned(trial, own)
-                if not any(self._is_open(node) for node in postorder(trial)):
+                if not any(map(self._is_open, beside_ties(trial))):
                     self.keep_steps(own)
                     return trial
         return body.func(*(self._through(arg) if isinstance(arg, Expr) else arg
@@ -167,7 +170,7 @@ class LookThrough(Known):
         divided = _below(body)
         inner = {e: self._content(e, below or e in divided, masks) for e in elements_in(body)
                  if e.tensor in self.sums}
-        return at(element, definition, body.xreplace(inner))
+        return at(element, definition, beside_ties_replaced(body, inner))
 
     def _summed(self, definition: Definition, body: Expr, below: bool) -> tuple[Expr, Kinds]:
         """Σ e^f is exp(lse f), and Σ e^f·g is exp(lse f)·Σ exp(f − lse f)·g; also masks below."""

@@ -80,16 +80,12 @@ class TensorSymbol(Symbol):  # type: ignore[misc]
         return kind, (count, (*names, self.tensor.serial)), coefficient, exponent
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return (_symbol_of, (self.tensor,))
+        return (getattr, (self.tensor, "symbol"))
 
     def __getattr__(self, name: str) -> Any:
         if name in ("definition", "role", "facts", "axes", "where"):
             return getattr(self.tensor, name)
         raise AttributeError(f"the rank-0 tensor {self.name} has no attribute {name!r}")
-
-
-def _symbol_of(tensor: Tensor) -> TensorSymbol:
-    return tensor.symbol
 
 
 class Element(Expr):  # type: ignore[misc]
@@ -98,6 +94,7 @@ class Element(Expr):  # type: ignore[misc]
     is_commutative = True
     is_real = True
     _diff_wrt = True
+    name = property(str)  # SymPy asks it of whatever is a free symbol
 
     def __new__(cls, symbol: TensorSymbol, *indices: Any) -> Element:
         element: Element = Expr.__new__(
@@ -114,6 +111,11 @@ class Element(Expr):  # type: ignore[misc]
     def indices(self) -> tuple[Expr, ...]:
         """The index expressions, one for each axis."""
         return tuple(self.args[1:])
+
+    @property
+    def free_symbols(self) -> set[Basic]:
+        """With the entry itself, as of an Indexed: else SymPy solves w[0] > 1 for the name w."""
+        return {self, *super().free_symbols}
 
     def _eval_is_positive(self) -> bool | None:
         return True if self.tensor.has_fact("positive") else None
@@ -253,11 +255,10 @@ class Program:
         return names
 
     def __getitem__(self, name: str) -> Tensor:
-        for tensor, known in self.names.items():
-            if known == name:
-                return tensor
-        known_names = ", ".join(self.names.values())
-        raise DeclarationError(f"this program has no tensor {name!r}; it has {known_names}")
+        named = {known: tensor for tensor, known in self.names.items()}
+        if name in named:
+            return named[name]
+        raise DeclarationError(f"this program has no tensor {name!r}; it has {', '.join(named)}")
 
     def __str__(self) -> str:
         from symbackprop.printing.index import program_text  # lazy: printers import this module

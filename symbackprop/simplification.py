@@ -20,6 +20,7 @@ from dataclasses import dataclass, field, replace
 
 from sympy import Add, Expr, Function, Idx, Mul, Sum
 
+from symbackprop.conditions import joined_conditions
 from symbackprop.indexing import bound_indices, canonical, fingerprint, free_indices
 from symbackprop.lookthrough import LookThrough
 from symbackprop.normal import temporary
@@ -233,7 +234,7 @@ class _Pass:
         contents = {e: at(e, self.inlined[e.tensor], self.inlined[e.tensor].body) for e in found}
         for element, content in contents.items():
             noted(self.steps, "read once", element, content)
-        return body.xreplace(contents)
+        return joined_conditions(body.xreplace(contents))
 
     def _ordered(self, body: Expr, definition: Definition) -> Expr:
         """A[i, j] for A[j, i] of a symmetric tensor that is not differentiated by."""

@@ -180,3 +180,24 @@ def test_a_power_of_zero_has_the_second_derivative_zero_by_its_exponent():
     expected = [0, 0, 2**0.5*np.log(2)**2]
     np.testing.assert_allclose(value(curvature, **given), expected, rtol=1e-14)
     np.testing.assert_allclose(sb.compile([curvature], dtype="float64")(**given), [expected], 1e-12)
+
+
+def test_a_maximum_is_compared_with_the_numbers_that_it_was_taken_of():
+    W, c = sb.parameter("W", i), sb.data("c", j)
+    g = sb.define("g", (j,), sp.sin(c[j])*sp.exp(-c[j]/12))
+    raised = sp.exp(-W[i] - g[1])
+    h = sb.define("h", (i,), raised/Sum(raised, i))
+    d = sb.derive(sb.define("L", (), sb.Maximum(h[i], i)*c[0]))
+    assert "δ1[i] = c[0]·[h[i] = s2]" in d.text("index")
+    given = {"W": np.array([0.5, -1.5, 0.25]), "c": np.array([1.0, 0.3, 0, 0])}
+    p = np.exp(-given["W"])/np.exp(-given["W"]).sum()
+    found = sb.compile([d[W]], dtype="float32")(**given)[0]
+    np.testing.assert_allclose(found, p[1]*(p - [0, 1, 0]), rtol=1e-5)
+
+
+def test_a_masked_branch_leaves_the_ties_of_a_maximum_as_they_are():
+    W, v, u = sb.parameter("W", i), sb.parameter("v"), sb.parameter("u")
+    cases = Piecewise((W[i]**2, v > u), (v**2, sp.Eq(j, 1)), (u**2, True))
+    h = sb.define("h", (i, j), sp.sqrt(1 + cases))
+    text = sb.derive(sb.define("L", (), sb.Maximum(h[i, j], i, j)), [W]).text("index")
+    assert text.count(" = L]") == text.count("[h[") > 1

@@ -4,8 +4,12 @@ The seed of the run stands in the header; a failure prints the program and what 
 `pytest --seed …`, or `random_case(seed, kind, number)`.
 """
 
+import numpy as np
 import pytest
+import sympy as sp
 
+import symbackprop as sb
+from symbackprop.notation import extent
 from tests.support.comparison import (
     EVEN,
     ODD,
@@ -14,8 +18,28 @@ from tests.support.comparison import (
     check_kernel,
     check_passes,
 )
+from tests.support.random_expressions import Expressions, compared, larger, smaller
 
 GRADIENTS, PASSES, HESSIANS, KERNELS = 1, 2, 3, 4  # kinds, the second number of a seed
+
+
+def test_an_entry_at_zero_is_drawn_with_indices_as_long_as_its_axes():
+    made = Expressions(np.random.default_rng(0))
+    made.tensors = [sb.parameter("W", 3)]
+    k, u = sb.indices("k u", 2, 2)
+    for _ in range(100):
+        found = made.first((k,), u)
+        assert all(extent(i) == axis for i, axis in zip(found.args[1:], found.tensor.axes,
+                                                        strict=True) if isinstance(i, sp.Idx))
+
+
+def test_what_sympy_does_not_compare_is_drawn_as_a_sum():
+    W, (u, k) = sb.parameter("W"), sb.indices("u k", 2, 2)
+    mean = sp.Sum(u*sp.exp(W), u, k)/sp.Sum(sp.exp(W), u, k)
+    a, b = sp.log(sp.Sum(sp.exp(W), u)), sp.Max(mean, W)
+    assert smaller(a, b) == a - b
+    assert compared(sp.Max, 0, sp.Sum(u, u, k), W) == W
+    assert larger(a, W) == sp.Max(a, W)
 
 
 @pytest.mark.parametrize("chunk", range(30))

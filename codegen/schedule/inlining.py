@@ -15,6 +15,7 @@ from sympy import Expr, Idx
 
 from symbackprop.codegen.lowering import nest
 from symbackprop.codegen.schedule.products import product
+from symbackprop.conditions import joined_conditions
 from symbackprop.notation import Definition, Element, Program, Tensor, elements_in
 from symbackprop.rules.forms import weight
 
@@ -53,7 +54,7 @@ def _with_held(definition: Definition, held: dict[Tensor, Definition]) -> Defini
         if _covers(element, definition) and weight(body) + weight(source.body) <= HEAVIEST:
             moved = dict(zip(source.indices, element.indices, strict=True))
             body = body.xreplace({element: source.body.xreplace(moved)})
-    return replace(definition, body=body)
+    return replace(definition, body=joined_conditions(body))
 
 
 def _covers(element: Expr, reader: Definition) -> bool:

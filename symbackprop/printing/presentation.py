@@ -15,6 +15,7 @@ from dataclasses import replace
 
 from sympy import Add, Expr, Idx, Piecewise, Sum
 
+from symbackprop.conditions import joined_conditions
 from symbackprop.functions import branches, masked
 from symbackprop.indexing import bound_indices, replace_indices, unshadowed
 from symbackprop.notation import (
@@ -122,7 +123,7 @@ def _with_contents(definition: Definition, inlined: dict[Tensor, Definition]) ->
     contents = put_in(body, inlined, {*definition.indices, *definition.over})
     if not contents:
         return body
-    body = with_factors_outside(body.xreplace(contents))
+    body = with_factors_outside(joined_conditions(body.xreplace(contents)))
     return factored(body) if isinstance(body, Add) else body
 
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 
 from sympy import Add, Expr, Mul, Piecewise, Pow, Rational, exp, expand_mul, log, tanh
 
+from symbackprop.conditions import beside_ties_replaced
 from symbackprop.functions import expm1, root, sigmoid
 from symbackprop.indexing import free_indices
 from symbackprop.normal import kinds, postorder
@@ -68,7 +69,7 @@ def _within_branches(known: Known, body: Expr) -> Expr:
         inner = {e: at(e, *known.partials[e.tensor]) for value, _ in node.args
                  for e in elements_in(value) if e.tensor in known.partials}
         replaced[node] = noted(known.steps, "masked branch", node, node.func(
-            *((value.xreplace(inner), condition) for value, condition in node.args)))
+            *((beside_ties_replaced(value, inner), condition) for value, condition in node.args)))
     return body.xreplace(replaced)
 
 

@@ -149,11 +149,13 @@ class Expressions:
             lambda t: sp.exp(sp.tanh(t)), lambda t: sp.exp(-t**2), lambda t: sp.log(1 + t**2),
             lambda t: sp.sqrt(1 + t**2), lambda t: 1/(2 + sp.cos(t)), lambda t: 1/(1 + sp.exp(-t)),
             lambda t: sp.log(1 + sp.exp(t)), lambda t: sp.exp(t)/(1 + sp.exp(t)),
-            lambda t: sp.log(sigmoid(t)), lambda t: 1 - sigmoid(t), lambda t: sp.Max(0, t),
-            lambda t: sp.Min(0, t), lambda t: t*sp.sign(t), lambda t: t*sp.Heaviside(t),
+            lambda t: sp.log(sigmoid(t)), lambda t: 1 - sigmoid(t),
+            lambda t: compared(sp.Max, 0, t, t), lambda t: compared(sp.Min, 0, t, t),
+            lambda t: t*sp.sign(t), lambda t: t*sp.Heaviside(t),
             lambda t: t*sigmoid(t), lambda t: sp.tan(t/40), lambda t: sp.sinh(t/8),
             lambda t: sp.log(sp.cosh(t/8)), lambda t: sp.tanh(t)**2, lambda t: (1 + t**2)**0.75,
-            lambda t: sp.Max(-1, sp.Min(1, t)), lambda t: sp.exp(t/4)*sp.exp(-t/3),
+            lambda t: compared(sp.Max, -1, compared(sp.Min, 1, t, t), t),
+            lambda t: sp.exp(t/4)*sp.exp(-t/3),
             lambda t: 2/(1 + sp.exp(-2*t)) - 1, lambda t: 1 - 1/(1 + sp.exp(t)),
             lambda t: (sp.exp(t/4) - sp.exp(-t/4))/(sp.exp(t/4) + sp.exp(-t/4)),
             lambda t: (1 + sp.tanh(t/2))/2, lambda t: sp.exp(t/4) - 1, lambda t: sp.log(1 + t**2/4),
@@ -197,9 +199,16 @@ class Expressions:
             lambda: sp.sqrt(1 + sp.Sum(body**2, *limits)),
             lambda: sp.Sum(sp.exp(body/4)*self.leaf((*scope, *over)), *limits)
             / sp.Sum(sp.exp(body/4), *limits),
-            lambda: scale*sp.Sum(body, *limits)*self.entry((*scope, over[0])).xreplace(
-                {over[0]: sp.Integer(0)}),
+            lambda: scale*sp.Sum(body, *limits)*self.first(scope, over[0]),
         ])()
+
+    def first(self, scope, index: sp.Idx) -> sp.Expr:
+        """An entry at 0 for an index; not i of i + j, which alone is refused as too short."""
+        entry = self.entry((*scope, index))
+        found = entry.xreplace({index: sp.Integer(0)})
+        short = any(isinstance(i, sp.Idx) and extent(i) != axis
+                    for i, axis in zip(found.args[1:], found.tensor.axes, strict=True))
+        return self.entry(scope) if short else found
 
     def condition(self, scope, depth: int):
         """A condition on values, or on indices."""
@@ -236,9 +245,19 @@ class Expressions:
 
 def larger(a: sp.Expr, b: sp.Expr) -> sp.Expr:
     """Max(a, b); SymPy compares no number that holds a sum, e.g. √(1 + Σ_j 0): then a + b."""
-    return a + b if (a.is_number or b.is_number) and (a + b).has(sp.Sum) else sp.Max(a, b)
+    refused = (a.is_number or b.is_number) and (a + b).has(sp.Sum)
+    return a + b if refused else compared(sp.Max, a, b, a + b)
 
 
 def smaller(a: sp.Expr, b: sp.Expr) -> sp.Expr:
     """Min(a, b), likewise."""
-    return a - b if (a.is_number or b.is_number) and (a + b).has(sp.Sum) else sp.Min(a, b)
+    refused = (a.is_number or b.is_number) and (a + b).has(sp.Sum)
+    return a - b if refused else compared(sp.Min, a, b, a - b)
+
+
+def compared(kind: type, a: sp.Expr, b: sp.Expr, other: sp.Expr) -> sp.Expr:
+    """Max or Min, or else the other: SymPy finds such a number if it cancels e^w in Σ e^w/Σ e^w."""
+    try:
+        return kind(a, b)
+    except ValueError:
+        return other
