@@ -15,6 +15,7 @@ WIDEST = 99
 _HEADER = '"""Generated: each statement stands under the formula that it computes."""'
 _DECORATOR = '''@njit(
     nogil=True,
+    no_cfunc_wrapper=True,
     cache=True,
     error_model="numpy",
     fastmath={"contract", "reassoc", "nsz", "arcp", "afn"},
