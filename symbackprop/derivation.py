@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields, replace
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, fields, replace
+from typing import Any, TypeVar, cast
 
 from sympy import Expr, Symbol
 
@@ -26,6 +26,8 @@ from symbackprop.readers import is_sensitivity, pruned
 from symbackprop.rewriting import Step
 from symbackprop.simplification import simplify
 
+T = TypeVar("T")
+
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Derivation:
@@ -42,6 +44,13 @@ class Derivation:
     backward: Program
     gradients: dict[Tensor, Tensor]
     rules: tuple[Step, ...]
+    _memory: dict[Callable[[Derivation], Any], Any] = field(default_factory=dict, init=False)
+
+    def remembered(self, made: Callable[[Derivation], T]) -> T:
+        """made(self), computed once, and kept for as long as the derivation itself."""
+        if made not in self._memory:
+            self._memory[made] = made(self)
+        return cast(T, self._memory[made])
 
     def __getitem__(self, tensor: Any) -> Any:
         gradient = self.gradient(tensor)
@@ -115,19 +124,28 @@ class Derivation:
     @property
     def names(self) -> dict[Tensor, str]:
         """The names of all tensors, those of the declared program as it prints them."""
-        declared = {d.target for d in self.forward}
-        own = (d for d in self.backward if d.target not in declared)
-        return Program((*self.forward, *own), ()).names
+        return dict(self.remembered(_named))
 
     def presented(self, whole: Tensor | None = None) -> Program:
         """The backward definitions as a reader sees them: what is read once is inlined."""
-        declared = frozenset(d.target for d in self.forward)
-        return presented(under_their_names(self.backward, self.normal, declared), declared, whole)
+        return self.remembered(_presented) if whole is None else _presented(self, whole)
 
     def __str__(self) -> str:
         return self.text("matrix")
 
     __repr__ = __str__
+
+
+def _presented(derivation: Derivation, whole: Tensor | None = None) -> Program:
+    declared = frozenset(d.target for d in derivation.forward)
+    known = under_their_names(derivation.backward, derivation.normal, declared)
+    return presented(known, declared, whole)
+
+
+def _named(derivation: Derivation) -> dict[Tensor, str]:
+    declared = {d.target for d in derivation.forward}
+    own = (d for d in derivation.backward if d.target not in declared)
+    return Program((*derivation.forward, *own), ()).names
 
 
 def _view(options: Mapping[str, Any]) -> View:

@@ -104,7 +104,8 @@ def _sections(derivation: Derivation, view: View, kernel: Source | None, check: 
         Section("shapes", "Shapes", _shapes(derivation)),
         Section("gradients", "Gradients", _about(view) + _form(derivation, "matrix", view, places)),
         Section("index", "With every index", _form(derivation, "index", view, places)),
-        Section("chain", "One weight's chain", _away(_shortened(derivation), "neuron", view)),
+        Section("chain", "One weight's chain",
+                _away(derivation, "neuron", _shortened(derivation, view))),
         Section("steps", "Step by step", _away(derivation, "steps", view)),
         Section("rules", "Rules used", _rules(derivation)),
     ]
@@ -154,11 +155,11 @@ def _away(derivation: Derivation, form: str, view: View) -> str:
     return folded_away(f"{len(lines)} lines", lines_html(lines))
 
 
-def _shortened(derivation: Derivation) -> Derivation:
+def _shortened(derivation: Derivation, view: View) -> View:
     """Of a deep net, the chains of the first and of the last weight will do."""
-    asked = list(derivation.gradients.items())
-    return derivation if len(asked) <= MOST else replace(
-        derivation, gradients=dict([asked[0], asked[-1]]))
+    asked = list(derivation.gradients)
+    return view if view.entries or len(asked) <= MOST else replace(
+        view, entries={t: t.letters for t in (asked[0], asked[-1])})
 
 
 def _rules(derivation: Derivation) -> str:
