@@ -29,6 +29,8 @@ from symbackprop.notation import (
     tensors_in,
 )
 from symbackprop.printing.presentation import presented
+from symbackprop.rules.across import with_norms
+from symbackprop.rules.facts import is_sum_of_squares
 from symbackprop.simplification import simplify
 
 __all__ = ["Chain", "Link", "board", "links"]
@@ -73,7 +75,18 @@ class Chain:
 def board(normal: Program, kept: Collection[Tensor]) -> Program:
     """The program in normal form with its helpers written out, but for z's, r's and those kept."""
     wanted = tuple(d.target for d in normal if d.target in kept or d.target.hint in SPELLED)
-    return presented(replace(normal, outputs=wanted), ())
+    return _with_norms(presented(replace(normal, outputs=wanted), ()))
+
+
+def _with_norms(program: Program) -> Program:
+    """The program with root(s) for √s, where a line says that s is a sum of squares."""
+    squares: set[Tensor] = set()
+    made = []
+    for definition in program:
+        made.append(replace(definition, body=with_norms(definition.body, squares)))
+        if is_sum_of_squares(definition.body, squares):
+            squares.add(definition.target)
+    return replace(program, definitions=tuple(made))
 
 
 def links(program: Program, asked: Collection[Tensor]) -> Chain:

@@ -1,0 +1,44 @@
+"""Where a line on the blackboard could mislead: norms at 0, and names that mean two things."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from sympy import Sum, sqrt
+
+import symbackprop as sb
+from symbackprop.interpreter import evaluate
+from symbackprop.printing import forms
+
+
+def norm_of_named_sums() -> sb.Derivation:
+    """√(b² + 3·Σ w²) + Σ_n √q[n], each sum under its own name."""
+    n, i = sb.indices("n i", sb.size("N"), 3)
+    x, w, b = sb.data("x", n, i), sb.parameter("w", i), sb.parameter("b")
+    s = sb.define("s", (), b**2 + 3*Sum(w[i]**2, i))
+    r = sb.define("r", (), sqrt(s))
+    q = sb.define("q", (n,), Sum((x[n, i] - w[i])**2, i))
+    return sb.derive(sb.define("L", (), r + Sum(sqrt(q[n]), n)))
+
+
+def test_the_derivative_of_a_norm_of_named_sums_is_0_at_0() -> None:
+    d = norm_of_named_sums()
+    found = evaluate(d.backward, {"x": np.zeros((2, 3)), "w": np.zeros(3), "b": 0.0})
+    for gradient in d.gradients.values():
+        np.testing.assert_array_equal(found[gradient], np.zeros_like(found[gradient]))
+
+
+@pytest.mark.parametrize("form", ["steps", "neuron"])
+def test_no_line_divides_by_a_norm_without_its_bracket(form: str) -> None:
+    d = norm_of_named_sums()
+    divided = [line.right.text for line in forms.form_lines(d, form, forms.View())
+               if "/(2·" in line.right.text]
+    assert divided
+    for text in divided:
+        assert "[r > 0]/(2·r)" in text or "[√(q[n]) > 0]/(2·√(q[n]))" in text, text
+
+
+def test_the_root_of_what_is_no_sum_of_squares_has_no_bracket() -> None:
+    a, b = sb.parameter("a"), sb.parameter("b")
+    s = sb.define("s", (), a**2 - b**2)
+    assert "[" not in sb.derive(sb.define("L", (), sqrt(s))).text("steps")
