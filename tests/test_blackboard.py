@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from sympy import Sum, sqrt
+from sympy import Sum, exp, sqrt, tanh
 
 import symbackprop as sb
 from symbackprop.interpreter import evaluate
@@ -42,3 +42,35 @@ def test_the_root_of_what_is_no_sum_of_squares_has_no_bracket() -> None:
     a, b = sb.parameter("a"), sb.parameter("b")
     s = sb.define("s", (), a**2 - b**2)
     assert "[" not in sb.derive(sb.define("L", (), sqrt(s))).text("steps")
+
+
+def with_names(function: str, vector: str, matrix: str) -> sb.Derivation:
+    """Σ v·f(X W) and the diagonal of W, with a vector and a matrix of these names."""
+    x, y = sb.data("X", 3, 3), sb.data("y", 3)
+    v, w = sb.parameter(vector, 3), sb.parameter(matrix, 3, 3)
+    i, = sb.indices("i", 3),
+    h = getattr(sb, function)(x @ w)
+    own = sb.define("q", (), Sum(w[i, i]*v[i], i))
+    return sb.derive(((h @ v - y)**2).sum() + own, [v, w])
+
+
+def test_a_matrix_line_calls_no_function_that_a_tensor_is_called_as_well() -> None:
+    text = with_names("exp", "exp", "W").text()
+    assert "exp(S1)" not in text
+    assert "exp(s1[i,j])·exp[j]" in text  # with its index it is a tensor
+    assert "exp(S1) v" in with_names("exp", "v", "W").text()
+
+
+@pytest.mark.parametrize("called", ["diag", "tr"])
+def test_diag_and_tr_are_not_written_beside_a_tensor_of_that_name(called: str) -> None:
+    assert f"{called}(" not in with_names("tanh", called, "W").text()
+    assert "diag(W)" in with_names("tanh", "v", "W").text()
+
+
+def test_a_tensor_that_looks_like_a_function_is_typeset_as_it_is_typed() -> None:
+    a, rate = sb.parameter("a"), sb.parameter("exp")
+    d = sb.derive(sb.define("L", (), exp(a)*rate**2))
+    assert r"\mathtt{exp}" in d.latex("index") and r"\exp" in d.latex("index")
+    assert 'class="typed">exp<' in d.html(check=False)
+    other = sb.derive(sb.define("L", (), tanh(a)*rate**2))
+    assert r"\mathtt" not in other.latex("index")
