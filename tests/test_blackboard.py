@@ -9,6 +9,11 @@ from sympy import Sum, exp, sqrt, tanh
 import symbackprop as sb
 from symbackprop.interpreter import evaluate
 from symbackprop.printing import forms
+from symbackprop.printing.formula import postorder
+from symbackprop.printing.index import index_line
+from symbackprop.printing.matrix import matrix_lines
+from tests.support.matrix_lines import read_back, whole
+from tests.support.random_networks import drawn
 
 
 def norm_of_named_sums() -> sb.Derivation:
@@ -75,3 +80,29 @@ def test_a_tensor_that_looks_like_a_function_is_typeset_as_it_is_typed() -> None
     assert 'class="typed">exp<' in d.html(check=False)
     other = sb.derive(sb.define("L", (), tanh(a)*rate**2))
     assert r"\mathtt" not in other.latex("index")
+
+
+def raised(number: int) -> sb.Derivation:
+    """A loss with a sum in an exponent, or with a maximum beside sums."""
+    i, j, k = sb.indices("i j k", 3, 4, 3)
+    w, W = sb.parameter("w", i), sb.parameter("W", i, j)
+    total = Sum(w[k]**2, k)
+    losses = (
+        2**Sum(w[i], i)*Sum(W[i, j]**2, i, j),
+        Sum(w[i]**2, i)**Sum(w[k], k),
+        Sum(w[i]*(1 + W[i, j]**2)**(total/3), i, j),
+        (1 + Sum(sb.Maximum(W[i, j], j)*w[i], i)**2)**total,
+        sb.Maximum(w[i]**2, i)**(total/7)*Sum(W[i, j], i, j),
+    )
+    return sb.derive(sb.define("L", (), losses[number]))
+
+
+@pytest.mark.parametrize("number", range(5))
+def test_a_matrix_line_has_no_index_and_means_its_definition(number: int, seed: int) -> None:
+    d = raised(number)
+    assert read_back(d, drawn(whole(d), seed))[0]
+    lines = matrix_lines(d.presented(), d.names)
+    for line, definition in zip(lines, d.presented(), strict=True):
+        if line.right.text != index_line(definition, d.names).right.text:
+            kinds = {node.kind for node in postorder(line.right)}
+            assert not {"letter", "entry", "big"} & kinds, line

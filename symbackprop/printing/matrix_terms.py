@@ -276,11 +276,12 @@ class Writer:
         if exponent == Rational(1, 2):
             return Piece(root(self.form(base, row, column).formula), WHOLE)
         if not free_indices(expr):
-            if not base.has(Sum):
+            if not expr.has(Sum):
                 return Piece(formula(expr, self.names), POSTFIX)
             whole = self.form(base, None, None).within(WHOLE)
-            raised = formula(exponent, self.names)
-            return Piece(power(whole, raised if exponent.is_Integer else bracket(raised)), POSTFIX)
+            above = self.form(exponent, None, None).formula
+            plain = isinstance(exponent, (Integer, Symbol))
+            return Piece(power(whole, above if plain else bracket(above)), POSTFIX)
         if free_indices(exponent):
             above = self.form(exponent, row, column).within(WHOLE)
             return Piece(entrywise_power(self.form(base, row, column).within(WHOLE), above),
@@ -288,7 +289,7 @@ class Writer:
         if exponent == 2 and isinstance(base, Element):
             inside = self.form(base, row, column).within(POSTFIX)
             return Piece(beside(inside, " ⊙ ", inside), HADAMARD)
-        raised = formula(exponent, self.names)
+        raised = self.form(exponent, None, None).formula
         raised = raised if isinstance(exponent, (Integer, Symbol)) else bracket(raised)
         return Piece(entrywise_power(self.form(base, row, column).within(WHOLE), raised), POSTFIX)
 
