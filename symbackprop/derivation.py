@@ -21,6 +21,7 @@ from symbackprop.printing.document import Source, fragment, page
 from symbackprop.printing.forms import View, form_lines
 from symbackprop.printing.latex import lines_latex
 from symbackprop.printing.lines import Line, lines_text
+from symbackprop.printing.naming import derivative
 from symbackprop.printing.presentation import presented, under_their_names
 from symbackprop.readers import is_sensitivity, pruned
 from symbackprop.rewriting import Step
@@ -145,7 +146,7 @@ def _presented(derivation: Derivation, whole: Tensor | None = None) -> Program:
 def _named(derivation: Derivation) -> dict[Tensor, str]:
     declared = {d.target for d in derivation.forward}
     own = (d for d in derivation.backward if d.target not in declared)
-    return Program((*derivation.forward, *own), ()).names
+    return Program((*derivation.forward, *own), (derivation.loss,)).names
 
 
 def _view(options: Mapping[str, Any]) -> View:
@@ -245,7 +246,7 @@ def _export(backward: Program, found: dict[Tensor, Tensor], forward: Program, de
     names = {**forward.names, **declared.names}
     loss = declared.names[declared.outputs[0]]
     for tensor, gradient in found.items():
-        _name(gradient, f"∂{loss}/∂{names[tensor]}")
+        _name(gradient, derivative(loss, names[tensor]))
     own = {*found.values(), *(d.target for d in declared)}  # a declared δ keeps its name
     place = {d.target: number for number, d in enumerate(forward)}
     readers = Counter(e.tensor for d in backward for e in elements_in(d.body))
@@ -259,7 +260,7 @@ def _export(backward: Program, found: dict[Tensor, Tensor], forward: Program, de
             number += 1
             _name(definition.target, f"δ{number}")
         else:
-            _name(definition.target, f"∂{loss}/∂{names[primal]}")
+            _name(definition.target, derivative(loss, names[primal]))
     for definition in backward:
         if definition.target.definition is None:
             definition.target.definition = definition

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from html import escape
-from typing import TYPE_CHECKING, NamedTuple, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol, runtime_checkable
 
 from symbackprop.errors import DerivationError, ProgramError
 from symbackprop.notation import Tensor
@@ -40,6 +40,7 @@ FIRST = 10  # applications of a rule of which one is the example
 MOST = 12  # weights that are all shown with their chains
 
 
+@runtime_checkable
 class Source(Protocol):
     """A generated module, and of each tensor that it computes the line of its formula."""
 
@@ -62,7 +63,10 @@ class Section(NamedTuple):
 
 
 def page(derivation: Derivation, view: View, kernel: Source | None, check: bool) -> str:
-    """The whole page."""
+    """The whole page; DerivationError for a kernel that is none."""
+    if kernel is not None and not isinstance(kernel, Source):
+        raise DerivationError(f"kernel={kernel!r} is no compiled function: write "
+                              "f = sb.compile([L, d[W1]]), then d.html(kernel=f)")
     loss = derivation.names[derivation.loss]
     sections = _sections(derivation, view, kernel, check)
     links = "".join(f'<a href="#{s.anchor}">{shown(s.title)}</a>' for s in sections)

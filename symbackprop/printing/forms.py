@@ -131,7 +131,7 @@ def chained(derivation: Derivation) -> tuple[Chain, dict[Tensor, str]]:
     chain = links(program, tuple(derivation.gradients))
     shown = {definition.target for definition in program}
     own = (line for line in final.values() if line.target not in shown)
-    return chain, Program((*program, *own), ()).names
+    return chain, Program((*program, *own), (derivation.loss,)).names
 
 
 def _final(derivation: Derivation) -> dict[Tensor, Definition]:

@@ -22,8 +22,19 @@ from symbackprop.functions import Iverson
 from symbackprop.indexing import bound_indices, free_indices, fresh, replace_indices, unshadowed
 from symbackprop.notation import Definition, Element, Reduction, Tensor, elements_in
 from symbackprop.printing.film import over_sums
-from symbackprop.printing.formula import Formula, Piece, beside, big, joined, quotient
+from symbackprop.printing.formula import (
+    Formula,
+    Piece,
+    beside,
+    big,
+    entry,
+    joined,
+    name,
+    number,
+    quotient,
+)
 from symbackprop.printing.lines import Line
+from symbackprop.printing.naming import derivative, partial
 from symbackprop.printing.presentation import put_in
 from symbackprop.printing.text import ATOM, PRODUCT, SUM, UNARY, formula, piece
 from symbackprop.rules.forms import READ, factored, weight
@@ -76,6 +87,9 @@ class Neuron:
         return made
 
     def _block(self, tensor: Tensor, places: Places) -> list[Line]:
+        if tensor is self.loss:
+            left = self._partial(tensor, (), tensor, ())
+            return [Line(left, number("1"), "the loss itself", tensor)]
         left = self._partial(self.loss, (), tensor, places)
         paths = [self._path(link, places) for link in self.chain.links.get(tensor, ())]
         paths.sort(key=self._direct)
@@ -125,6 +139,9 @@ class Neuron:
         return self.factors[key]
 
     def _partial(self, above: Tensor, at: Places, below: Tensor, places: Places) -> Formula:
+        if not at and partial(self.names[above]):  # of a derivative: one of a higher order
+            called = name(derivative(self.names[above], self.names[below]))
+            return entry(called, [formula(i, {}) for i in places]) if places else called
         return quotient(*(beside("∂", formula(tensor.at(*where), self.names))
                           for tensor, where in ((above, at), (below, places))))
 

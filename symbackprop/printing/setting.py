@@ -134,4 +134,4 @@ def clashing(formulas: Iterable[Formula]) -> set[str]:
 def _names(name: str) -> list[str]:
     """The names in a name: L and W1 in ∂L/∂W1."""
     found = partial(name)
-    return [name] if found is None else [*_names(found[0]), *_names(found[1])]
+    return [name] if found is None else [part for one in found.names for part in _names(one)]

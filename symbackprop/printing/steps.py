@@ -21,8 +21,9 @@ from symbackprop.chain import Chain, Link
 from symbackprop.identity import same_function
 from symbackprop.notation import Definition, Element, Tensor, TensorSymbol, tensors_in
 from symbackprop.printing.film import frames
-from symbackprop.printing.formula import Formula, Piece
+from symbackprop.printing.formula import Formula, Piece, name, number
 from symbackprop.printing.lines import Line
+from symbackprop.printing.naming import derivative
 from symbackprop.printing.presentation import put_in
 from symbackprop.printing.text import SUM, formula, piece
 from symbackprop.rules.forms import weight
@@ -60,6 +61,10 @@ class Steps:
         if self.loss in seeds:
             self.known[seeds[self.loss]] = Definition(seeds[self.loss], (), Integer(1))
         made: list[Line] = []
+        if self.loss in self.asked:
+            left = name(self._partial(self.loss))
+            made.append(Line(left, number("1"), "the loss itself", self.loss, Integer(1)))
+            self.named.add(self.final[self.loss].target)
         for tensor in self.chain.order(self.asked):
             block, body = self._block(tensor, self.chain.links[tensor])
             made += block
@@ -68,7 +73,7 @@ class Steps:
         return made
 
     def _partial(self, tensor: Tensor) -> str:
-        return f"∂{self.names[self.loss]}/∂{self.names[tensor]}"
+        return derivative(self.names[self.loss], self.names[tensor])
 
     def _block(self, tensor: Tensor, links: Sequence[Link]) -> tuple[list[Line], Expr]:
         """The lines of one tensor, and what its adjoint is from then on: a formula, or a name."""
