@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from sympy import Sum, exp, sqrt, tanh
+import sympy
+from sympy import Sum, exp, log, sqrt, tanh
 
 import symbackprop as sb
 from symbackprop.interpreter import evaluate
@@ -12,8 +13,10 @@ from symbackprop.printing import forms
 from symbackprop.printing.formula import postorder
 from symbackprop.printing.index import index_line
 from symbackprop.printing.matrix import matrix_lines
+from symbackprop.rules.sums import hoisted
 from tests.support.matrix_lines import read_back, whole
 from tests.support.random_networks import drawn
+from tests.test_steps_form import check_steps
 
 
 def norm_of_named_sums() -> sb.Derivation:
@@ -106,3 +109,36 @@ def test_a_matrix_line_has_no_index_and_means_its_definition(number: int, seed: 
         if line.right.text != index_line(definition, d.names).right.text:
             kinds = {node.kind for node in postorder(line.right)}
             assert not {"letter", "entry", "big"} & kinds, line
+
+
+def test_the_entry_at_a_label_is_written_with_the_letter_of_its_bracket() -> None:
+    n, i, k = sb.indices("n i k", sb.size("N"), 3, 4)
+    x, w, y = sb.data("x", n, i), sb.parameter("W", i, k), sb.data("y", n, facts=[sb.label(4)])
+    z = sb.define("z", (n, k), Sum(x[n, i]*w[i, k], i))
+    p = sb.define("p", (n, k), sympy.exp(z[n, k])/Sum(sympy.exp(z[n, k]), k))
+    d = sb.derive(sb.define("L", (), -Sum(log(p[n, y[n]]), n)/sb.size("N")))
+    shown = [(line.right.text, line.note) for line in forms.form_lines(d, "steps", forms.View())]
+    assert ("(1/N − [k = y[n]]/(N·p[n,k]))·p[n,k]", "k for y[n] beside its bracket") in shown
+    assert ("(p[n,k] − [k = y[n]])/N", "common factor; this is δ1") in shown
+    check_steps(d, 3)
+
+
+def test_a_number_that_all_terms_share_stands_before_the_sum() -> None:
+    n, i = sb.indices("n i", sb.size("N"), 3)
+    x, w = sb.data("x", n, i), sb.parameter("w", i)
+    q = sb.define("q", (n,), Sum((x[n, i] - w[i])**2, i))
+    d = sb.derive(sb.define("L", (), Sum(sympy.exp(q[n]), n)))
+    for form in ("index", "steps"):
+        assert "2·Σ_n (w[i] − x[n,i])·" in d.text(form)
+        assert "Σ_n 2·" not in d.text(form)
+    check_steps(d, 3)
+
+
+def test_no_term_gets_a_larger_number_when_one_is_put_before_a_sum() -> None:
+    n, = sb.indices("n", 5),
+    a, b = sb.data("a", n).at(n), sb.data("b", n).at(n)
+    for terms, before in ((2*a - 4*b, 2), (a/5 + 2*b/5, sympy.Rational(1, 5)), (a + b/5, 1),
+                          (-a - b, -1), (0.5*a + 0.5*b, 1)):
+        outside, inside = hoisted(terms*a, (n,))
+        assert outside == before
+        assert sympy.expand(outside*inside - terms*a) == 0

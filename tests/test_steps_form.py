@@ -226,7 +226,7 @@ def test_the_adjoint_of_a_definition_that_was_asked_for_is_read_by_its_name() ->
 def test_no_letter_of_a_sum_is_taken_by_a_sum_around_it() -> None:
     d = sb.derive(networks.layer_normalisation())
     assert "= Σ_j (2·(o[n,j] − y[n,j])/N)·" in d.text("neuron")
-    assert "·((Σ_{j′} 2·(m[n] − h[n,j′]))/5)" in d.text("neuron")
+    assert "·(2·(Σ_{j′} (m[n] − h[n,j′]))/5)" in d.text("neuron")
 
 
 def test_a_factor_of_one_is_not_written_beside_others() -> None:

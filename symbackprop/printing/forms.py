@@ -18,7 +18,6 @@ from sympy import Expr, Integer
 from symbackprop.chain import Chain, board, links
 from symbackprop.elementary import elementary
 from symbackprop.errors import DerivationError
-from symbackprop.identity import values_together
 from symbackprop.notation import Definition, Program, Tensor, tensors_in
 from symbackprop.printing.alike import folded
 from symbackprop.printing.index import index_line
@@ -26,6 +25,7 @@ from symbackprop.printing.lines import Line
 from symbackprop.printing.matrix import matrix_lines
 from symbackprop.printing.neuron import Neuron
 from symbackprop.printing.steps import Steps
+from symbackprop.sameness import values_together
 
 if TYPE_CHECKING:
     from symbackprop.derivation import Derivation

@@ -18,7 +18,6 @@ from typing import Any
 from sympy import Add, Expr, Integer
 
 from symbackprop.chain import Chain, Link
-from symbackprop.identity import same_function
 from symbackprop.notation import Definition, Element, Tensor, TensorSymbol, tensors_in
 from symbackprop.printing.film import frames
 from symbackprop.printing.formula import Formula, Piece, name, number
@@ -27,6 +26,7 @@ from symbackprop.printing.naming import derivative
 from symbackprop.printing.presentation import put_in
 from symbackprop.printing.text import SUM, formula, piece
 from symbackprop.rules.forms import weight
+from symbackprop.sameness import same_function
 
 PUT_IN = 60  # what weighs more is read by its name
 
