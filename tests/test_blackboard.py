@@ -9,10 +9,11 @@ from sympy import Sum, exp, log, sqrt, tanh
 
 import symbackprop as sb
 from symbackprop.interpreter import evaluate
-from symbackprop.printing import forms
-from symbackprop.printing.formula import postorder
+from symbackprop.printing import forms, steps
+from symbackprop.printing.formula import beside, joined, postorder, quotient
 from symbackprop.printing.index import index_line
 from symbackprop.printing.matrix import matrix_lines
+from symbackprop.printing.text import formula
 from symbackprop.rules.sums import hoisted
 from tests.support.matrix_lines import read_back, whole
 from tests.support.random_networks import drawn
@@ -142,3 +143,24 @@ def test_no_term_gets_a_larger_number_when_one_is_put_before_a_sum() -> None:
         outside, inside = hoisted(terms*a, (n,))
         assert outside == before
         assert sympy.expand(outside*inside - terms*a) == 0
+
+
+def test_formulas_are_the_same_in_any_order_of_terms_and_factors_only() -> None:
+    a, b, c = (formula(s, {}) for s in sympy.symbols("a b c"))
+    one = beside(a, " − ", b, " + ", joined([b, c], "·"))
+    assert steps._same_signs(one, beside(joined([c, b], "·"), " + ", a, " − ", b))
+    assert steps._same_signs(beside("−", b, " + ", a), beside(a, " − ", b))
+    assert not steps._same_signs(beside(a, " − ", b), beside(b, " − ", a))
+    assert not steps._same_signs(beside(joined([a, b], "·"), " + ", c),
+                                 beside(joined([a, c], "·"), " + ", b))
+    assert not steps._same_signs(quotient(a, b), quotient(b, a))
+
+
+def test_values_drawn_for_the_tests_of_forms_keep_every_fact() -> None:
+    n, i, j = sb.indices("n i j", sb.size("N"), 3, 3)
+    y = sb.data("y", n, i, facts=[sb.simplex(i)])
+    s = sb.parameter("S", i, j, facts=[sb.symmetric(i, j)])
+    program = sb.program(sb.define("L", (), Sum(y[n, i]*s[i, j]*y[n, j], n, i, j)))
+    values = {tensor.name: value for tensor, value in drawn(program, 1).items()}
+    np.testing.assert_allclose(values["y"].sum(axis=1), 1)
+    np.testing.assert_array_equal(values["S"], values["S"].T)
