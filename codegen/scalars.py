@@ -297,4 +297,4 @@ def _refusal(expr: Expr) -> str:
     if isinstance(expr, Symbol):
         return (f"the symbol {expr} has no value; declare a number by sb.hyper({str(expr)!r}), "
                 f"an array by sb.data")
-    return f"{expr.func.__name__} is no function that can be compiled, in {expr}"
+    return f"{expr.func.__name__} cannot be compiled, in {expr}; sb.evaluate computes it"

@@ -25,6 +25,7 @@ from symbackprop.printing.html import (
 from symbackprop.printing.index import index_line
 from symbackprop.printing.lines import Line
 from symbackprop.printing.mathml import mathml
+from symbackprop.printing.signs import met
 from symbackprop.printing.style import STYLE
 from symbackprop.printing.text import formula
 from symbackprop.rewriting import Step
@@ -103,14 +104,18 @@ def _sections(derivation: Derivation, view: View, kernel: Source | None, check: 
     places = dict(kernel.lines) if kernel is not None else {}
     names = derivation.names
     network = [index_line(definition, names) for definition in derivation.forward]
+    plain, short = replace(view, fold=False), _shortened(derivation, view)
+    lines = {form: form_lines(derivation, form, how) for form, how in (
+        ("matrix", plain), ("index", plain), ("neuron", short), ("steps", view))}
     made = [
         Section("network", "Network", _foldable(network, view, places)),
         Section("shapes", "Shapes", _shapes(derivation)),
-        Section("gradients", "Gradients", _about(view) + _form(derivation, "matrix", view, places)),
-        Section("index", "With every index", _form(derivation, "index", view, places)),
-        Section("chain", "One weight's chain",
-                _away(derivation, "neuron", _shortened(derivation, view))),
-        Section("steps", "Step by step", _away(derivation, "steps", view)),
+        Section("gradients", "Gradients",
+                _about(view, [*network, *(line for found in lines.values() for line in found)])
+                + _foldable(lines["matrix"], view, places)),
+        Section("index", "With every index", _foldable(lines["index"], view, places)),
+        Section("chain", "One weight's chain", _away(lines["neuron"])),
+        Section("steps", "Step by step", _away(lines["steps"])),
         Section("rules", "Rules used", _rules(derivation)),
     ]
     if check:
@@ -136,13 +141,10 @@ def _compared(derivation: Derivation) -> str:
         return f"There are no numbers to compare: {error}"
 
 
-def _about(view: View) -> str:
-    return (f"<p>Samples are {view.samples}; ⊙ multiplies entry by entry, ⊘ divides, "
-            "and 1 is a column of ones.</p>")
-
-
-def _form(derivation: Derivation, form: str, view: View, places: Mapping[Tensor, int]) -> str:
-    return _foldable(form_lines(derivation, form, replace(view, fold=False)), view, places)
+def _about(view: View, lines: Sequence[Line]) -> str:
+    """How samples lie, and what the signs mean that stand in these lines."""
+    said = "".join(f"; {meaning}" for meaning in met(line.right for line in lines))
+    return f"<p>Samples are {view.samples}{shown(said)}.</p>"
 
 
 def _foldable(lines: Sequence[Line], view: View, places: Mapping[Tensor, int]) -> str:
@@ -154,8 +156,7 @@ def _foldable(lines: Sequence[Line], view: View, places: Mapping[Tensor, int]) -
     return lines_html(short, places) + folded_away(f"every layer: {len(lines)} lines", whole)
 
 
-def _away(derivation: Derivation, form: str, view: View) -> str:
-    lines = form_lines(derivation, form, view)
+def _away(lines: Sequence[Line]) -> str:
     return folded_away(f"{len(lines)} lines", lines_html(lines))
 
 
