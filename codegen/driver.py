@@ -11,7 +11,7 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
-from sympy import Symbol
+from sympy import Number, Symbol
 
 from symbackprop.checks import verify
 from symbackprop.codegen.ir import Kernel
@@ -62,7 +62,7 @@ def compile(outputs: Any, dtype: Any = "float32", threads: int | None = None) ->
         raise CompilationError("compile([]): there is nothing to compute; give at least one tensor")
     declared = collected(outputs)
     verify(declared)
-    program = simplify(normalise(declared))
+    program = with_constants_in(simplify(normalise(declared)), dtype)
     kernel = kernel_of(program)
     module = emit(kernel, dtype)
     function = load(module, dtype)
@@ -81,6 +81,7 @@ def compile_training(program: Program, batch: Sequence[Tensor], size: Symbol | N
     dtype = checked_options(dtype, None)
     measured = tensor_of(loss, "compile_training(…, loss)")
     program = with_defined_updates(replace(program, outputs=(measured,)))
+    program = with_constants_in(program, dtype)
     gathered = tuple(t for t in batch if t in program.inputs)
     kernel = (shared_kernel_of(program, size, gathered) if shared and size is not None
               else kernel_of(program, size))
@@ -100,6 +101,21 @@ def checked_options(dtype: Any, threads: Any) -> str:
     if threads is not None and not (is_count and threads >= 1):
         raise CompilationError(f"threads={threads!r}: a positive int, or None for as many as pay")
     return str(name)
+
+
+def with_constants_in(program: Program, dtype: str) -> Program:
+    """The program; CompilationError for a constant that is infinite in this dtype alone."""
+    largest = float(np.finfo(dtype).max)
+    for definition in program:
+        numbers = sorted((n for n in definition.body.atoms(Number) if n.is_finite), key=abs)
+        for number in numbers:
+            parts = (abs(number.p), number.q) if number.is_Rational else (abs(number),)
+            if largest < max(parts) < float(np.finfo(float).max):
+                raise CompilationError(
+                    f"the constant {float(number):g} in {program.names[definition.target]} is "
+                    f"infinite in {dtype}, whose largest number is {largest:.3g}; compile with "
+                    'dtype="float64", or scale the data')
+    return program
 
 
 def kernel_of(program: Program, batch: Symbol | None = None) -> Kernel:

@@ -59,8 +59,7 @@ class Piece(NamedTuple):
         return self.text if self.strength >= strength else f"({self.text})"
 
 
-LONGEST_POWER = 64
-LARGEST_EXACT = 2**53
+LONGEST_POWER, LARGEST_EXACT = 64, 2**53
 
 
 @dataclass(frozen=True, slots=True)
@@ -279,4 +278,5 @@ def _refusal(expr: Expr) -> str:
     if isinstance(expr, Symbol):
         return (f"the symbol {expr} has no value; declare a number by sb.hyper({str(expr)!r}), "
                 f"an array by sb.data")
-    return f"{expr.func.__name__} is no function that can be compiled, in {expr}"
+    known = ", ".join(sorted((k.__name__ for k in CALLS if k is not Minus), key=str.lower))
+    return f"{expr.func.__name__} is no function that can be compiled, in {expr}; known: {known}"

@@ -210,8 +210,9 @@ class Array(Tensor):
 
 
 def made(letters: tuple[Idx, ...], body: Expr, hint: str = "t", numbered: bool = True) -> Any:
-    """A new unnamed tensor with its definition; its symbol where the rank is 0."""
+    """A new unnamed tensor with its definition; its symbol where the rank is 0: a loss, L."""
     axes = tuple(map(extent, letters))
+    hint, numbered = (hint, numbered) if letters else ("L", False)
     place = where()
     tensor = Array(None, axes, letters, "intermediate", hint=hint, numbered=numbered, where=place)
     tensor.definition = Definition(tensor, letters, body, where=place)
@@ -294,4 +295,4 @@ def reduced(array: Array, axis: Any, keepdims: bool, function: Callable[..., Exp
     for place in places:
         kept[place] = free_letter(Integer(1), [], kept)
     remaining = tuple(i for place, i in enumerate(kept) if keepdims or place not in places)
-    return made(remaining, body) if remaining else made((), body, "L", numbered=False)
+    return made(remaining, body)

@@ -10,17 +10,27 @@ output is not known yet.  All simplification within a link is that of the engine
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from sympy import Add, Expr, Integer, Mul
+from sympy import Add, Basic, Expr, Idx, Integer, Mul
 
 from symbackprop.backprop import adjoints
 from symbackprop.dependence import Dependence
 from symbackprop.indexing import fingerprint, replace_indices
 from symbackprop.normal import normalise, postorder, temporary
-from symbackprop.notation import Definition, Program, Reduction, Tensor, elements_in
+from symbackprop.notation import (
+    Definition,
+    Program,
+    Reduction,
+    Tensor,
+    TensorSymbol,
+    elements_in,
+    tensors_in,
+)
 from symbackprop.printing.presentation import presented
+from symbackprop.rules.across import with_norms
+from symbackprop.rules.facts import is_sum_of_squares
 from symbackprop.simplification import simplify
 
 __all__ = ["Chain", "Link", "board", "links"]
@@ -65,7 +75,18 @@ class Chain:
 def board(normal: Program, kept: Collection[Tensor]) -> Program:
     """The program in normal form with its helpers written out, but for z's, r's and those kept."""
     wanted = tuple(d.target for d in normal if d.target in kept or d.target.hint in SPELLED)
-    return presented(replace(normal, outputs=wanted), ())
+    return _with_norms(presented(replace(normal, outputs=wanted), ()))
+
+
+def _with_norms(program: Program) -> Program:
+    """The program with root(s) for √s, where a line says that s is a sum of squares."""
+    squares: set[Tensor] = set()
+    made = []
+    for definition in program:
+        made.append(replace(definition, body=with_norms(definition.body, squares)))
+        if is_sum_of_squares(definition.body, squares):
+            squares.add(definition.target)
+    return replace(program, definitions=tuple(made))
 
 
 def links(program: Program, asked: Collection[Tensor]) -> Chain:
@@ -73,19 +94,57 @@ def links(program: Program, asked: Collection[Tensor]) -> Chain:
     network = Dependence(program)
     active = {*asked, *(program.definitions[p].target for p in network.downstream(asked))}
     found: dict[Tensor, list[Link]] = {}
+    alike: dict[object, list[Link]] = {}
     for definition in reversed(program.definitions):
-        sources = [t for t in dict.fromkeys(e.tensor for e in elements_in(definition.body))
-                   if t in active]
+        sources = [t for t in tensors_in(definition.body) if t in active]
         if sources and definition.target in active:
-            for link in _differentiated(definition, sources):
+            key = _spelling(definition, sources)
+            if key not in alike:
+                alike[key] = _differentiated(definition, sources)
+            for link in _transferred(alike[key], definition):
                 found.setdefault(link.source, []).append(link)
     return Chain(program, {t: tuple(those) for t, those in found.items()})
+
+
+def _spelling(definition: Definition, sources: Sequence[Tensor]) -> object:
+    """A key that definitions share which differ only in the names of tensors of one kind."""
+    tensors = _met(definition)
+    places = {t: place for place, t in enumerate(tensors)}
+    numbered: list[object] = []
+    stack: list[Basic] = [definition.body]
+    while stack:
+        node = stack.pop()
+        if isinstance(node, TensorSymbol):
+            numbered.append(places[node.tensor])
+        elif isinstance(node, Idx) or not node.args:
+            numbered.append(node)
+        else:
+            numbered.append((node.func, len(node.args)))
+            stack.extend(reversed(node.args))
+    kinds = tuple((t.axes, t.letters, t.role, t.facts, t.hint, t in sources) for t in tensors)
+    order = tuple(sorted(places.values(), key=lambda p: tensors[p].symbol.sort_key()))
+    return kinds, order, definition.indices, definition.over, definition.op, tuple(numbered)
+
+
+def _met(definition: Definition) -> list[Tensor]:
+    return list(dict.fromkeys((definition.target, *tensors_in(definition.body))))
+
+
+def _transferred(links: Sequence[Link], definition: Definition) -> list[Link]:
+    """Those links for a definition that is spelled alike."""
+    if not links or links[0].consumer is definition:
+        return list(links)
+    other = dict(zip(_met(links[0].consumer), _met(definition), strict=True))
+    seed = _seed(definition.target)
+    symbols = {old.symbol: new.symbol for old, new in (*other.items(), (links[0].seed, seed))}
+    return [Link(definition, other[link.source], seed, link.share.xreplace(symbols))
+            for link in links]
 
 
 def _differentiated(definition: Definition, sources: list[Tensor]) -> list[Link]:
     """∂(Σ_c seed[c]·C[c])/∂T for each source T, by one reverse sweep through one definition."""
     target = definition.target
-    seed = Tensor(None, target.axes, target.letters, "intermediate", hint="δ")
+    seed = _seed(target)
     letters = definition.indices
     total = temporary(seed.at(*letters) * definition.element, (), letters,
                       "sum" if letters else "map")
@@ -102,6 +161,11 @@ def _differentiated(definition: Definition, sources: list[Tensor]) -> list[Link]
         share = _without_minus(_through_output(line.body, definition))
         links.append(Link(definition, source, seed, replace_indices(share, mapping)))
     return links
+
+
+def _seed(target: Tensor) -> Tensor:
+    """What stands for the adjoint of a tensor."""
+    return Tensor(None, target.axes, target.letters, "intermediate", hint="δ")
 
 
 def _through_output(body: Expr, definition: Definition) -> Expr:

@@ -161,7 +161,7 @@ class Point:
         machine.arrays = {**self.machine.arrays, tensor: array}
         for place in self.depends.downstream([tensor]):
             machine.define(self.program.definitions[place])
-        return machine.arrays[self.program.outputs[0]].item()
+        return np.asarray(machine.arrays[self.program.outputs[0]], dtype=object).item()
 
     def slope(self, tensor: Tensor, direction: Any) -> Slope:
         """(L(w + h·v) − L(w − h·v))/2h; at a kink the gap of both sides does not shrink with h."""

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields, replace
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, fields, replace
+from typing import Any, TypeVar, cast
 
 from sympy import Expr, Symbol
 
@@ -21,10 +21,13 @@ from symbackprop.printing.document import Source, fragment, page
 from symbackprop.printing.forms import View, form_lines
 from symbackprop.printing.latex import lines_latex
 from symbackprop.printing.lines import Line, lines_text
+from symbackprop.printing.naming import derivative
 from symbackprop.printing.presentation import presented, under_their_names
 from symbackprop.readers import is_sensitivity, pruned
 from symbackprop.rewriting import Step
 from symbackprop.simplification import simplify
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
@@ -42,6 +45,13 @@ class Derivation:
     backward: Program
     gradients: dict[Tensor, Tensor]
     rules: tuple[Step, ...]
+    _memory: dict[Callable[[Derivation], Any], Any] = field(default_factory=dict, init=False)
+
+    def remembered(self, made: Callable[[Derivation], T]) -> T:
+        """made(self), computed once, and kept for as long as the derivation itself."""
+        if made not in self._memory:
+            self._memory[made] = made(self)
+        return cast(T, self._memory[made])
 
     def __getitem__(self, tensor: Any) -> Any:
         gradient = self.gradient(tensor)
@@ -115,19 +125,28 @@ class Derivation:
     @property
     def names(self) -> dict[Tensor, str]:
         """The names of all tensors, those of the declared program as it prints them."""
-        declared = {d.target for d in self.forward}
-        own = (d for d in self.backward if d.target not in declared)
-        return Program((*self.forward, *own), ()).names
+        return dict(self.remembered(_named))
 
     def presented(self, whole: Tensor | None = None) -> Program:
         """The backward definitions as a reader sees them: what is read once is inlined."""
-        declared = frozenset(d.target for d in self.forward)
-        return presented(under_their_names(self.backward, self.normal, declared), declared, whole)
+        return self.remembered(_presented) if whole is None else _presented(self, whole)
 
     def __str__(self) -> str:
         return self.text("matrix")
 
     __repr__ = __str__
+
+
+def _presented(derivation: Derivation, whole: Tensor | None = None) -> Program:
+    declared = frozenset(d.target for d in derivation.forward)
+    known = under_their_names(derivation.backward, derivation.normal, declared)
+    return presented(known, declared, whole)
+
+
+def _named(derivation: Derivation) -> dict[Tensor, str]:
+    declared = {d.target for d in derivation.forward}
+    own = (d for d in derivation.backward if d.target not in declared)
+    return Program((*derivation.forward, *own), (derivation.loss,)).names
 
 
 def _view(options: Mapping[str, Any]) -> View:
@@ -227,7 +246,7 @@ def _export(backward: Program, found: dict[Tensor, Tensor], forward: Program, de
     names = {**forward.names, **declared.names}
     loss = declared.names[declared.outputs[0]]
     for tensor, gradient in found.items():
-        _name(gradient, f"∂{loss}/∂{names[tensor]}")
+        _name(gradient, derivative(loss, names[tensor]))
     own = {*found.values(), *(d.target for d in declared)}  # a declared δ keeps its name
     place = {d.target: number for number, d in enumerate(forward)}
     readers = Counter(e.tensor for d in backward for e in elements_in(d.body))
@@ -241,7 +260,7 @@ def _export(backward: Program, found: dict[Tensor, Tensor], forward: Program, de
             number += 1
             _name(definition.target, f"δ{number}")
         else:
-            _name(definition.target, f"∂{loss}/∂{names[primal]}")
+            _name(definition.target, derivative(loss, names[primal]))
     for definition in backward:
         if definition.target.definition is None:
             definition.target.definition = definition

@@ -50,7 +50,7 @@ class LookThrough(Known):
         target, body = definition.target, definition.body
         if definition.op == "lse":
             self.lses.add(target)
-        if definition.op in ("map", "sum") and is_sum_of_squares(body):
+        if definition.op in ("map", "sum") and is_sum_of_squares(body, self.norms):
             self.norms.add(target)
         self._record_partial(definition)
         shiftable = definition.op == "map" and isinstance(body, Add) and definition.indices

@@ -74,7 +74,7 @@ def _label_cross_entropy(prediction: Array, target: Array) -> Expr:
         )
     letters = letters_for(target.axes, [target])
     chosen = read(prediction, (*letters, read(target, letters)))
-    return made((), -Sum(log(chosen), *letters) / target.axes[0], "L", numbered=False)
+    return made((), -Sum(log(chosen), *letters) / target.axes[0])
 
 
 def _mean(name: str, prediction: Any, target: Any, each: Callable[[Expr, Expr], Expr],
@@ -92,7 +92,7 @@ def _mean(name: str, prediction: Any, target: Any, each: Callable[[Expr, Expr], 
     body = each(read(p, letters), read(y, letters))
     coefficient, rest = body.as_coeff_Mul()
     total = coefficient * Sum(rest, *letters) / (1 if one else p.axes[0])
-    return made((), total, "L", numbered=False)
+    return made((), total)
 
 
 def _shown(given: Array | Expr) -> str:

@@ -258,7 +258,7 @@ def as_float(number: Number) -> float:
     try:
         return float(number)
     except OverflowError:
-        return math.copysign(math.inf, number)
+        return -math.inf if number < 0 else math.inf
 
 
 def bounded(number: Any) -> Number:

@@ -15,7 +15,8 @@ argument in one line.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+import re
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from functools import partial
@@ -36,6 +37,7 @@ from symbackprop.simplification import simplify
 __all__ = ["Finding", "findings"]
 
 Records = dict[Tensor, Curvature]
+_WORD = re.compile(r"[\w′]+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,8 +95,10 @@ class _Proof:
     program: Program
     names: dict[Tensor, str]
     network: Dependence = field(init=False)
+    declared: frozenset[Tensor] = field(init=False)
 
     def __post_init__(self) -> None:
+        self.declared = frozenset(self.names)
         self.network = Dependence(self.program)
         own = self.program.names
         taken = set(self.names.values())
@@ -158,7 +162,8 @@ class _Proof:
         lines = [f"{text(d.element, names)} changes by {text(change, names)}"
                  for d, change in shift.changes.values()]
         sums = [f"where {definition_text(d, names)}" for d in shift.made.values()]
-        return "; ".join([*_short(lines), *_short(sums), f"{self.loss} does not change"])
+        said = [*_short(lines), *_short(sums), f"{self.loss} does not change"]
+        return "; ".join(said) + self._where(shift.changes, lines)
 
     def zero_gradients(self) -> Iterator[Finding]:
         """Parameters and real data by which the derivative is the number 0."""
@@ -202,7 +207,8 @@ class _Proof:
                 more = "" if degree == 1 else ": its second derivatives do not depend on " + (
                     "it" if len(group) == 1 else "them")
                 yield Finding(kind, group, f"{self.loss} is {kind} in {named}{more}",
-                              f"degree in {named}: {', '.join(_short(steps))}")
+                              f"degree in {named}: {', '.join(_short(steps))}"
+                              + self._where(records, _short(steps)))
 
     def convexities(self) -> Iterator[Finding]:
         """Groups in which the loss is convex, by composition of definitions."""
@@ -224,7 +230,16 @@ class _Proof:
             if record is not None and not record.affine:
                 shape = "convex" if record.convex else "concave"
                 lines.append(f"{definition_text(definition, self.names)} {shape}")
-        return "; ".join(_short(lines))
+        return "; ".join(_short(lines)) + self._where(self.names, _short(lines))
+
+    def _where(self, tensors: Iterable[Tensor], lines: Sequence[str]) -> str:
+        """The lines of those tensors that are spoken of and that nobody declared."""
+        spoken = {word for line in lines for word in _WORD.findall(line)}
+        begun = {line.split("[")[0].split(" =")[0] for line in lines if " = " in line}
+        wanted = [d for d in self.program if d.target in tensors and d.target not in self.declared
+                  and self.names[d.target] in spoken - begun]
+        return "; where " + "; ".join(definition_text(d, self.names) for d in wanted) if (
+            wanted) else ""
 
     def _groups(self, holds: Callable[[Curvature], bool]
                 ) -> Iterator[tuple[tuple[Tensor, ...], Records]]:

@@ -216,7 +216,7 @@ def test_names_in_a_reason_are_set_as_names() -> None:
 
 
 def test_a_derivative_of_a_derivative_is_set_within_its_fraction() -> None:
-    assert partial("∂S/∂∂L/∂W1") == ("S", "∂L/∂W1")
+    assert partial("∂S/∂∂L/∂W1") == (1, "S", (("∂L/∂W1", 1),))
     assert not faults(latex(made.name("∂S/∂∂L/∂W1")))
 
 

@@ -293,3 +293,8 @@ def run_python(
 ) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-c", script]
     return subprocess.run(command, capture_output=True, text=True, check=check, cwd=cwd)
+
+
+def test_no_module_hides_a_public_function() -> None:
+    modules = {path.stem for path in (ROOT / "symbackprop").iterdir()}
+    assert not modules & {*sb._HOME_OF}, "importing it would put the module in its place"

@@ -152,7 +152,7 @@ def _width(node: Formula, inside: Sequence[float]) -> float:
 def _name(shown: str) -> float:
     found = partial(shown)
     if found is not None:
-        return max(map(_name, found)) + 0.85
+        return max(_name(found.of) + 0.85, sum(_name(by) + 0.85 for by, _ in found.by))
     known = parts_of(shown)
     return _stem(known) + SCRIPT * 0.5 * (len(known.layer) + len(known.rest))
 
@@ -162,7 +162,9 @@ def _entry(shown: str, below: float) -> float:
     """A name with indices below, its number above them."""
     found = partial(shown)
     if found is not None:
-        return max(_name(found[0]), _entry(found[1], below)) + 0.85
+        *before, (last, _) = found.by
+        under = sum(_name(by) + 0.85 for by, _ in before) + _entry(last, below) + 0.85
+        return max(_name(found.of) + 0.85, under)
     known = parts_of(shown)
     above = len(known.layer) + len(known.rest)
     return _stem(known) + max(below, SCRIPT * 0.5 * (above + 1.5) if above else 0)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple, TypeAlias
 
 from sympy import Eq, Expr, Idx, Mul, Pow, Sum, Tuple
@@ -10,6 +10,8 @@ from sympy import Eq, Expr, Idx, Mul, Pow, Sum, Tuple
 from symbackprop.functions import Iverson
 from symbackprop.indexing import free_indices
 from symbackprop.notation import Element, Tensor, extent
+from symbackprop.printing.formula import Formula, Piece, call
+from symbackprop.printing.matrix_brackets import WHOLE
 from symbackprop.printing.ordering import fraction
 
 Axis: TypeAlias = Idx | None
@@ -98,6 +100,13 @@ def is_symmetric(tensor: Tensor) -> bool:
         return tensor.has_fact("symmetric")
     row, column = made.indices
     return bool(made.body.xreplace({row: column, column: row}) == made.body)
+
+
+def called(names: Mapping[Tensor, str], function: str, *arguments: Formula) -> Piece:
+    """f(A, B); where a tensor is called f, a line that has both would have two meanings."""
+    if function in names.values():
+        raise NoMatrixForm
+    return Piece(call(function, *arguments), WHOLE)
 
 
 def sum_over(factors: Sequence[Expr], index: Idx) -> Expr:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from html import escape
-from typing import TYPE_CHECKING, NamedTuple, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol, runtime_checkable
 
 from symbackprop.errors import DerivationError, ProgramError
 from symbackprop.notation import Tensor
@@ -25,6 +25,7 @@ from symbackprop.printing.html import (
 from symbackprop.printing.index import index_line
 from symbackprop.printing.lines import Line
 from symbackprop.printing.mathml import mathml
+from symbackprop.printing.signs import met
 from symbackprop.printing.style import STYLE
 from symbackprop.printing.text import formula
 from symbackprop.rewriting import Step
@@ -40,6 +41,7 @@ FIRST = 10  # applications of a rule of which one is the example
 MOST = 12  # weights that are all shown with their chains
 
 
+@runtime_checkable
 class Source(Protocol):
     """A generated module, and of each tensor that it computes the line of its formula."""
 
@@ -62,7 +64,10 @@ class Section(NamedTuple):
 
 
 def page(derivation: Derivation, view: View, kernel: Source | None, check: bool) -> str:
-    """The whole page."""
+    """The whole page; DerivationError for a kernel that is none."""
+    if kernel is not None and not isinstance(kernel, Source):
+        raise DerivationError(f"kernel={kernel!r} is no compiled function: write "
+                              "f = sb.compile([L, d[W1]]), then d.html(kernel=f)")
     loss = derivation.names[derivation.loss]
     sections = _sections(derivation, view, kernel, check)
     links = "".join(f'<a href="#{s.anchor}">{shown(s.title)}</a>' for s in sections)
@@ -99,13 +104,18 @@ def _sections(derivation: Derivation, view: View, kernel: Source | None, check: 
     places = dict(kernel.lines) if kernel is not None else {}
     names = derivation.names
     network = [index_line(definition, names) for definition in derivation.forward]
+    plain, short = replace(view, fold=False), _shortened(derivation, view)
+    lines = {form: form_lines(derivation, form, how) for form, how in (
+        ("matrix", plain), ("index", plain), ("neuron", short), ("steps", view))}
     made = [
         Section("network", "Network", _foldable(network, view, places)),
         Section("shapes", "Shapes", _shapes(derivation)),
-        Section("gradients", "Gradients", _about(view) + _form(derivation, "matrix", view, places)),
-        Section("index", "With every index", _form(derivation, "index", view, places)),
-        Section("chain", "One weight's chain", _away(_shortened(derivation), "neuron", view)),
-        Section("steps", "Step by step", _away(derivation, "steps", view)),
+        Section("gradients", "Gradients",
+                _about(view, [*network, *(line for found in lines.values() for line in found)])
+                + _foldable(lines["matrix"], view, places)),
+        Section("index", "With every index", _foldable(lines["index"], view, places)),
+        Section("chain", "One weight's chain", _away(lines["neuron"])),
+        Section("steps", "Step by step", _away(lines["steps"])),
         Section("rules", "Rules used", _rules(derivation)),
     ]
     if check:
@@ -131,13 +141,10 @@ def _compared(derivation: Derivation) -> str:
         return f"There are no numbers to compare: {error}"
 
 
-def _about(view: View) -> str:
-    return (f"<p>Samples are {view.samples}; ⊙ multiplies entry by entry, ⊘ divides, "
-            "and 1 is a column of ones.</p>")
-
-
-def _form(derivation: Derivation, form: str, view: View, places: Mapping[Tensor, int]) -> str:
-    return _foldable(form_lines(derivation, form, replace(view, fold=False)), view, places)
+def _about(view: View, lines: Sequence[Line]) -> str:
+    """How samples lie, and what the signs mean that stand in these lines."""
+    said = "".join(f"; {meaning}" for meaning in met(line.right for line in lines))
+    return f"<p>Samples are {view.samples}{shown(said)}.</p>"
 
 
 def _foldable(lines: Sequence[Line], view: View, places: Mapping[Tensor, int]) -> str:
@@ -149,16 +156,15 @@ def _foldable(lines: Sequence[Line], view: View, places: Mapping[Tensor, int]) -
     return lines_html(short, places) + folded_away(f"every layer: {len(lines)} lines", whole)
 
 
-def _away(derivation: Derivation, form: str, view: View) -> str:
-    lines = form_lines(derivation, form, view)
+def _away(lines: Sequence[Line]) -> str:
     return folded_away(f"{len(lines)} lines", lines_html(lines))
 
 
-def _shortened(derivation: Derivation) -> Derivation:
+def _shortened(derivation: Derivation, view: View) -> View:
     """Of a deep net, the chains of the first and of the last weight will do."""
-    asked = list(derivation.gradients.items())
-    return derivation if len(asked) <= MOST else replace(
-        derivation, gradients=dict([asked[0], asked[-1]]))
+    asked = list(derivation.gradients)
+    return view if view.entries or len(asked) <= MOST else replace(
+        view, entries={t: t.letters for t in (asked[0], asked[-1])})
 
 
 def _rules(derivation: Derivation) -> str:

@@ -8,10 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
-from sympy import Expr, Sum
+from sympy import Eq, Expr, Idx, Mul, Sum
 
+from symbackprop.functions import Iverson
 from symbackprop.indexing import bound_indices
 from symbackprop.normal import postorder, temporary
+from symbackprop.notation import Element, elements_in
 from symbackprop.printing.index import right_hand_side
 from symbackprop.rewriting import Step, Steps, rewrite
 from symbackprop.rules.forms import SHORTENING, shortest, weight
@@ -73,6 +75,33 @@ def over_sums(body: Expr, steps: Steps = None) -> Expr:
     return new[body]
 
 
+def _in_their_brackets(body: Expr) -> list[Frame]:
+    """[k = e]·f(e) → [k = e]·f(k), where f(k) stands in the line too and e is no letter."""
+    read = {*elements_in(body)}
+    new: dict[Expr, Expr] = {}
+    made: list[str] = []
+    for node in postorder(body):
+        args = tuple(new.get(arg, arg) for arg in node.args)
+        current = node if args == node.args else node.func(*args)
+        for letter, place in _pinned(current):
+            met = {e: e.xreplace({place: letter}) for factor in current.args
+                   for e in elements_in(factor) if not isinstance(factor, Iverson)}
+            if any(e != other and other in read for e, other in met.items()):
+                current = Mul(*(f if isinstance(f, Iverson) else f.xreplace(met)
+                                for f in current.args))
+                made.append(f"{letter} for {place} beside its bracket")
+        new[node] = current
+    return _changed(", ".join(dict.fromkeys(made)), body, new[body])
+
+
+def _pinned(product: Expr) -> list[tuple[Idx, Expr]]:
+    """(k, e) for each bracket [k = e] among the factors, where e is read from data."""
+    sides = [f.args[0].args for f in Mul.make_args(product)
+             if isinstance(f, Iverson) and isinstance(f.args[0], Eq)] if product.is_Mul else []
+    pairs = [(a, b) if isinstance(a, Idx) else (b, a) for a, b in sides]
+    return [(k, e) for k, e in pairs if isinstance(k, Idx) and isinstance(e, Element)]
+
+
 def _summed(total: Sum, steps: Steps) -> Expr:
     if not is_whole(total):
         return total
@@ -87,5 +116,6 @@ _ROWS: tuple[Callable[[Expr], list[Frame]], ...] = (
     lambda body: _by(with_like_letters, body),
     lambda body: _by(over_sums, body),
     lambda body: _by(lambda line, steps: rewrite(line, RULES, steps), body),
+    _in_their_brackets,
     _shortened,
 )

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import lru_cache
 from numbers import Integral
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -19,7 +18,6 @@ from sympy import Expr, Integer
 from symbackprop.chain import Chain, board, links
 from symbackprop.elementary import elementary
 from symbackprop.errors import DerivationError
-from symbackprop.identity import values_together
 from symbackprop.notation import Definition, Program, Tensor, tensors_in
 from symbackprop.printing.alike import folded
 from symbackprop.printing.index import index_line
@@ -27,6 +25,7 @@ from symbackprop.printing.lines import Line
 from symbackprop.printing.matrix import matrix_lines
 from symbackprop.printing.neuron import Neuron
 from symbackprop.printing.steps import Steps
+from symbackprop.sameness import values_together
 
 if TYPE_CHECKING:
     from symbackprop.derivation import Derivation
@@ -39,7 +38,8 @@ class View:
     """How a derivation is shown.
 
     samples: whether a sample is a row or a column of a matrix (matrix form); fold: alike layers
-    are written once; entries: the places of the weights that are wanted (neuron form).
+    are written once; entries: the places of the weights that are wanted, or their own letters
+    (neuron form).
     """
 
     samples: Literal["rows", "columns"] = "rows"
@@ -73,9 +73,9 @@ def _matrix(derivation: Derivation, view: View) -> list[Line]:
 
 
 def _steps(derivation: Derivation, view: View) -> list[Line]:
-    chain, names = _chained(derivation)
+    chain, names = derivation.remembered(chained)
     forward = [index_line(definition, names) for definition in chain.program]
-    final = _final(derivation)
+    final = derivation.remembered(_final)
     shown = {definition.target for definition in chain.program}
     own = (line for line in derivation.presented() if line.target not in shown)
     points = values_together(Program((*chain.program, *own), ())) or None
@@ -86,8 +86,8 @@ def _steps(derivation: Derivation, view: View) -> list[Line]:
 
 
 def _neuron(derivation: Derivation, view: View) -> list[Line]:
-    chain, names = _chained(derivation)
-    final = _final(derivation)
+    chain, names = derivation.remembered(chained)
+    final = derivation.remembered(_final)
     places = {derivation.asked(t): _places(derivation.asked(t), at)
               for t, at in view.entries.items()}
     asked = tuple(places) or tuple(derivation.gradients)
@@ -117,13 +117,12 @@ def _spoken_of(lines: Sequence[Line], known: Sequence[Definition], names: Mappin
     return [line for target, line in made.items() if names[target] in found]
 
 
-@lru_cache(maxsize=1)
-def _chained(derivation: Derivation) -> tuple[Chain, dict[Tensor, str]]:
+def chained(derivation: Derivation) -> tuple[Chain, dict[Tensor, str]]:
     """The chain rule on the blackboard's program, and names for all that it and δ's read.
 
     The blackboard has a line for whatever the lines of the derivation speak of.
     """
-    final = _final(derivation)
+    final = derivation.remembered(_final)
     read = [t for line in final.values() for t in tensors_in(line.body)]
     kept = {*(d.target for d in derivation.forward), *final, *read}
     program = board(derivation.normal, kept)
@@ -132,7 +131,7 @@ def _chained(derivation: Derivation) -> tuple[Chain, dict[Tensor, str]]:
     chain = links(program, tuple(derivation.gradients))
     shown = {definition.target for definition in program}
     own = (line for line in final.values() if line.target not in shown)
-    return chain, Program((*program, *own), ()).names
+    return chain, Program((*program, *own), (derivation.loss,)).names
 
 
 def _final(derivation: Derivation) -> dict[Tensor, Definition]:
@@ -150,6 +149,8 @@ def _final(derivation: Derivation) -> dict[Tensor, Definition]:
 
 def _places(tensor: Tensor, at: Any) -> tuple[Expr, ...]:
     places = tuple(at) if isinstance(at, (tuple, list)) else (at,)
+    if places == tensor.letters:
+        return places
     inside = len(places) == tensor.rank and all(
         isinstance(p, Integral) and 0 <= int(p) and (Integer(p) < length) != False  # noqa: E712
         for p, length in zip(places, tensor.axes, strict=True))

@@ -7,13 +7,13 @@ W^{(1)}_{i,j}; a whole tensor has it below, W_{1}.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import lru_cache
 
 from symbackprop.printing.breaking import broken, width
 from symbackprop.printing.formula import WORDS, Formula, Kind, Template, rendered, runs_on
 from symbackprop.printing.lines import Line
-from symbackprop.printing.naming import GREEK, Parts, characters, partial, words
+from symbackprop.printing.naming import GREEK, Partial, Parts, characters, partial, words
 from symbackprop.printing.naming import parts as parts_of
 from symbackprop.printing.setting import set_out, settled
 
@@ -78,8 +78,8 @@ def _in_line(shown: str) -> str:
     found = partial(shown)
     if found is None:
         return name(shown)
-    above, below = map(_in_line, found)
-    return rf"\partial {above}/\partial {below}"
+    above, below = _fraction(found, _in_line)
+    return f"{above}/{below}"
 
 
 @lru_cache(maxsize=4096)
@@ -87,8 +87,8 @@ def name(shown: str) -> str:
     r"""A name outside of any formula: W_{1}, \hat{y}, \frac{\partial L}{\partial W_{1}}."""
     found = partial(shown)
     if found is not None:
-        above, below = map(name, found)
-        return rf"\frac{{\partial {above}}}{{\partial {below}}}"
+        above, below = _fraction(found, name)
+        return rf"\frac{{{above}}}{{{below}}}"
     known = parts_of(shown)
     below = _layer(known.layer) if known.layer else known.rest and _text(known.rest)
     return _scripted(known, below, "")
@@ -98,11 +98,28 @@ def indexed(shown: str, indices: Sequence[str]) -> str:
     """An entry of a tensor: x_{n,i}, W^{(1)}_{i,j}, ∂L over ∂W^{(1)}_{i,j}."""
     found = partial(shown)
     if found is not None:
-        return (rf"\frac{{\partial {name(found[0])}}}"
-                rf"{{\partial {indexed(found[1], indices)}}}")
+        above, below = _fraction(found, name, lambda last: indexed(last, indices))
+        return rf"\frac{{{above}}}{{{below}}}"
     known = parts_of(shown)
     above = _layer(known.layer) if known.layer else known.rest and _text(known.rest)
     return _scripted(known, ",".join(indices), above and f"({above})")
+
+
+def _fraction(found: Partial, written: Callable[[str], str],
+              last: Callable[[str], str] | None = None) -> tuple[str, str]:
+    """What stands above and below the bar of a derivative; last: how the last name is written."""
+    shown = [written(by) for by, _ in found.by]
+    if last is not None:
+        shown[-1] = last(found.by[-1][0])
+    below = " ".join(rf"\partial {_raised(one, power)}"
+                     for one, (_, power) in zip(shown, found.by, strict=True))
+    return rf"\partial{_raised('', found.order)} {written(found.of)}", below
+
+
+def _raised(shown: str, power: int) -> str:
+    if power == 1:
+        return shown
+    return f"{{{shown}}}^{{{power}}}" if "^" in shown else f"{shown}^{{{power}}}"
 
 
 def _scripted(known: Parts, below: str, above: str) -> str:
@@ -153,7 +170,8 @@ def _typed(shown: str) -> str:
     r"""A name letter by letter as it is typed: \mathtt{W\_1}; a derivative by such a name."""
     found = partial(shown)
     if found is not None:
-        return rf"\frac{{\partial {_typed(found[0])}}}{{\partial {_typed(found[1])}}}"
+        above, below = _fraction(found, _typed)
+        return rf"\frac{{{above}}}{{{below}}}"
     return rf"\mathtt{{{_letters(shown)}}}"
 
 

@@ -6,12 +6,12 @@ Every text is escaped; no element and no attribute is made of anything that a us
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
 from html import escape
 
 from symbackprop.printing.formula import WORDS, Formula, Kind, Template, rendered, runs_on
-from symbackprop.printing.naming import Parts, characters, partial
+from symbackprop.printing.naming import Partial, Parts, characters, partial
 from symbackprop.printing.naming import parts as parts_of
 from symbackprop.printing.setting import settled
 
@@ -41,8 +41,7 @@ def name(shown: str) -> str:
     """A name outside of any formula."""
     found = partial(shown)
     if found is not None:
-        above, below = map(name, found)
-        return _derivative(above, below)
+        return _fraction(*_derivative(found, name))
     known = parts_of(shown)
     return _scripted(known, _number(known.layer) if known.layer else
                      known.rest and _upright(known.rest), "")
@@ -52,7 +51,7 @@ def indexed(shown: str, indices: Sequence[str]) -> str:
     """An entry of a tensor, its indices below."""
     found = partial(shown)
     if found is not None:
-        return _derivative(name(found[0]), indexed(found[1], indices))
+        return _fraction(*_derivative(found, name, lambda last: indexed(last, indices)))
     known = parts_of(shown)
     above = _number(known.layer) if known.layer else known.rest and _upright(known.rest)
     return _scripted(known, f"<mrow>{_COMMA.join(indices)}</mrow>",
@@ -68,8 +67,8 @@ def _in_line(shown: str) -> str:
     found = partial(shown)
     if found is None:
         return name(shown)
-    above, below = map(_in_line, found)
-    return f"<mrow>{_tight('∂')}{above}{_tight('/')}{_tight('∂')}{below}</mrow>"
+    above, below = _derivative(found, _in_line)
+    return f"<mrow>{above}{_tight('/')}{below}</mrow>"
 
 
 def _scripted(known: Parts, below: str, above: str) -> str:
@@ -111,8 +110,19 @@ def _upright(shown: str) -> str:
     return f'<mi mathvariant="normal">{escape(shown)}</mi>'
 
 
-def _derivative(above: str, below: str) -> str:
-    return _fraction(_tight("∂") + above, _tight("∂") + below)
+def _derivative(found: Partial, written: Callable[[str], str],
+                last: Callable[[str], str] | None = None) -> tuple[str, str]:
+    """What stands above and below the bar of a derivative; last: how the last name is written."""
+    shown = [written(by) for by, _ in found.by]
+    if last is not None:
+        shown[-1] = last(found.by[-1][0])
+    below = "".join(_tight("∂") + _to_the(one, power)
+                    for one, (_, power) in zip(shown, found.by, strict=True))
+    return _to_the(_tight("∂"), found.order) + written(found.of), below
+
+
+def _to_the(shown: str, power: int) -> str:
+    return shown if power == 1 else f"<msup><mrow>{shown}</mrow>{_number(str(power))}</msup>"
 
 
 def _fraction(above: str, below: str) -> str:
@@ -122,7 +132,8 @@ def _fraction(above: str, below: str) -> str:
 def _typed(shown: str) -> str:
     """A name as it is typed; a derivative by such a name."""
     found = partial(shown)
-    return _derivative(*map(_typed, found)) if found else f'<mi class="typed">{escape(shown)}</mi>'
+    return _fraction(*_derivative(found, _typed)) if found else (
+        f'<mi class="typed">{escape(shown)}</mi>')
 
 
 def _entry(formula: Formula, parts: Sequence[str]) -> str:

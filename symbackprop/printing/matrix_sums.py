@@ -13,14 +13,15 @@ from sympy import Add, Expr, Idx, Mul, Pow
 from symbackprop.notation import Element, Tensor
 from symbackprop.printing.contractions import (
     Axis,
+    called,
     cyclic,
     neighbours,
     parted,
     sides,
     sum_over,
 )
-from symbackprop.printing.formula import Formula, Piece, call, name, ones, transpose
-from symbackprop.printing.matrix_brackets import MATMUL, WHOLE, product, shortness
+from symbackprop.printing.formula import Formula, Piece, name, ones, transpose
+from symbackprop.printing.matrix_brackets import MATMUL, product, shortness
 from symbackprop.printing.ordering import numbers_out
 
 
@@ -68,7 +69,8 @@ def _contracted(writer: Writing, factors: list[Expr], index: Idx, row: Axis, col
         parts.append(writer.form(Mul(*left), row, index).within(MATMUL))
     if row is not None and column is not None:
         if alone:
-            parts.append(call("diag", writer.form(Mul(*alone), index, None).formula))
+            diagonal = writer.form(Mul(*alone), index, None).formula
+            parts.append(called(writer.names, "diag", diagonal).formula)
     elif not alone:
         parts.append(ones() if column is None else transpose(ones()))
     else:
@@ -84,14 +86,14 @@ def _trace(writer: Writing, first: Expr, second: Expr, one: Idx, other: Idx) -> 
     tried = [product([writer.form(a, p, q).within(MATMUL), writer.form(b, q, p).within(MATMUL)])
              for a, b in ((first, second), (second, first))
              for p, q in ((other, one), (one, other))]
-    return Piece(call("tr", min(tried, key=shortness).formula), WHOLE)
+    return called(writer.names, "tr", min(tried, key=shortness).formula)
 
 
 def _inner(writer: Writing, factors: list[Expr], index: Idx) -> Piece:
     """uᵀ v of two vectors or more, rᵀ r of a square, else 1ᵀ v."""
     if len(factors) == 1 and isinstance(factors[0], Element) and (
             factors[0].indices == (index, index)):
-        return Piece(call("tr", name(writer.names[factors[0].tensor])), WHOLE)
+        return called(writer.names, "tr", name(writer.names[factors[0].tensor]))
     plain = sorted(factors, key=lambda f: not isinstance(f, (Element, Add)))
     first, rest = plain[0], plain[1:]
     if isinstance(first, Pow) and first.args[1] == 2 and isinstance(first.args[0], Element):

@@ -41,6 +41,7 @@ from symbackprop.notation import Element, Tensor
 from symbackprop.printing.contractions import (
     Axis,
     NoMatrixForm,
+    called,
     is_delta,
     is_symmetric,
     whole_axes,
@@ -51,7 +52,6 @@ from symbackprop.printing.formula import (
     Piece,
     beside,
     bracket,
-    call,
     entrywise_power,
     name,
     ones,
@@ -143,7 +143,7 @@ class Writer:
                 return Piece(bracket(self.form(expr.args[0], row, column).formula, "||"), WHOLE)
             case Function() | Max() | Min() if not isinstance(expr, Piecewise):
                 inside = [self.form(arg, row, column).formula for arg in expr.args]
-                return Piece(call(function_name(expr), *inside), WHOLE)
+                return called(self.names, function_name(expr), *inside)
         raise NoMatrixForm
 
     def _condition(self, expr: Basic, row: Axis, column: Axis) -> Piece:
@@ -161,13 +161,13 @@ class Writer:
 
     def _element(self, element: Element, row: Axis, column: Axis) -> Piece:
         """A, Aᵀ, v or vᵀ; an axis of one entry is as good as none."""
-        called = name(self.names[element.tensor])
+        shown = name(self.names[element.tensor])
         upright, shape = (row, column), (*whole_axes(element), None)[:2]
         if element.tensor in self.lying:
             shape = shape[::-1]
-        whole = Piece(called, POSTFIX if "/" in called.text else WHOLE)
+        whole = Piece(shown, POSTFIX if "/" in shown.text else WHOLE)
         if shape[0] is not None and shape[0] == shape[1]:
-            diagonal = Piece(call("diag", called), WHOLE)
+            diagonal = called(self.names, "diag", shown)
             return diagonal if column is None else Piece(transpose(diagonal.formula), POSTFIX)
         if shape == upright or (shape == upright[::-1] and is_symmetric(element.tensor)):
             return whole
@@ -238,7 +238,7 @@ class Writer:
         if not alone:
             return [*(self.form(f, row, column) for f in full), self._identity()]
         vector = self.form(Mul(*alone), row, None).formula
-        return [*(self.form(f, row, column) for f in full), Piece(call("diag", vector), WHOLE)]
+        return [*(self.form(f, row, column) for f in full), called(self.names, "diag", vector)]
 
     def _chain(self, factors: list[Expr], row: Axis, column: Axis) -> list[Piece]:
         """The forms of the factors of ⊙; of vectors beside a matrix, the outer product."""
@@ -276,11 +276,12 @@ class Writer:
         if exponent == Rational(1, 2):
             return Piece(root(self.form(base, row, column).formula), WHOLE)
         if not free_indices(expr):
-            if not base.has(Sum):
+            if not expr.has(Sum):
                 return Piece(formula(expr, self.names), POSTFIX)
             whole = self.form(base, None, None).within(WHOLE)
-            raised = formula(exponent, self.names)
-            return Piece(power(whole, raised if exponent.is_Integer else bracket(raised)), POSTFIX)
+            above = self.form(exponent, None, None).formula
+            plain = isinstance(exponent, (Integer, Symbol))
+            return Piece(power(whole, above if plain else bracket(above)), POSTFIX)
         if free_indices(exponent):
             above = self.form(exponent, row, column).within(WHOLE)
             return Piece(entrywise_power(self.form(base, row, column).within(WHOLE), above),
@@ -288,7 +289,7 @@ class Writer:
         if exponent == 2 and isinstance(base, Element):
             inside = self.form(base, row, column).within(POSTFIX)
             return Piece(beside(inside, " ⊙ ", inside), HADAMARD)
-        raised = formula(exponent, self.names)
+        raised = self.form(exponent, None, None).formula
         raised = raised if isinstance(exponent, (Integer, Symbol)) else bracket(raised)
         return Piece(entrywise_power(self.form(base, row, column).within(WHOLE), raised), POSTFIX)
 

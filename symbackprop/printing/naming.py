@@ -1,6 +1,7 @@
 """How a name is taken apart to be typeset: W1 is W with 1, ŷ′ is y with a hat and a prime.
 
-    name ::= "∂" name "/∂" name | stem [digits | "⟨ℓ" … "⟩" | "_" rest] primes
+    name ::= "∂" name "/∂" name | "∂" power name "/" ("∂" name [power])*
+           | stem [digits | "⟨ℓ" … "⟩" | "_" rest] primes
 
 What cannot be seen stands in a formula by its code, ⟨A⟩ for the end of a line; a space, which is a
 product of matrices, and a user's own ⟨ and ⟩ do so too.
@@ -21,6 +22,12 @@ _BLANK = re.compile("[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u3164\uffa0\uf
 #: W1, L, ∂L/∂z: words that are no English ones.
 _NAMED = re.compile(r"[^\W\d_]+[0-9]+['′]*|[^\W\d_]['′]*|(?=.*[^\W\d_]).*[^\x00-\x7f].*",
                     re.DOTALL)
+_UP = str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹")
+_DOWN = str.maketrans("⁰¹²³⁴⁵⁶⁷⁸⁹", "0123456789")
+_HIGHER = re.compile(r"∂(?P<order>[²³⁴⁵⁶⁷⁸⁹])(?P<of>[^∂/⁰¹²³⁴⁵⁶⁷⁸⁹]+)/"
+                     r"(?P<by>(?:∂[^∂/⁰¹²³⁴⁵⁶⁷⁸⁹]+[²³⁴⁵⁶⁷⁸⁹]?)+)", re.DOTALL)
+_RAISED = re.compile(r"∂([^∂/⁰¹²³⁴⁵⁶⁷⁸⁹]+)([²³⁴⁵⁶⁷⁸⁹]?)", re.DOTALL)
+_RESERVED = re.compile("[∂/⁰¹²³⁴⁵⁶⁷⁸⁹]")  # what a part of a higher derivative has not in it
 MOST = 3  # accents on a letter
 DEEPEST = 6  # ∂ in a name that is still taken for a derivative
 
@@ -37,6 +44,19 @@ GREEK = {
     "ς": "varsigma", "ϕ": "phi", "ϵ": "epsilon", "ϑ": "vartheta", "ϱ": "varrho", "ϖ": "varpi",
     "ℓ": "ell", "∂": "partial", "∇": "nabla",
 }
+
+
+class Partial(NamedTuple):
+    """∂²L/∂a∂b: of L, by a once and by b once; two times in all."""
+
+    order: int
+    of: str
+    by: tuple[tuple[str, int], ...]
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """What is differentiated, and what it is differentiated by."""
+        return (self.of, *(name for name, _ in self.by))
 
 
 class Parts(NamedTuple):
@@ -77,19 +97,52 @@ def _code(char: str) -> str:
     return f"⟨{ord(char):X}⟩"
 
 
-def partial(name: str) -> tuple[str, str] | None:
-    """("L", "W1") of ∂L/∂W1, None of any other name.
+def partial(name: str) -> Partial | None:
+    """The parts of ∂L/∂W1 or ∂²L/∂a∂b², None of any other name.
 
-    >>> partial("∂∂L/∂a/∂b"), partial("∂Q/∂∂L/∂W")
-    (('∂L/∂a', 'b'), ('Q', '∂L/∂W'))
+    >>> partial("∂L/∂W1")
+    Partial(order=1, of='L', by=(('W1', 1),))
+    >>> partial("∂³L/∂a∂b²").by, partial("∂Q/∂∂L/∂W").by
+    ((('a', 1), ('b', 2)), (('∂L/∂W', 1),))
     """
     if not name.startswith("∂") or name.count("∂") > DEEPEST:
         return None
+    raised = _HIGHER.fullmatch(name)
+    if raised is not None:
+        by = tuple((stem, _ordinal(power)) for stem, power in _RAISED.findall(raised["by"]))
+        order = _ordinal(raised["order"])
+        if order == sum(power for _, power in by) > 1:
+            return Partial(order, raised["of"], by)
     for found in re.finditer("/∂", name):
         above, below = name[1:found.start()], name[found.end():]
         if above and below and above.count("∂") == 2*above.count("/∂"):
-            return above, below
+            return Partial(1, above, ((below, 1),))
     return None
+
+
+def derivative(of: str, by: str) -> str:
+    """The name of a derivative; one of a derivative is of second order.
+
+    >>> derivative("L", "W1"), derivative("∂L/∂a", "a"), derivative("∂²L/∂a²", "b")
+    ('∂L/∂W1', '∂²L/∂a²', '∂³L/∂a²∂b')
+    """
+    found = partial(of)
+    plain = found is not None and not any(
+        _RESERVED.search(part) for part in (found.of, by, *(name for name, _ in found.by)))
+    if found is None or not plain or found.order + 1 > DEEPEST - 1:
+        return f"∂{of}/∂{by}"
+    *before, (last, power) = found.by
+    parts = [*before, (last, power + 1)] if by == last else [*found.by, (by, 1)]
+    below = "".join(f"∂{name}{_raised(power)}" for name, power in parts)
+    return f"∂{_raised(found.order + 1)}{found.of}/{below}"
+
+
+def _raised(power: int) -> str:
+    return "" if power == 1 else str(power).translate(_UP)
+
+
+def _ordinal(power: str) -> int:
+    return int(power.translate(_DOWN)) if power else 1
 
 
 def words(reason: str) -> list[tuple[str, str]]:

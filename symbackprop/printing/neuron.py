@@ -15,15 +15,26 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from sympy import Eq, Expr, Idx, Integer, Mul
+from sympy import Eq, Expr, Idx, Integer, Mul, Sum
 
 from symbackprop.chain import Chain, Link
 from symbackprop.functions import Iverson
-from symbackprop.indexing import free_indices, fresh, replace_indices, unshadowed
-from symbackprop.notation import Definition, Element, Tensor, elements_in
+from symbackprop.indexing import bound_indices, free_indices, fresh, replace_indices, unshadowed
+from symbackprop.notation import Definition, Element, Reduction, Tensor, elements_in
 from symbackprop.printing.film import over_sums
-from symbackprop.printing.formula import Formula, Piece, beside, big, joined, quotient
+from symbackprop.printing.formula import (
+    Formula,
+    Piece,
+    beside,
+    big,
+    entry,
+    joined,
+    name,
+    number,
+    quotient,
+)
 from symbackprop.printing.lines import Line
+from symbackprop.printing.naming import derivative, partial
 from symbackprop.printing.presentation import put_in
 from symbackprop.printing.text import ATOM, PRODUCT, SUM, UNARY, formula, piece
 from symbackprop.rules.forms import READ, factored, weight
@@ -58,6 +69,8 @@ class Neuron:
     places: Mapping[Tensor, Places]
     waiting: dict[Tensor, Places] = field(default_factory=dict)
     asked: frozenset[Tensor] = frozenset()
+    factors: dict[object, Factor] = field(default_factory=dict)
+    written: dict[Expr, Piece] = field(default_factory=dict)
 
     def lines(self, asked: Sequence[Tensor]) -> list[Line]:
         """A block for each weight, and for each tensor at which chains meet."""
@@ -74,6 +87,9 @@ class Neuron:
         return made
 
     def _block(self, tensor: Tensor, places: Places) -> list[Line]:
+        if tensor is self.loss:
+            left = self._partial(tensor, (), tensor, ())
+            return [Line(left, number("1"), "the loss itself", tensor)]
         left = self._partial(self.loss, (), tensor, places)
         paths = [self._path(link, places) for link in self.chain.links.get(tensor, ())]
         paths.sort(key=self._direct)
@@ -98,7 +114,7 @@ class Neuron:
 
     def _path(self, link: Link, places: Places) -> list[Factor]:
         """The factors from a weight up to the loss, or to where several chains meet."""
-        found = [_factor(link, places, _letters(places))]
+        found = [self._factor(link, places, _letters(places))]
         taken = [*_letters(places), *_letters(found[0].above)]
         while True:
             target = found[-1].link.consumer.target
@@ -106,13 +122,26 @@ class Neuron:
             long = len(found) >= LONGEST and target in self.final
             if target is self.loss or len(above) != 1 or long:
                 break
-            found.append(_factor(above[0], found[-1].above, taken))
+            found.append(self._factor(above[0], found[-1].above, taken))
             taken += _letters(found[-1].above)
         if target is not self.loss:
             self.waiting.setdefault(target, target.letters)
         return found
 
+    def _factor(self, link: Link, places: Places, taken: Sequence[Idx]) -> Factor:
+        """∂C/∂T at these places; letters that are taken matter where the share binds them."""
+        above, marks = _marks(link, places, taken)
+        bound = {i for total in link.share.atoms(Sum, Reduction) for i in bound_indices(total)}
+        key = (id(link), places, above, frozenset(taken) if bound.intersection(taken) else None)
+        if key not in self.factors:
+            value = _value(link, places, marks, taken)
+            self.factors[key] = Factor(link, above, places, value)
+        return self.factors[key]
+
     def _partial(self, above: Tensor, at: Places, below: Tensor, places: Places) -> Formula:
+        if not at and partial(self.names[above]):  # of a derivative: one of a higher order
+            called = name(derivative(self.names[above], self.names[below]))
+            return entry(called, [formula(i, {}) for i in places]) if places else called
         return quotient(*(beside("∂", formula(tensor.at(*where), self.names))
                           for tensor, where in ((above, at), (below, places))))
 
@@ -126,10 +155,14 @@ class Neuron:
         """Σ of the product of the factors' values; those that are 1 are left out."""
         over = _over(path, places)
         first = self._outermost(path)
-        shown = [piece(unshadowed(f.value, over), self.names) for f in reversed(path)
-                 if f.value != 1]
+        shown = [self._shown(unshadowed(f.value, over)) for f in reversed(path) if f.value != 1]
         one = [] if first or shown else [piece(Integer(1), self.names)]
         return _summed([*first, *shown, *one], path, places)
+
+    def _shown(self, value: Expr) -> Piece:
+        if value not in self.written:
+            self.written[value] = piece(value, self.names)
+        return self.written[value]
 
     def _outermost(self, path: Sequence[Factor]) -> list[Piece]:
         """∂L/∂T where a chain does not begin at the loss."""
@@ -146,7 +179,7 @@ class Neuron:
         body = self.final[tensor].body
         while replaced := put_in(body, contents, tensor.letters):
             added = sum(weight(content) - READ for content in replaced.values())
-            if weight(body) + added > 2 * WRITTEN:  # too long for certain, and not written
+            if weight(body) + added > WRITTEN + READ * len(replaced):  # and merging saves less
                 break
             longer = body.xreplace(replaced)
             if weight(longer) > WRITTEN:
@@ -156,8 +189,8 @@ class Neuron:
         return unshadowed(replace_indices(body, mapping), _letters(places))
 
 
-def _factor(link: Link, places: Places, taken: Sequence[Idx]) -> Factor:
-    """∂C/∂T from Σ_c seed[c]·∂C[c]/∂T[t]: seed[e] → [c = e], but for what e only hands on."""
+def _marks(link: Link, places: Places, taken: Sequence[Idx]) -> tuple[Places, dict[int, Idx]]:
+    """The entry of C that leads to this one of T; by axis, its letters that are not handed on."""
     seed, letters = link.seed, link.source.letters
     at = dict(zip(letters, places, strict=True))
     entries = [e for e in elements_in(link.share) if e.tensor is seed]
@@ -171,11 +204,16 @@ def _factor(link: Link, places: Places, taken: Sequence[Idx]) -> Factor:
         else:
             marks[axis] = fresh(letter, [*taken, *marks.values()])
             above.append(marks[axis])
+    return tuple(above), marks
+
+
+def _value(link: Link, places: Places, marks: Mapping[int, Idx], taken: Sequence[Idx]) -> Expr:
+    """∂C/∂T from Σ_c seed[c]·∂C[c]/∂T[t]: seed[e] → [c = e], but for what e only hands on."""
+    at = dict(zip(link.source.letters, places, strict=True))
     share = unshadowed(replace_indices(link.share, at), [*taken, *marks.values()])
     brackets = {e: Mul(*(Iverson(Eq(mark, e.indices[axis])) for axis, mark in marks.items()))
-                for e in elements_in(share) if e.tensor is seed}
-    return Factor(link, tuple(above), places,
-                  factored(over_sums(share.xreplace(brackets))))
+                for e in elements_in(share) if e.tensor is link.seed}
+    return factored(over_sums(share.xreplace(brackets)))
 
 
 def _summed(factors: Sequence[Piece], path: Sequence[Factor], places: Places) -> Piece:

@@ -11,9 +11,12 @@ import numpy as np
 
 from symbackprop.operations import Number, as_float
 
-__all__ = ["array_lines", "array_text", "clean", "decimal", "number_text", "shape_text"]
+__all__ = ["array_lines", "array_text", "clean", "decimal", "float_text", "integer_text",
+           "number_text", "shape_text"]
 
 _UNSEEN = {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}
+ROUNDING = 2  # units in the last place that a decimal written by hand may have lost
+ZEROS = 7  # at the end of an integer that is written as a power of ten
 LONGEST = 9  # characters of a fraction that is still written as one
 
 
@@ -28,6 +31,35 @@ def number_text(number: Number, digits: int = 6) -> str:
         if len(text) <= 2 * LONGEST:
             return text.replace("-", "−")
     return _signed(f"{as_float(number):.{digits}g}")
+
+
+def float_text(value: float) -> str:
+    """1e-5 and 0.1: the shortest decimal that is this number, or is off by its rounding only.
+
+    >>> float_text(1 - 0.1), float_text(3*0.1), float_text(1e10), float_text(0.1 + 2**-40)
+    ('0.9', '0.3', '1e10', '0.1000000000009095')
+    """
+    if math.isfinite(value) and value == int(value) and abs(value) < 1e16:
+        return integer_text(int(value))
+    shown, short = repr(value), f"{value:.15g}"
+    if len(short) < len(shown) - 1 and abs(float(short) - value) <= ROUNDING * math.ulp(value):
+        shown = short
+    return shown.replace("e-0", "e-").replace("e+0", "e").replace("e+", "e").removesuffix(".0")
+
+
+def integer_text(value: int) -> str:
+    """All digits, or a power of ten where most of them are zeros.
+
+    >>> integer_text(64000), integer_text(10**10), integer_text(-25 * 10**8)
+    ('64000', '1e10', '-2.5e9')
+    """
+    shown = str(value)
+    digits = shown.lstrip("-").rstrip("0")
+    if len(shown.lstrip("-")) - len(digits) < ZEROS or len(digits) > ZEROS:
+        return shown
+    power = len(shown.lstrip("-")) - 1
+    rest = f".{digits[1:]}" if digits[1:] else ""
+    return f"{'-' if value < 0 else ''}{digits[0]}{rest}e{power}"
 
 
 def decimal(number: Number) -> str:

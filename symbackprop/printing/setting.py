@@ -13,6 +13,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from symbackprop.printing.formula import (
+    WORDS,
     Formula,
     bare,
     beside,
@@ -114,11 +115,13 @@ def told_apart(lines: Sequence[Line]) -> list[Line]:
 
 
 def clashing(formulas: Iterable[Formula]) -> set[str]:
-    """Those names and letters that look like another one of the formulas when they are set."""
+    """Those names and letters that look like another one, or like a function, when they are set."""
     seen: dict[tuple[object, ...], set[str]] = {}
     met: set[str] = set()
     for node in (node for formula in formulas for node in postorder(formula)):
-        if node.kind in ("name", "letter") and node.text not in met:
+        if node.kind == "word" and node.text not in WORDS:
+            seen.setdefault(alike(node.text), set()).add(f"{node.text}(")
+        elif node.kind in ("name", "letter") and node.text not in met:
             met.add(node.text)
             for name in _names(node.text):
                 seen.setdefault(alike(name), set()).add(name)
@@ -131,4 +134,4 @@ def clashing(formulas: Iterable[Formula]) -> set[str]:
 def _names(name: str) -> list[str]:
     """The names in a name: L and W1 in ∂L/∂W1."""
     found = partial(name)
-    return [name] if found is None else [*_names(found[0]), *_names(found[1])]
+    return [name] if found is None else [part for one in found.names for part in _names(one)]

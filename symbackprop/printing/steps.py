@@ -18,14 +18,15 @@ from typing import Any
 from sympy import Add, Expr, Integer
 
 from symbackprop.chain import Chain, Link
-from symbackprop.identity import same_function
 from symbackprop.notation import Definition, Element, Tensor, TensorSymbol, tensors_in
 from symbackprop.printing.film import frames
-from symbackprop.printing.formula import Formula, Piece
+from symbackprop.printing.formula import Formula, Piece, name, number, postorder
 from symbackprop.printing.lines import Line
+from symbackprop.printing.naming import derivative
 from symbackprop.printing.presentation import put_in
 from symbackprop.printing.text import SUM, formula, piece
 from symbackprop.rules.forms import weight
+from symbackprop.sameness import same_function
 
 PUT_IN = 60  # what weighs more is read by its name
 
@@ -60,6 +61,10 @@ class Steps:
         if self.loss in seeds:
             self.known[seeds[self.loss]] = Definition(seeds[self.loss], (), Integer(1))
         made: list[Line] = []
+        if self.loss in self.asked:
+            left = name(self._partial(self.loss))
+            made.append(Line(left, number("1"), "the loss itself", self.loss, Integer(1)))
+            self.named.add(self.final[self.loss].target)
         for tensor in self.chain.order(self.asked):
             block, body = self._block(tensor, self.chain.links[tensor])
             made += block
@@ -68,7 +73,7 @@ class Steps:
         return made
 
     def _partial(self, tensor: Tensor) -> str:
-        return f"∂{self.names[self.loss]}/∂{self.names[tensor]}"
+        return derivative(self.names[self.loss], self.names[tensor])
 
     def _block(self, tensor: Tensor, links: Sequence[Link]) -> tuple[list[Line], Expr]:
         """The lines of one tensor, and what its adjoint is from then on: a formula, or a name."""
@@ -151,5 +156,32 @@ class Steps:
 
 
 def _same_signs(one: Formula, other: Formula) -> bool:
-    """Whether two formulas of one adjoint have the same signs, in whatever order."""
-    return sorted(one.text) == sorted(other.text)
+    """Whether two formulas are equal but for the order of terms and factors."""
+    return _unordered(one) == _unordered(other)
+
+
+def _unordered(formula: Formula) -> object:
+    """The formula with the terms of every sum, and the factors of every product, in one order."""
+    new: dict[int, object] = {}
+    for node in postorder(formula):
+        if node.kind == "row":
+            new[id(node)] = ("row", _terms(node, new))
+        else:
+            new[id(node)] = (node.kind, node.text) if not node.parts else (
+                node.kind, node.text[0] if node.kind == "bracket" else "",
+                *(new[id(part)] for part in node.parts))
+    return new[id(formula)]
+
+
+def _terms(row: Formula, new: Mapping[int, object]) -> object:
+    """Each term with its sign; of each term the factors, sorted, behind what stands in front."""
+    terms: list[tuple[str, list[object]]] = [("+", [])]
+    for part in row.parts:
+        signed = part.kind == "sign" and part.text.strip() in ("+", "−")
+        if signed and terms == [("+", [])]:
+            terms = [(part.text.strip(), [])]
+        elif signed:
+            terms.append((part.text.strip(), []))
+        elif part.text != "·":
+            terms[-1][1].append(new[id(part)])
+    return sorted(((sign, sorted(factors, key=repr)) for sign, factors in terms), key=repr)

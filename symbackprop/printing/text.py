@@ -56,6 +56,7 @@ from symbackprop.printing.formula import (
     word,
 )
 from symbackprop.printing.naming import partial
+from symbackprop.printing.numbers import float_text, integer_text
 from symbackprop.printing.ordering import (
     fraction,
     magnitude,
@@ -124,11 +125,11 @@ def _written(node: Basic, written: Mapping[Basic, Piece], names: Mapping[Tensor,
             called = name(names.get(node.tensor, node.args[0].name))
             return _entry(called, [written[i].formula for i in node.indices])
         case Integer():
-            return Piece(number(str(node)), ATOM if node >= 0 else UNARY)
+            return Piece(number(integer_text(int(node))), ATOM if node >= 0 else UNARY)
         case Rational():
             return Piece(quotient(number(str(node.p)), number(str(node.q))), PRODUCT)
         case Float():
-            return Piece(number(_float_text(float(node))), ATOM if node >= 0 else UNARY)
+            return Piece(number(float_text(float(node))), ATOM if node >= 0 else UNARY)
         case Add():
             shared = number_shared(node)
             return _sum(node, written) if shared is None else written[shared]
@@ -189,12 +190,6 @@ def either(parts: Sequence[Formula], all_of_them: bool) -> Formula:
 def function_name(node: Basic) -> str:
     """How a function is called in formulas."""
     return _NAMES.get(type(node), getattr(node.func, "__name__", str(node.func)))
-
-
-def _float_text(value: float) -> str:
-    """1e-5 and 0.1, the shortest decimal that is this number."""
-    shown = repr(value).replace("e-0", "e-").replace("e+0", "e").replace("e+", "e")
-    return shown.removesuffix(".0")
 
 
 def _sum(node: Expr, written: Mapping[Basic, Piece]) -> Piece:

@@ -75,14 +75,20 @@ def _within_branches(known: Known, body: Expr) -> Expr:
 
 def _norms(known: Known, body: Expr) -> Expr:
     """√s is root(s) where s is a sum of squares by definition."""
-    if not (known.norms and Pow in kinds(body)):
+    return with_norms(body, known.norms, known.steps)
+
+
+def with_norms(body: Expr, squares: Collection[Tensor], steps: Steps = None) -> Expr:
+    """The body with root(s) for √s, where s is one of these tensors, all sums of squares."""
+    if not (squares and Pow in kinds(body)):
         return body
+
     def is_norm(node: Expr) -> bool:
         return (isinstance(node, Pow) and node.args[1] == Rational(1, 2)
-                and tensor_of(node.args[0]) in known.norms)
+                and tensor_of(node.args[0]) in squares)
 
     return body.replace(is_norm, lambda node: noted(
-        known.steps, "norm of a named sum", node, root(node.args[0])))
+        steps, "norm of a named sum", node, root(node.args[0])))
 
 
 def _through_logs(known: Known, body: Expr) -> Expr:

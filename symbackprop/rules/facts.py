@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
-from sympy import Add, Expr, Idx, Mul, Pow, Rational, default_sort_key, log
+from sympy import Add, Expr, Idx, Mul, Pow, Rational, Sum, default_sort_key, log
 
 from symbackprop.functions import Iverson, log1p, root, xlogy
-from symbackprop.notation import Element
+from symbackprop.notation import Element, Tensor, TensorSymbol
 from symbackprop.rewriting import Hole, Rule
 
 t, a, b = Hole("t"), Hole("a"), Hole("b")
@@ -20,16 +20,29 @@ def _root(node: Expr) -> Expr | None:
     return root(node.args[0]) if squares else None
 
 
-def is_sum_of_squares(expr: Expr) -> bool:
-    """Whether every term is a positive number times even powers: 0 only where all of them are."""
-    return all(_is_square(term) for term in Add.make_args(expr))
+def is_sum_of_squares(expr: Expr, known: Collection[Tensor] = ()) -> bool:
+    """Whether every term is a positive number times even powers, or sums of squares once more.
+
+    It is 0 only where all terms are.  known: tensors that are sums of squares by definition.
+    """
+    return all(_is_square(term, known) for term in Add.make_args(expr))
 
 
-def _is_square(term: Expr) -> bool:
+def _is_square(term: Expr, known: Collection[Tensor]) -> bool:
     number, rest = term.as_coeff_Mul()
-    factors = Mul.make_args(rest)
     return bool(number > 0) and rest != 1 and all(
-        isinstance(f, Pow) and f.args[1].is_even and f.args[1] > 0 for f in factors)
+        _is_even(factor, known) for factor in Mul.make_args(rest))
+
+
+def _is_even(factor: Expr, known: Collection[Tensor]) -> bool:
+    match factor:
+        case Pow():
+            return bool(factor.args[1].is_even and factor.args[1] > 0)
+        case Sum():
+            return is_sum_of_squares(factor.function, known)
+        case Element() | TensorSymbol():
+            return factor.tensor in known
+    return False
 
 
 def _log_in_bracket(product: Expr) -> Expr | None:

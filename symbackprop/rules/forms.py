@@ -187,7 +187,7 @@ def _number_out(product: Expr) -> Expr:
     """(2a − 2b)·x → 2·(a − b)·x, for the greatest number that divides all terms."""
     factors, content = [], Integer(1)
     for factor in product.args:
-        number = _content(factor) if isinstance(factor, Add) else Integer(1)
+        number = number_in(factor) if isinstance(factor, Add) else Integer(1)
         content *= number
         factors.append(factor if number == 1 else Add(*(term / number for term in factor.args)))
     return Mul(content, *factors)
@@ -218,7 +218,7 @@ def _mostly_negative(total: Expr) -> bool:
     return 2 * negative >= len(total.args)
 
 
-def _content(total: Expr) -> Expr:
+def number_in(total: Expr) -> Expr:
     """The greatest rational that divides every coefficient of a sum; negative if all are."""
     coefficients = [term.as_coeff_Mul()[0] for term in total.args]
     if not all(isinstance(c, Rational) and c != 0 for c in coefficients):

@@ -6,12 +6,13 @@ that saves work, and the printers write it as it stands.
 
 from __future__ import annotations
 
-from sympy import Expr, Idx, Mul, Sum, Tuple
+from sympy import Add, Expr, Idx, Integer, Mul, Sum, Tuple
 
 from symbackprop.indexing import bound_indices, canonical, free_indices
 from symbackprop.normal import postorder, temporary
 from symbackprop.notation import Element, elements_in, extent
 from symbackprop.rewriting import Steps, noted
+from symbackprop.rules.forms import number_in
 from symbackprop.rules.indices import IndexRule, Indices
 from symbackprop.rules.totals import Totals
 
@@ -28,9 +29,24 @@ def is_whole(node: Expr) -> bool:
 
 
 def hoisted(body: Expr, over: Indices) -> tuple[Expr, Expr]:
-    """(f, g) with Σ f·g = f·Σ g: f is the product of the factors without an index of the sum."""
-    outside = [f for f in Mul.make_args(body) if not set(over) & {*free_indices(f)}]
-    return Mul(*outside), Mul(*(f for f in Mul.make_args(body) if f not in outside))
+    """(f, g) with Σ f·g = f·Σ g: f has the factors without an index of the sum, and the number
+    that all terms of a factor share: Σ_n (2·a[n] − 2·b[n]) = 2·Σ_n (a[n] − b[n])."""
+    outside: list[Expr] = []
+    inside: list[Expr] = []
+    for factor in Mul.make_args(body):
+        if not set(over) & {*free_indices(factor)}:
+            outside.append(factor)
+            continue
+        number = _shared(factor) if isinstance(factor, Add) else Integer(1)
+        outside.append(number)
+        inside.append(factor if number == 1 else Add(*(t / number for t in factor.args)))
+    return Mul(*outside), Mul(*inside)
+
+
+def _shared(terms: Expr) -> Expr:
+    """The number that all terms share; none of them gets a larger one in exchange."""
+    numbers = [term.as_coeff_Mul()[0] for term in terms.args]
+    return number_in(terms) if len({getattr(n, "q", None) for n in numbers}) == 1 else Integer(1)
 
 
 def _hoisted(body: Expr, over: Indices, totals: Totals) -> tuple[Expr, Indices] | None:

@@ -10,6 +10,7 @@ import numpy as np
 import sympy
 
 import symbackprop as sb
+from symbackprop import drawing
 from symbackprop.notation import Program, Tensor
 
 ROWS = 5
@@ -85,20 +86,16 @@ def penalty(draw: random.Random) -> Any:
 
 
 def drawn(program: Program, seed: int) -> dict[Tensor, np.ndarray]:
-    """Values for all inputs that obey their facts; every size is ROWS."""
+    """Values for all inputs that keep their declared facts; every size is ROWS."""
     draw = np.random.default_rng(seed)
     values = {}
     for tensor in program.inputs:
-        shape = tuple(ROWS if isinstance(axis, sympy.Symbol) else int(axis)
-                      for axis in tensor.axes)
-        values[tensor] = draw.normal(size=shape)/2  # cubes of cubes must not overflow
+        sizes = {str(axis): ROWS for axis in tensor.axes if isinstance(axis, sympy.Symbol)}
         if tensor.role == "hyper":
-            values[tensor] = np.asarray(draw.uniform(0.5, 2))
-        for fact in tensor.facts:
-            if fact.kind == "label":
-                values[tensor] = draw.integers(0, int(fact.extent), shape)
-            elif fact.kind == "one_hot":
-                values[tensor] = np.eye(shape[-1])[draw.integers(0, shape[-1], shape[:-1])]
-            elif fact.kind == "positive":
-                values[tensor] = draw.uniform(0.5, 2, shape)
+            values[tensor] = np.asarray(draw.uniform(0.5, 2))  # a default near 0 would hide a term
+        elif tensor.facts:
+            values[tensor] = drawing.drawn(tensor, sizes, draw)
+        else:
+            shape = [ROWS if isinstance(axis, sympy.Symbol) else int(axis) for axis in tensor.axes]
+            values[tensor] = draw.normal(size=shape)/2  # cubes of cubes must not overflow
     return values

@@ -5,7 +5,7 @@ import sympy
 from sympy import Abs, Eq, Sum, sqrt
 
 import symbackprop as sb
-from symbackprop.identity import same_function
+from symbackprop.sameness import same_function
 
 n, j, k = sb.indices("n j k", sb.size("N"), 3, 3)
 h, p = sb.data("h", n, j), sb.data("p", n, j)
