@@ -16,6 +16,7 @@ from dataclasses import dataclass, replace
 from sympy import Expr, Idx, Symbol
 
 from symbackprop.codegen.ir import (
+    PART,
     Accumulate,
     Assign,
     Blocks,
@@ -240,7 +241,7 @@ def _lines(statement: Statement, scope: Scope, blocks: Blocks | None = None) -> 
             yield _gemm(statement, scope)
 
 
-def _flat(indices: tuple[Idx, ...], body: Assign, scope: Scope) -> Iterator[str]:
+def _flat(indices: tuple[Idx, ...], body: Assign | Accumulate, scope: Scope) -> Iterator[str]:
     """One loop over all entries; what is read and written at [i,j] is seen as flat."""
     wanted = [body.target, *elements_in(body.value)]
     tensors = dict.fromkeys(e.tensor for e in wanted if isinstance(e, Element))
@@ -251,8 +252,17 @@ def _flat(indices: tuple[Idx, ...], body: Assign, scope: Scope) -> Iterator[str]
                    flat="entry")
     first, end = _ends(indices[0], scope)
     row = "".join(f"*{_length(i, scope)}" for i in indices[1:])
-    yield f"for entry in range({'' if first == '0' else f'{first}{row}, '}{end}{row}):"
-    yield f"    {seen.entry(body.target)} = {seen.real(body.value)}"
+    start, stop = "" if first == "0" else f"{first}{row}, ", f"{end}{row}"
+    if isinstance(body, Assign) or body.rest is None:
+        yield f"for entry in range({start}{stop}):"
+        yield from indented(_lines(body, seen))
+        return
+    register, rest = scope.entry(body.target), scope.entry(body.rest)
+    yield f"for block in range({start or '0, '}{stop}, {PART}):"
+    yield "    part = real(0)"
+    yield f"    for entry in range(block, min(block + {PART}, {stop})):"
+    yield f"        part += {seen.real(body.value)}"
+    yield f"    {register}, {rest} = added({register}, {rest}, part)"
 
 
 def _ends(index: Idx, scope: Scope) -> tuple[str, str]:

@@ -5,7 +5,7 @@
     Stage      ::= Definition: Statement ...         the formula, and how it is computed
     Statement  ::= Loop | Flat | Blocks | Assign | Accumulate | Gemm
     Loop       ::= for Idx: Statement ...            over the whole range of the index
-    Flat       ::= for all of Idx ...: Assign         side by side in memory, in one loop
+    Flat       ::= for all of Idx ...: Assign | Accumulate   side by side in memory, in one loop
     Blocks     ::= for each block of Idx: Statement ...    a Loop in it runs through the block
     Assign     ::= Entry = Scalar
     Accumulate ::= Entry op= Scalar                  op: sum, max, min
@@ -37,6 +37,7 @@ from symbackprop.codegen.stability import formula
 from symbackprop.notation import Definition, Op, Program, Tensor, extent
 from symbackprop.printing.text import text
 
+PART = 1024
 Place = Literal["argument", "scalar", "output", "local", "slot", "next"]
 Share = Literal["rows", "blocks", "alone"]
 
@@ -67,14 +68,6 @@ class Assign:
 
 
 @dataclass(frozen=True, slots=True)
-class Flat:
-    """target[i,j] = value for all values of the indices, each entry at its own place: one loop."""
-
-    indices: tuple[Idx, ...]
-    body: Assign
-
-
-@dataclass(frozen=True, slots=True)
 class Accumulate:
     """target = op(target, value); `rest` keeps what a long sum has rounded off so far."""
 
@@ -82,6 +75,17 @@ class Accumulate:
     target: Expr
     value: Expr
     rest: Expr | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Flat:
+    """target[i,j] = value for all values of the indices, each entry at its own place: one loop.
+
+    Or a register op= value; with a rest, parts of `PART` entries are added.
+    """
+
+    indices: tuple[Idx, ...]
+    body: Assign | Accumulate
 
 
 @dataclass(frozen=True, slots=True)

@@ -41,6 +41,7 @@ from sympy.logic.boolalg import And, BooleanAtom, Not, Or
 from symbackprop import functions as own
 from symbackprop.codegen.calls import CALLS, NUMERIC, REWRITTEN, WHOLE
 from symbackprop.codegen.ranges import inside, is_integral
+from symbackprop.codegen.stability import Minus
 from symbackprop.errors import CompilationError
 from symbackprop.notation import Element, Tensor, TensorSymbol
 from symbackprop.printing.ordering import fraction, magnitude

@@ -1,6 +1,7 @@
-"""flatten(kernel): a map over rows becomes one loop over all entries.
+"""flatten(kernel): a map, or a sum, over whole arrays becomes one loop over all entries.
 
-    for n: for k: e[n,k] = exp(d[n,k])          for e: e_flat[e] = exp(d_flat[e])
+    for n: for k: e[n,k] = exp(d[n,k])          for entry: e_flat[entry] = exp(d_flat[entry])
+    for i: for j: total += w[i,j]**2            for entry: total += w_flat[entry]**2
 
 Rows of ten entries are too short for vector instructions, or leave a rest that is done singly;
 side by side they are one long row.  Only where every entry is read at the place that is written;
@@ -11,9 +12,18 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from sympy import Idx
+from sympy import Idx, S
 
-from symbackprop.codegen.ir import Assign, Flat, Kernel, Loop, Stage, Statement
+from symbackprop.codegen.ir import (
+    Accumulate,
+    Assign,
+    Blocks,
+    Flat,
+    Kernel,
+    Loop,
+    Stage,
+    Statement,
+)
 from symbackprop.notation import Element, elements_in, extent
 
 
@@ -23,16 +33,36 @@ def flatten(kernel: Kernel) -> Kernel:
 
 
 def _flattened(stage: Stage) -> Stage:
-    loops, inner = _nest(stage.statements)
-    definition = stage.definition
-    if not isinstance(inner, Assign) or len(loops) < 2 or loops != definition.indices:
-        return stage
-    whole = inner.target == definition.element and all(
-        i.lower == 0 and extent(i) == axis
-        for i, axis in zip(loops, definition.target.axes, strict=True))
-    if whole and _is_flat(inner, loops):
-        return replace(stage, statements=(Flat(loops, inner),))
-    return stage
+    return replace(stage, statements=_flat(stage.statements))
+
+
+def _flat(statements: tuple[Statement, ...]) -> tuple[Statement, ...]:
+    """The statements, with every nest of loops that visits whole arrays entry by entry made one."""
+    made: list[Statement] = []
+    for statement in statements:
+        loops, inner = _nest((statement,))
+        long_sum = _long_sum(statement)
+        if long_sum is not None:
+            made.append(long_sum)
+        elif len(loops) > 1 and isinstance(inner, (Assign, Accumulate)) and _is_flat(inner, loops):
+            made.append(Flat(loops, inner))
+        elif isinstance(statement, (Loop, Blocks)):
+            made.append(replace(statement, body=_flat(statement.body)))
+        else:
+            made.append(statement)
+    return tuple(made)
+
+
+def _long_sum(statement: Statement) -> Flat | None:
+    """A sum of parts, one for each row, as a sum of parts that do not end where rows do."""
+    match statement:
+        case Loop(index, (Assign(part, S.Zero), Loop() as row, Accumulate("sum") as step)):
+            loops, inner = _nest((row,))
+            every = (index, *loops)
+            if isinstance(inner, Accumulate) and inner.target == part == step.value and (
+                    step.rest is not None and _is_flat(inner, every)):
+                return Flat(every, replace(step, value=inner.value))
+    return None
 
 
 def _nest(statements: tuple[Statement, ...]) -> tuple[tuple[Idx, ...], Statement | None]:
@@ -44,13 +74,15 @@ def _nest(statements: tuple[Statement, ...]) -> tuple[tuple[Idx, ...], Statement
     return tuple(indices), statements[0] if len(statements) == 1 else None
 
 
-def _is_flat(inner: Assign, loops: tuple[Idx, ...]) -> bool:
-    """Whether the value reads entries at the loops' own places, or at none of them."""
-    axes = inner.target.tensor.axes
+def _is_flat(inner: Assign | Accumulate, loops: tuple[Idx, ...]) -> bool:
+    """Whether arrays are read and written at the loops' own places, or at none of them."""
     known = {}
-    for element in elements_in(inner.value):
+    axes = tuple(extent(i) for i in loops)
+    for element in (inner.target, *elements_in(inner.value)):
         if isinstance(element, Element):
             if element.indices != loops or element.tensor.axes != axes:
                 return False
             known[element] = element.tensor.symbol
-    return not inner.value.xreplace(known).atoms(Idx)
+    kept = isinstance(inner, Accumulate) and inner.rest is not None
+    return bool(known) and not kept and all(i.lower == 0 for i in loops) and (
+        not inner.value.xreplace(known).atoms(Idx))
