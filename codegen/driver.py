@@ -46,8 +46,8 @@ def compile(outputs: Any, dtype: Any = "float32", threads: int | None = None) ->
     """A compiled function of the inputs by name that returns the values of tensors.
 
     outputs: a tensor or rank-0 expression, or a list of them (then a list is returned);
-    dtype: "float32" or "float64", or NumPy's type of that name; threads: at most so many, None
-    for as many as pay.
+    dtype: "float32" or "float64", or NumPy's type of that name; threads: at most so many (a call
+    uses one; training uses more).
     Raises CompilationError for what has no value, e.g. an undefined function.
 
     >>> import symbackprop as sb
