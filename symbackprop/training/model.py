@@ -106,6 +106,7 @@ class Model:
         batch_size: rows per step, None for all; the last step of an epoch may have fewer.
         validation_data: (X, Y).  metrics: names of `metrics.METRICS` or functions of (targets,
         predictions); they are taken over all rows after each epoch.  seed: of the shuffling.
+        threads: at most so many, None for all cores that pay; the numbers do not depend on it.
 
         The loss in the history is the mean over the epoch's steps, weighed by rows and with
         penalties, at the parameters that each step found.  Optimizer state starts anew.
