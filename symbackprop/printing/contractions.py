@@ -5,14 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple, TypeAlias
 
-from sympy import Eq, Expr, Idx, Mul, Pow, Sum, Tuple
+from sympy import Add, Eq, Expr, Idx, Mul, Pow, Sum, Tuple, exp
 
 from symbackprop.functions import Iverson
-from symbackprop.indexing import free_indices
+from symbackprop.indexing import bound_indices, free_indices, replace_indices
 from symbackprop.notation import Element, Tensor, extent
 from symbackprop.printing.formula import Formula, Piece, call
 from symbackprop.printing.matrix_brackets import WHOLE
 from symbackprop.printing.ordering import fraction
+from symbackprop.reductions import LogSumExp
 
 Axis: TypeAlias = Idx | None
 
@@ -107,6 +108,20 @@ def called(names: Mapping[Tensor, str], function: str, *arguments: Formula) -> P
     if function in names.values():
         raise NoMatrixForm
     return Piece(call(function, *arguments), WHOLE)
+
+
+def softmax_of(expr: Expr, index: Axis) -> Expr | None:
+    """The z of exp(z − log Σ exp(z)), where the sum runs over what is here the index."""
+    if not isinstance(expr, exp) or index is None:
+        return None
+    for term in Add.make_args(expr.args[0]):
+        if not isinstance(-term, LogSumExp):
+            continue
+        (over, *others), scores = bound_indices(-term), expr.args[0] - term
+        if not others and extent(over) == extent(index) and over.lower == index.lower and (
+                replace_indices((-term).args[0], {over: index}) == scores):
+            return scores
+    return None
 
 
 def sum_over(factors: Sequence[Expr], index: Idx) -> Expr:

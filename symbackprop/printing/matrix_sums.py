@@ -18,10 +18,11 @@ from symbackprop.printing.contractions import (
     neighbours,
     parted,
     sides,
+    softmax_of,
     sum_over,
 )
 from symbackprop.printing.formula import Formula, Piece, name, ones, transpose
-from symbackprop.printing.matrix_brackets import MATMUL, product, shortness
+from symbackprop.printing.matrix_brackets import MATMUL, POSTFIX, WHOLE, product, shortness
 from symbackprop.printing.ordering import numbers_out
 
 
@@ -102,3 +103,15 @@ def _inner(writer: Writing, factors: list[Expr], index: Idx) -> Piece:
         return product([transpose(ones()), writer.form(first, index, None).within(MATMUL)])
     left = writer.form(first, None, index).within(MATMUL)
     return product([left, writer.form(Mul(*rest), index, None).within(MATMUL)])
+
+
+def softmax(writer: Writing, expr: Expr, row: Axis, column: Axis) -> Piece | None:
+    """How exp(z − log Σ exp(z)) is written: a softmax along rows; None if it is none."""
+    if row is None or column is None:
+        return None
+    for first, second in ((row, column), (column, row)):
+        scores = softmax_of(expr, second)
+        if scores is not None:
+            found = called(writer.names, "softmax", writer.form(scores, first, second).formula)
+            return found if first is row else Piece(transpose(found.within(WHOLE)), POSTFIX)
+    return None

@@ -72,7 +72,7 @@ from symbackprop.printing.matrix_brackets import (
     scaled,
     shortness,
 )
-from symbackprop.printing.matrix_sums import summed
+from symbackprop.printing.matrix_sums import softmax, summed
 from symbackprop.printing.ordering import fraction, magnitude, number_shared, term_order
 from symbackprop.printing.text import RELATIONS, either, formula, function_name
 
@@ -141,6 +141,8 @@ class Writer:
                 return Piece(bracket(condition.formula, "[]"), WHOLE)
             case Abs():
                 return Piece(bracket(self.form(expr.args[0], row, column).formula, "||"), WHOLE)
+            case Function() if (found := softmax(self, expr, row, column)) is not None:
+                return found
             case Function() | Max() | Min() if not isinstance(expr, Piecewise):
                 inside = [self.form(arg, row, column).formula for arg in expr.args]
                 return called(self.names, function_name(expr), *inside)

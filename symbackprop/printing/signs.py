@@ -28,6 +28,7 @@ MEANINGS: Mapping[str, Callable[[Formula], bool]] = {
         lambda node: node.kind == "bracket" and node.text.startswith("["),
     "diag(v) is the matrix with v on its diagonal, diag(A) the diagonal of A": _word("diag"),
     "tr(A) is the sum of the diagonal of A": _word("tr"),
+    "softmax(Z) is exp of each entry over the sum of exp along its row": _word("softmax"),
     "A^∘p raises every entry to the power p": _sign("∘"),
     "f′ is the derivative of f":
         lambda node: node.kind == "word" and node.text.endswith("′"),

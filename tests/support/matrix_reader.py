@@ -43,6 +43,7 @@ FUNCTIONS: dict[str, Callable[..., np.ndarray]] = {
     "tanh": np.tanh, "exp": np.exp, "log": np.log, "sign": np.sign, "sin": np.sin, "cos": np.cos,
     "√": np.sqrt, "sigmoid": lambda t: 1/(1 + np.exp(-t)), "softplus": lambda t: np.logaddexp(0, t),
     "relu": lambda t: np.maximum(t, 0), "max": np.maximum, "min": np.minimum,
+    "softmax": lambda t: np.exp(t)/np.exp(t).sum(axis=1, keepdims=True),
     "leaky_relu": lambda t, slope=0.1: np.where(t > 0, t, slope*t),
 }
 
