@@ -12,7 +12,7 @@ import numpy as np
 from numba import njit, types
 from scipy import special
 
-from benchmarks.measuring import table
+from benchmarks.tables import show
 from symbackprop.codegen import vectormath
 
 LENGTH = 4096  # numbers: they stay in the cache
@@ -74,7 +74,7 @@ def measure() -> dict[str, dict[str, dict[str, float]]]:
     found: dict[str, dict[str, dict[str, float]]] = {}
     for dtype in REAL:
         found[dtype] = {name: row(name, dtype) for name in PEERS}
-        table([f"ns a number, {dtype}", "ours", "NumPy", "ours/NumPy", "s to compile", ""],
-              [[name, *one.values(), REMARKS.get(name, "")] for name, one in found[dtype].items()])
+        show([f"ns a number, {dtype}", "ours", "NumPy", "ours/NumPy", "s to compile", ""],
+             [[name, *one.values(), REMARKS.get(name, "")] for name, one in found[dtype].items()])
         print()
     return found
