@@ -200,3 +200,13 @@ def test_a_sum_below_a_symbolic_power_is_no_denominator_to_meet_over() -> None:
     m, t = sb.data("m", facts=[sb.positive]), sb.parameter("t")
     loss = t*(1 + t**2)**(-m) + sympy.tanh(t)*(1 + t**2)**(-m)
     assert float(sb.derive(loss, [t]).check()) < 1e-20
+
+
+def test_a_letter_of_two_extents_is_the_letter_of_one_axis_only() -> None:
+    rows, columns = sb.indices("i p", 4, 2)
+    W, v = sb.parameter("W", rows, columns), sb.parameter("v", 2)  # its own letter is i, too
+    s = sb.define("s", (columns,), v[columns])
+    h = sb.define("h", (rows, columns), tanh(W[rows, columns] - s[columns]))
+    d = sb.derive(sb.define("L", (), Sum(h[rows, columns]**2, rows, columns)), [v])
+    assert d.text("index") == "∂L/∂v[i] = 2·Σ_{i′} h[i′,i]·(tanh(s[i] − W[i′,i])² − 1)"
+    sb.verify(sb.program(d[v]))

@@ -35,7 +35,7 @@ def taken_over(copy: Definition, source: Definition, places: tuple[Expr, ...]) -
     mapping = dict(zip(source.indices, places, strict=True))
     taken = [*mapping, *places]
     for index in source.over:
-        mapping[index] = fresh(index, taken) if index in places else index
+        mapping[index] = fresh(index, taken)  # by its letter: another i may have another extent
         taken.append(mapping[index])
     return replace(copy, body=source.body.xreplace(mapping), op=source.op,
                    over=tuple(mapping[i] for i in source.over))
