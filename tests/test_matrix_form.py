@@ -223,3 +223,13 @@ def test_a_wrong_line_is_found() -> None:
         assert not matrix_reader.readable(wrong, values), wrong
     assert not np.allclose(matrix_reader.line("t = A v", values)[1],
                            matrix_reader.line("t = A 1", values)[1])
+
+
+def test_a_softmax_that_has_no_name_is_written_as_one() -> None:
+    """The user named the scores only; what the gradient says of them is their softmax by rows."""
+    n, k, other = sb.indices("n k other", sb.size("N"), 3, 3)
+    x, y = sb.data("x", n, k), sb.data("y", n, k, facts=[sb.one_hot(k)])
+    z = sb.define("z", (n, k), x[n, k]**2)
+    log_p = z[n, k] - sympy.log(Sum(sympy.exp(z[n, other]), other))
+    line = sb.derive(sb.define("L", (), -Sum(y[n, k]*log_p, n, k)), [z]).text("matrix")
+    assert line.split("\n")[-1].endswith("softmax(Z) − Y")
