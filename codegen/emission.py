@@ -65,7 +65,7 @@ class Emission:
         self.gathered = gathered
         self.names = kernel.names
         local = [b.tensor for b in kernel.buffers if b.place in ("local", "scalar")]
-        slots = slots_of(kernel)
+        slots = kernel.slots
         tensors = [buffer.tensor for buffer in kernel.buffers]
         self.called = table((
             *((size, str(size)) for size in kernel.sizes),
@@ -113,7 +113,7 @@ class Emission:
 
     def slots(self) -> Iterator[Argument]:
         """The workspace."""
-        for slot in slots_of(self.kernel):
+        for slot in self.kernel.slots:
             yield Argument(self.called[slot], "slot", slot)
 
     def stages(self) -> Iterator[str]:
@@ -201,11 +201,6 @@ class Emission:
         if split is not None:
             spans[split] = ("low", "high")
         return Scope(self.scope.tensors, self.scope.scalars, known, self.scope.sizes, spans)
-
-
-def slots_of(kernel: Kernel) -> list[tuple[int, bool]]:
-    """The slots of the workspace: number, and whether each thread has one of its own."""
-    return sorted({(b.slot, b.tiled) for b in kernel.buffers if b.place == "slot"})
 
 
 def _apart(indices: tuple[Idx, ...]) -> list[Idx]:

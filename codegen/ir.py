@@ -191,6 +191,11 @@ class Kernel:
                  if stage.rest is not None}
         return {**known, **unread, **rests}
 
+    @property
+    def slots(self) -> list[tuple[int, bool]]:
+        """The slots of the workspace: number, and whether each thread has one of its own."""
+        return sorted({(b.slot, b.tiled) for b in self.buffers if b.place == "slot"})
+
     def buffer(self, tensor: Tensor) -> Buffer:
         """The buffer of a tensor."""
         return next(b for b in self.buffers if b.tensor is tensor)

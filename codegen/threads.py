@@ -27,6 +27,8 @@ from numba.core import cgutils
 from numba.extending import intrinsic
 from numba.np.arrayobj import make_array
 
+from symbackprop.errors import CompilationError
+
 TURNS = 2000  # reads of the number before the core is given away
 _APART = 16  # entries between count and number: two cache lines
 _YIELD = "symbackprop_sched_yield"
@@ -115,18 +117,19 @@ class _Job:
     done: threading.Semaphore = field(default_factory=lambda: threading.Semaphore(0))
     meeting: np.ndarray = field(default_factory=lambda: np.zeros(2 * _APART, np.int64))
     result: Any = None
-    error: BaseException | None = None
+    failed: bool = False
 
     def run(self, thread: int) -> None:
         """The share of this thread."""
         self.begun.wait()
+        ended = False
         try:
             if thread < self.threads:
                 found = self.task(thread, self.threads, self.meeting)
                 self.result = found if thread == 0 else self.result
-        except BaseException as error:  # noqa: BLE001 - it is raised where the caller waits
-            self.error = error
+            ended = True
         finally:
+            self.failed |= not ended
             self.done.release()
 
 
@@ -169,9 +172,10 @@ class Crew:
                 waiting -= 1
             except KeyboardInterrupt as pressed:
                 interrupt = pressed
-        for problem in (interrupt, job.error):
-            if problem is not None:
-                raise problem
+        if interrupt is not None:
+            raise interrupt
+        if job.failed:
+            raise CompilationError("a thread of the kernel failed; its error is printed above")
         return job.result
 
     def _workers(self, count: int) -> list[SimpleQueue[tuple[_Job, int] | None]]:

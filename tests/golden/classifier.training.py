@@ -6,7 +6,7 @@ import numpy as np
 from numba import njit
 
 from symbackprop.codegen.blas import gemm_nn, gemm_nt, gemm_tn
-from symbackprop.codegen.memory import view
+from symbackprop.codegen.memory import flat, view
 from symbackprop.codegen.vectormath import added, exp, log, maximum, minus, tanh
 
 real = np.float32
@@ -15,6 +15,7 @@ float64 = np.float64
 
 @njit(
     nogil=True,
+    no_cfunc_wrapper=True,
     cache=True,
     error_model="numpy",
     fastmath={"contract", "reassoc", "nsz", "arcp", "afn"},
@@ -49,8 +50,9 @@ def train(
             # x[n,i]: the rows of this batch
             x = view(x_batch, (N, 6))
             for n in range(N):
+                row = order[run, first + n]
                 for i in range(6):
-                    x[n, i] = x_rows[order[run, first + n], i]
+                    x[n, i] = x_rows[row, i]
 
             # y[n]: the rows of this batch
             y = view(y_batch, (N,))
@@ -87,9 +89,9 @@ def train(
 
             # e1[n,k] = exp(d1[n,k])
             e1 = view(slot2, (N, 3))
-            for n in range(N):
-                for k in range(3):
-                    e1[n, k] = exp(d1[n, k])
+            e1_flat, d1_flat = flat(e1), flat(d1)
+            for entry in range(N*3):
+                e1_flat[entry] = exp(d1_flat[entry])
 
             # s4[n] = Σ_k e1[n,k]
             s4 = view(slot3, (N,))
@@ -108,10 +110,11 @@ def train(
             # s2 = Σ_{i,j} W1[i,j]²
             total = real(0)
             rest = real(0)
-            for i in range(6):
+            W1_flat = flat(W1)
+            for block in range(0, 6*5, 1024):
                 part = real(0)
-                for j in range(5):
-                    part += W1[i, j]**2
+                for entry in range(block, min(block + 1024, 6*5)):
+                    part += W1_flat[entry]**2
                 total, rest = added(total, rest, part)
             s2 = total
 
@@ -140,9 +143,9 @@ def train(
 
             # δ1[n,j] = ∂L/∂h[n,j]·(1 − h[n,j]²)
             delta1 = view(slot1, (N, 5))
-            for n in range(N):
-                for j in range(5):
-                    delta1[n, j] = dLdh[n, j]*(real(1) - h[n, j]**2)
+            delta1_flat, h_flat, dLdh_flat = flat(delta1), flat(h), flat(dLdh)
+            for entry in range(N*5):
+                delta1_flat[entry] = dLdh_flat[entry]*(real(1) - h_flat[entry]**2)
 
             # t1[i,j] = Σ_n x[n,i]·δ1[n,j]
             t1 = view(slot3, (6, 5))
@@ -150,9 +153,11 @@ def train(
 
             # v1_next[i,j] = momentum·v1[i,j] + 2·lam·W1[i,j] + t1[i,j]
             v1_next = v1
-            for i in range(6):
-                for j in range(5):
-                    v1_next[i, j] = momentum*v1[i, j] + real(2)*lam*W1[i, j] + t1[i, j]
+            v1_next_flat, v1_flat, W1_flat, t1_flat = flat(v1_next), flat(v1), flat(W1), flat(t1)
+            for entry in range(6*5):
+                v1_next_flat[entry] = (
+                    momentum*v1_flat[entry] + real(2)*lam*W1_flat[entry] + t1_flat[entry]
+                )
 
             # t_next = 1 + t
             t_next = t
@@ -160,9 +165,9 @@ def train(
 
             # W1_next[i,j] = W1[i,j] − rate·v1_next[i,j]
             W1_next = W1
-            for i in range(6):
-                for j in range(5):
-                    W1_next[i, j] = W1[i, j] - rate*v1_next[i, j]
+            W1_next_flat, v1_next_flat, W1_flat = flat(W1_next), flat(v1_next), flat(W1)
+            for entry in range(6*5):
+                W1_next_flat[entry] = W1_flat[entry] - rate*v1_next_flat[entry]
 
             # ∂L/∂b1[j] = Σ_n δ1[n,j]
             dLdb1 = view(slot3, (5,))
