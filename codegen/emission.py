@@ -47,14 +47,15 @@ _UPDATES = {
 class Part:
     """The part of a kernel that a region's lines compute at a time.
 
-    lengths: how many values an index of this extent has; numbers: what an index of this extent is.
+    lengths: how many values an index of this extent has; number: what the first index of a part of
+    a sum is.
     """
 
     lengths: Mapping[Expr, str]
-    numbers: Mapping[Expr, str]
+    number: str = ""
 
 
-WHOLE = Part({}, {})
+WHOLE = Part({})
 
 
 class Emission:
@@ -175,6 +176,9 @@ class Emission:
         indices = dict.fromkeys(s.index for s, _ in walk(statements) if isinstance(s, Loop))
         every = (*indices, *stage.definition.indices, *stage.definition.over)
         scope = self._scope_of(every, part, stage.split)
+        if stage.definition.target in self.kernel.parts and part.number:
+            dealt = {stage.definition.indices[0]: part.number}
+            scope = replace(scope, indices={**scope.indices, **dealt})
         try:
             for statement in statements:
                 yield from _lines(statement, scope)
@@ -195,8 +199,7 @@ class Emission:
         """The scope with a loop variable for each of these indices."""
         apart = _apart(indices)
         letters = distinct([str(i.label) for i in apart], self.called.values())
-        known = dict(zip(apart, letters, strict=True)) | {
-            i: part.numbers[extent(i)] for i in apart if extent(i) in part.numbers}
+        known = dict(zip(apart, letters, strict=True))
         spans = {i: ("0", part.lengths[extent(i)]) for i in apart if extent(i) in part.lengths}
         if split is not None:
             spans[split] = ("low", "high")

@@ -20,13 +20,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from sympy import Integer
-
 from symbackprop.codegen.emission import Emission, Part
 from symbackprop.codegen.ir import Kernel, Region
 from symbackprop.codegen.layout import Argument, indented
-from symbackprop.codegen.schedule.tiling import BLOCKS, MOST_GROUPS, lies_along
-from symbackprop.codegen.summation import GROUPS, ROWS
+from symbackprop.codegen.schedule.tiling import BLOCKS, lies_along
+from symbackprop.codegen.summation import MOST_GROUPS, ROWS
 from symbackprop.notation import Tensor, extent, tensors_in
 
 THREADS = tuple(Argument(name, name) for name in ("thread", "threads", "height", "meeting"))
@@ -55,7 +53,7 @@ def shared_lines(emission: Emission) -> Iterator[str]:
 
 def _rows(emission: Emission, region: Region, batch: str) -> Iterator[str]:
     kernel = emission.kernel
-    part = Part({kernel.batch: "rows", ROWS: "rows"}, {GROUPS: "group"})
+    part = Part({kernel.batch: "rows", ROWS: "rows"}, "group")
     yield "for group in range(thread, groups, threads):"
     for tensor in _met(kernel, region):
         if not lies_along(tensor, kernel.batch):
@@ -112,15 +110,13 @@ def _memory(emission: Emission, tensor: Tensor) -> str:
 def _blocks(emission: Emission, region: Region) -> Iterator[str]:
     (stage,) = region.stages
     length = extent(stage.split)
-    part = Part({}, {Integer(BLOCKS): "strip"} if stage.definition.over[:1] == (stage.split,)
-                and stage.definition.op == "sum" else {})
     for tensor in _met(emission.kernel, region):
         yield from _view(emission, tensor)
     target = stage.definition.target
     yield from _view(emission, target)
     yield f"for strip in range(thread, {BLOCKS}, threads):"
     yield from indented([f"low, high = strip*{length}//{BLOCKS}, (strip + 1)*{length}//{BLOCKS}",
-                         *emission.stage(stage, "", part)])
+                         *emission.stage(stage, "", Part({}, "strip"))])
 
 
 def _alone(emission: Emission, region: Region) -> Iterator[str]:

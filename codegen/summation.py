@@ -26,6 +26,7 @@ from sympy import Expr, Idx, Integer, S, Symbol
 from symbackprop.codegen.ir import Accumulate, Assign, Blocks, Loop, Statement
 from symbackprop.notation import Op, Tensor, TensorSymbol, extent
 
+MOST_GROUPS = 8
 GROUPS = Symbol("groups", integer=True, positive=True)  # of tiles: a few
 ROWS = Symbol("rows", integer=True, positive=True)  # of one tile: few enough to be added one by one
 BLOCK = 128  # terms that are added one by one
@@ -36,7 +37,7 @@ ACCUMULATORS: dict[Op, TensorSymbol] = {
     "min": Tensor("smallest", (), (), "intermediate").symbol,
 }
 PART = Tensor("part", (), (), "intermediate").symbol
-_FEW = {GROUPS: Integer(8), ROWS: Integer(BLOCK)}
+_FEW = {GROUPS: Integer(MOST_GROUPS), ROWS: Integer(BLOCK)}
 REST = Tensor("rest", (), (), "intermediate").symbol
 REGISTERS = tuple(symbol.tensor for symbol in (*ACCUMULATORS.values(), PART, REST))
 

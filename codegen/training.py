@@ -28,10 +28,9 @@ from symbackprop.codegen.runtime import (
     uses_blas,
 )
 from symbackprop.codegen.schedule.costs import height, threads_for
-from symbackprop.codegen.schedule.tiling import MOST_GROUPS
 from symbackprop.codegen.sharing import THREADS
 from symbackprop.codegen.store import Function
-from symbackprop.codegen.summation import GROUPS, ROWS
+from symbackprop.codegen.summation import GROUPS, MOST_GROUPS, ROWS
 from symbackprop.codegen.threads import Crew, cores
 from symbackprop.errors import CompilationError, InputError
 from symbackprop.notation import Program, Tensor

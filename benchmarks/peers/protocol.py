@@ -45,6 +45,8 @@ class System(Protocol):
         """What the last round has left: parameters, and `loss`, the mean over its steps."""
 
 
+FAILURES = (ArithmeticError, AssertionError, AttributeError, ImportError, LookupError, MemoryError,
+            OSError, RuntimeError, TypeError, ValueError)
 Make = Callable[[dict[str, Any], Arrays], System]
 
 
@@ -57,7 +59,7 @@ def serve(make: Make) -> None:
     for line in sys.stdin:
         try:
             answer = _answer(json.loads(line), make, systems)
-        except Exception as error:  # noqa: BLE001  (the other side names it; this is its log)
+        except FAILURES as error:  # the other side names it; this is its log
             traceback.print_exc()
             answer = {"error": f"{type(error).__name__}: {error}".splitlines()[0][:300]}
         print(json.dumps({"imported": imported, **answer}), file=answers, flush=True)

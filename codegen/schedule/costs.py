@@ -16,8 +16,8 @@ from symbackprop.codegen.gate import Sizes, evaluated
 from symbackprop.codegen.ir import Kernel
 from symbackprop.codegen.microkernel import FITTING
 from symbackprop.codegen.schedule.products import product
-from symbackprop.codegen.schedule.tiling import MOST_GROUPS
-from symbackprop.codegen.summation import ROWS
+from symbackprop.codegen.schedule.tiling import BLOCKS
+from symbackprop.codegen.summation import MOST_GROUPS, ROWS
 from symbackprop.notation import Definition, Program, extent
 
 SHARED = 4e6  # operations in a step that repay two meetings of threads: about 50 µs
@@ -72,12 +72,5 @@ def threads_for(kernel: Kernel, sizes: Sizes, tile: int, available: int) -> int:
     """How many of the available threads have something to do."""
     assert kernel.batch is not None
     tiles = -(-sizes[kernel.batch] // tile)
-    blocks = max((8 for r in kernel.regions if r.share == "blocks"), default=1)
+    blocks = max((BLOCKS for r in kernel.regions if r.share == "blocks"), default=1)
     return max(1, min(available, max(min(tiles, MOST_GROUPS), blocks)))
-
-
-def with_bounds(sizes: Sizes, batch: Symbol, rows: int) -> Sizes:
-    """The sizes with another number of rows for the batch."""
-    return {**sizes, batch: rows, ROWS: rows}
-
-

@@ -29,7 +29,6 @@ from symbackprop.indexing import fresh
 from symbackprop.normal import temporary
 from symbackprop.notation import Definition, Element, Program, Tensor, elements_in, extent
 
-MOST_GROUPS = 8
 BLOCKS = 8
 LARGEST_PART = 8192  # entries of a sum that is kept once for each group
 SMALL = 8192  # entries that one thread visits sooner than several agree on who does

@@ -69,7 +69,21 @@ def clipped() -> Net:
     return Net(step(loss, updates), (x, y), arrays, {rate.tensor: 0.1})
 
 
-EVERY: dict[str, Callable[[], Net]] = {**NETS, "normed": normed, "clipped": clipped}
+def weighted() -> Net:
+    """A penalty that weighs columns, of which there are as many as strips; a sum over both axes."""
+    m = sb.indices("m", 8)
+    x, w, c = sb.data("x", n, i), sb.parameter("W", i, m), sb.parameter("c", m)
+    rate = sb.hyper("rate", 0.001)
+    loss = sb.define("L", (), Sum(Sum(x[n, i]*w[i, m], i)**2, n, m)/N + Sum(c[m]*w[i, m]**2, i, m))
+    d = sb.derive(loss)
+    updates = [(t, sb.define(f"{t.name}_next", at, t[at] - rate*d[t][at]))
+               for t, at in ((w, (i, m)), (c, (m,)))]
+    arrays = {x: random(ROWS, 9), w: random(9, 8), c: random(8)}
+    return Net(step(loss, updates), (x,), arrays, {rate.tensor: 0.001})
+
+
+EVERY: dict[str, Callable[[], Net]] = {**NETS, "normed": normed, "clipped": clipped,
+                                    "weighted": weighted}
 
 
 def compiled(net: Net, dtype: str = "float64") -> TrainingKernel:

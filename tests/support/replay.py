@@ -16,8 +16,8 @@ from sympy import Idx, Symbol
 
 from symbackprop.codegen.gate import evaluated
 from symbackprop.codegen.ir import Kernel, Region, Stage
-from symbackprop.codegen.schedule.tiling import BLOCKS, MOST_GROUPS
-from symbackprop.codegen.summation import GROUPS, ROWS
+from symbackprop.codegen.schedule.tiling import BLOCKS
+from symbackprop.codegen.summation import GROUPS, MOST_GROUPS, ROWS
 from symbackprop.notation import Element, elements_in, extent
 
 Entry = tuple[object, int]
