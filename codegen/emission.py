@@ -177,8 +177,7 @@ class Emission:
         every = (*indices, *stage.definition.indices, *stage.definition.over)
         scope = self._scope_of(every, part, stage.split)
         if stage.definition.target in self.kernel.parts and part.number:
-            dealt = {stage.definition.indices[0]: part.number}
-            scope = replace(scope, indices={**scope.indices, **dealt})
+            scope = replace(scope, indices={**scope.indices, every[len(indices)]: part.number})
         try:
             for statement in statements:
                 yield from _lines(statement, scope)
