@@ -21,21 +21,27 @@ NETS = {
     "3 layers, width 8": Net((8, 8, 8, 8), "tanh", 32, 96),
     "3 layers, width 800": Net((800, 800, 800, 800), "tanh", 32, 96),
 }
+SHARED = "3 layers, width 800, two threads"
 
 
-def train(net: Net) -> Callable[[], dict[str, object]]:
+def train(net: Net, threads: int = 1) -> Callable[[], dict[str, object]]:
     """Seconds of the first epoch, of the second, and the source with its numbers blanked."""
 
     def run() -> dict[str, object]:
         x, y, p, loss = classifier(net.widths, net.activation)
         model = sb.Model(inputs=x, targets=y, output=p, loss=loss)
         inputs, labels = made_data(net)
-        first = _epoch(model, net, inputs, labels)
-        second = _epoch(model, net, inputs, labels)
+        first = _epoch(model, net, inputs, labels, threads)
+        second = _epoch(model, net, inputs, labels, threads)
         return {"first": first, "second": second, "compile": first - second,
                 "shape": re.sub(r"\b\d+\b", "0", model.source), "lines": model.source.count("\n")}
 
     return run
+
+
+def train_shared(net: Net) -> Callable[[], dict[str, object]]:
+    """The same with a kernel that two threads share."""
+    return train(net, threads=2)
 
 
 def gradient(net: Net) -> Callable[[], dict[str, object]]:
@@ -56,10 +62,11 @@ def gradient(net: Net) -> Callable[[], dict[str, object]]:
     return run
 
 
-def _epoch(model: sb.Model, net: Net, inputs: np.ndarray, labels: np.ndarray) -> float:
+def _epoch(model: sb.Model, net: Net, inputs: np.ndarray, labels: np.ndarray, threads: int
+           ) -> float:
     start = time.perf_counter()
     model.fit(inputs, labels, epochs=1, batch_size=net.batch, optimizer=sb.optimizers.SGD(0.01),
-              verbose=False, seed=0)
+              verbose=False, seed=0, threads=threads)
     return time.perf_counter() - start
 
 
@@ -74,6 +81,7 @@ def cold_and_warm(prepare: Callable[[Net], Callable[[], dict[str, object]]],
 def measure(quick: bool = False) -> dict[str, dict[str, float]]:
     """Medians of seconds to compile; widths must change literals of the source only."""
     cases = {**{name: (train, net) for name, net in NETS.items()},
+             SHARED: (train_shared, NETS["3 layers, width 800"]),
              "3 layers, loss and gradients": (gradient, NETS["3 layers, training"])}
     runs = [{name: cold_and_warm(*case) for name, case in cases.items()}
             for _ in range(1 if quick else ROUNDS)]

@@ -55,7 +55,7 @@ def partial_derivatives(body: Expr, output: Expr, wanted: Sequence[Expr]) -> dic
     Reverse mode inside the body, without recursion: each node's adjoint is the sum over its
     parents, so the result is factored as the chain rule gives it and never expanded.
     """
-    order = list(postorder(body))
+    order = postorder(body)
     wanted_set = set(wanted)
     active = set()
     for node in order:

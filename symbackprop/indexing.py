@@ -14,6 +14,7 @@ from sympy import Basic, Expr, Idx, Sum, Symbol, Tuple
 from symbackprop.notation import Definition, Reduction, TensorSymbol, extent
 
 
+@lru_cache(4096)
 def free_indices(expr: Basic) -> tuple[Idx, ...]:
     """The indices that an expression reads and does not bind, in order of first appearance."""
     found: dict[Idx, None] = {}

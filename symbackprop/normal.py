@@ -15,7 +15,6 @@ use explicit stacks.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 
@@ -97,18 +96,22 @@ def _measure(node: Expr, heights: dict[Expr, int], sizes: dict[Expr, int]) -> No
     sizes[node] = 1 + sum(sizes.get(arg, 0) for arg in args)
 
 
-def postorder(expr: Expr) -> Iterator[Expr]:
+@lru_cache(4096)
+def postorder(expr: Expr) -> tuple[Expr, ...]:
     """Each distinct node once, after its arguments; elements and indices count as leaves."""
-    stack, seen = [(expr, False)], set()
+    order, stack, seen = [], [(expr, False)], set()
     while stack:
         node, finished = stack.pop()
         if finished:
-            yield node
+            order.append(node)
         elif node not in seen:
             seen.add(node)
-            stack.append((node, True))
-            if not isinstance(node, (Element, TensorSymbol, Idx, Symbol)):
+            if not node.args or isinstance(node, (Element, TensorSymbol, Idx, Symbol)):
+                order.append(node)
+            else:
+                stack.append((node, True))
                 stack.extend((arg, False) for arg in reversed(node.args))
+    return tuple(order)
 
 
 @lru_cache(4096)
@@ -127,7 +130,7 @@ class _Flattening:
 
     def flatten(self, body: Expr) -> Expr:
         """The body without reductions; what is too deep, or large and shared, gets a name."""
-        order = list(postorder(body))
+        order = postorder(body)
         parents = Counter(arg for node in order for arg in dict.fromkeys(node.args))
         new: dict[Expr, Expr] = {}
         heights: dict[Expr, int] = {}

@@ -69,5 +69,6 @@ def _plain(body: Expr) -> bool:
                for node in postorder(body) if isinstance(node, Expr) and not isinstance(node, Idx))
 
 
-def _bound(body: Expr) -> list[Idx]:
-    return [index for total in sorted(body.atoms(Sum), key=str) for index in bound_indices(total)]
+def _bound(body: Expr) -> set[Idx]:
+    return {index for node in postorder(body) if isinstance(node, Sum)
+            for index in bound_indices(node)}

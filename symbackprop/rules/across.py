@@ -83,12 +83,10 @@ def with_norms(body: Expr, squares: Collection[Tensor], steps: Steps = None) -> 
     if not (squares and Pow in kinds(body)):
         return body
 
-    def is_norm(node: Expr) -> bool:
-        return (isinstance(node, Pow) and node.args[1] == Rational(1, 2)
-                and tensor_of(node.args[0]) in squares)
-
-    return body.replace(is_norm, lambda node: noted(
-        steps, "norm of a named sum", node, root(node.args[0])))
+    norms = [node for node in postorder(body) if isinstance(node, Pow)
+             and node.args[1] == Rational(1, 2) and tensor_of(node.args[0]) in squares]
+    return body.xreplace({node: noted(steps, "norm of a named sum", node, root(node.args[0]))
+                          for node in norms}) if norms else body
 
 
 def _through_logs(known: Known, body: Expr) -> Expr:
