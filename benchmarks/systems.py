@@ -23,7 +23,7 @@ from benchmarks.peers import Peer
 
 ROOT = Path(__file__).parent.parent
 PATIENCE = 300.0
-PAUSE = 0.005  # between two systems: threads of the one before stop spinning
+PAUSE = 0.25  # between two systems: threads of OpenBLAS or OpenMP spin up to 0.2 s after their work
 # set for old builds of OpenBLAS on some machines; a current one chooses better by itself
 DROPPED = ("OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE")
 
