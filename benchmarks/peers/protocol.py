@@ -2,7 +2,7 @@
 
     {"do": "prepare", "case": {...}, "file": "data.npz"}   declare, load the data, compile if it can
     {"do": "check", "steps": 3, "file": "found.npz"}       run the first steps, write what came out
-    {"do": "round", "seed": 7}                             time one round: {"seconds": ...}
+    {"do": "round", "seed": 7}                             time one round, warm: {"seconds": ...}
     {"do": "memory"}                                       {"peak": bytes resident at most}
 
 An answer holds "seconds", what the request took here, or "error".  Every peer imports this module
@@ -23,6 +23,7 @@ import traceback  # noqa: E402
 from collections.abc import Callable  # noqa: E402
 from typing import Any, Protocol  # noqa: E402
 
+WARM = 0.05  # seconds of rounds before one is timed: a core that has slept is slow at first
 THREADS = int(os.environ.get("BENCHMARKS_THREADS", "0"))
 if THREADS and hasattr(os, "sched_setaffinity"):
     os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:THREADS])
@@ -79,6 +80,8 @@ def _answer(request: dict[str, Any], make: Make, systems: list[System]) -> dict[
             return {"seconds": taken}
         case "round":
             order = systems[0].order(request["seed"])
+            while time.perf_counter() - start < WARM:
+                systems[0].run(order)
             start = time.perf_counter()
             systems[0].run(order)
         case "memory":
