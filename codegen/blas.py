@@ -3,6 +3,7 @@
     gemm_nn(m, n, k, α, A, B, β, C)        C ← α·A·B + β·C           A: m×k, B: k×n, C: m×n
     gemm_tn(…)                             C ← α·Aᵀ·B + β·C          A is stored k×m
     gemm_nt(…), gemm_tt(…)                 C ← α·A·Bᵀ + β·C, …       B is stored n×k
+    gemm_nn_from(m, n, k, α, A, B, d, C)   C ← α·A·B + 1·dᵀ          d: n, added to every row; …
 
 Rows lie contiguous in memory; columns may be a slice of a wider array.  Small products are
 written out (`microkernel`), others are BLAS's.  A row-major matrix is the transpose of a
@@ -47,10 +48,10 @@ for _routine in _ROUTINES.values():
                     get_cython_function_address("scipy.linalg.cython_blas", _routine))
 
 
-def _product(left_transposed: bool, right_transposed: bool) -> Any:
-    """The intrinsic for one pair of layouts."""
+def _product(left_transposed: bool, right_transposed: bool, begun: bool = False) -> Any:
+    """The intrinsic for one pair of layouts; `begun`: a row stands in the place of β."""
 
-    def gemm(typingctx: Any, m: Any, n: Any, k: Any, alpha: Any, a: Any, b: Any, beta: Any,
+    def gemm(typingctx: Any, m: Any, n: Any, k: Any, alpha: Any, a: Any, b: Any, old: Any,
              c: Any) -> Any:
         def codegen(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
             def operand(place: int, columns: Any) -> tuple[Any, Any]:
@@ -65,24 +66,29 @@ def _product(left_transposed: bool, right_transposed: bool) -> Any:
             m_, n_, k_ = arguments[:3]
             flags = [ir.Constant(ir.IntType(1), flag)
                      for flag in (left_transposed, right_transposed)]
+            target = operand(7, n_)
+            real = context.get_value_type(c.dtype)
+            beta, start = (
+                (real(1), (make_array(signature.args[6])(context, builder, arguments[6]).data,
+                           ir.Constant(ir.IntType(64), 0)))
+                if begun else (arguments[6], target))
             passed = [m_, n_, k_, arguments[3],
                       *operand(4, m_ if left_transposed else k_), flags[0],
                       *operand(5, k_ if right_transposed else n_), flags[1],
-                      arguments[6], *operand(7, n_)]
-            routine = _either(builder.module, context.get_value_type(c.dtype), _ROUTINES[c.dtype])
-            builder.call(routine, passed)
+                      beta, *start, *target]
+            builder.call(_either(builder.module, real, _ROUTINES[c.dtype]), passed)
             return context.get_dummy_value()
 
         size, real = types.int64, c.dtype
-        return types.void(size, size, size, real, a, b, real, c), codegen
+        return types.void(size, size, size, real, a, b, old if begun else real, c), codegen
 
     layout = "".join("nt"[flag] for flag in (left_transposed, right_transposed))
-    gemm.__name__ = gemm.__qualname__ = f"gemm_{layout}"
+    gemm.__name__ = gemm.__qualname__ = f"gemm_{layout}" + ("_from" if begun else "")
     return intrinsic(gemm)
 
 
 def _either(module: Any, real: Any, routine: str) -> Any:
-    """product(m, n, k, α, A, lda, transposed, B, ldb, transposed, β, C, ldc), written once.
+    """product(m, n, k, α, A, lda, transposed, B, ldb, transposed, β, D, ldd, C, ldc), written once.
 
     The instructions of `microkernel` where the operands stay in the cache, else BLAS.  For an A
     that is read by rows their number has no part in the choice.
@@ -92,11 +98,12 @@ def _either(module: Any, real: Any, routine: str) -> Any:
         return module.globals[name]
     pointer = real.as_pointer()
     kind = ir.FunctionType(ir.VoidType(), [size, size, size, real, pointer, size, bit,
-                                           pointer, size, bit, real, pointer, size])
+                                           pointer, size, bit, real, pointer, size,
+                                           pointer, size])
     made = ir.Function(module, kind, name)
     made.linkage = "internal"
     made.attributes.add("noinline")
-    m, n, k, alpha, a, lda, left, b, ldb, right, beta, c, ldc = made.args
+    m, n, k, alpha, a, lda, left, b, ldb, right, beta, d, ldd, c, ldc = made.args
     builder = ir.IRBuilder(made.append_basic_block("entry"))
     most = size(FITTING // (4 if isinstance(real, ir.FloatType) else 8))
     along = builder.select(left, builder.mul(lda, k), size(0))
@@ -109,11 +116,24 @@ def _either(module: Any, real: Any, routine: str) -> Any:
         with small:
             builder.call(microkernel(module, real), [
                 m, n, k, alpha, a, builder.select(left, one, lda), builder.select(left, lda, one),
-                b, ldb, right, beta, c, ldc])
+                b, ldb, right, beta, d, ldd, c, ldc])
         with large:
-            _call_blas(builder, routine, made.args)
+            with builder.if_then(builder.icmp_unsigned("!=", d, c)):
+                _copied(builder, m, n, (d, ldd), (c, ldc))
+            _call_blas(builder, routine, [*made.args[:11], c, ldc])
     builder.ret_void()
     return made
+
+
+def _copied(builder: Any, rows: Any, columns: Any, source: tuple[Any, Any],
+            target: tuple[Any, Any]) -> None:
+    """One matrix into another; each is where it begins, and how far apart its rows are."""
+    with cgutils.for_range(builder, rows) as row:
+        old, new = (builder.gep(begin, [builder.mul(row.index, step)])
+                    for begin, step in (source, target))
+        with cgutils.for_range(builder, columns) as column:
+            builder.store(builder.load(builder.gep(old, [column.index])),
+                          builder.gep(new, [column.index]))
 
 
 def _call_blas(builder: Any, routine: str, arguments: Any) -> None:
@@ -141,6 +161,10 @@ gemm_nn = _product(False, False)
 gemm_nt = _product(False, True)
 gemm_tn = _product(True, False)
 gemm_tt = _product(True, True)
+gemm_nn_from = _product(False, False, begun=True)
+gemm_nt_from = _product(False, True, begun=True)
+gemm_tn_from = _product(True, False, begun=True)
+gemm_tt_from = _product(True, True, begun=True)
 
 _lock = threading.Lock()
 _users = 0

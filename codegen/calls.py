@@ -25,7 +25,7 @@ NUMERIC = (own.relu, own.leaky_relu, own.sigmoid, own.softplus, own.logaddexp, s
 NUMPY = {f.floor: "np.floor", f.ceiling: "np.ceil"}
 CALLS = {**MATHEMATICS, **HELPERS, **NUMPY, Abs: "abs"}
 WHOLE = {Max: "max", Min: "min"}  # of integers
-VECTORMATH = frozenset((*HELPERS.values(), "power", "sqrt", "where", "added"))
+VECTORMATH = frozenset((*HELPERS.values(), "power", "sqrt", "where", "added", "carried"))
 REWRITTEN: dict[type, Callable[..., Expr]] = {
     f.cot: lambda t: 1 / f.tan(t), f.sec: lambda t: 1 / f.cos(t), f.csc: lambda t: 1 / f.sin(t),
     f.coth: lambda t: 1 / f.tanh(t), f.sech: lambda t: 1 / f.cosh(t),

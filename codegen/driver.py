@@ -1,6 +1,6 @@
 """compile(): the pipeline, a line for each stage.
 
-    Program → verify → normalise → simplify → stabilise → contract → inline
+    Program → verify → normalise → simplify → stabilise → contract → inline → begin
     Program → lower → reorder → multiply → allocate → Kernel → emit → load → run
 """
 
@@ -26,6 +26,7 @@ from symbackprop.codegen.schedule.inlining import inline
 from symbackprop.codegen.schedule.order import reorder
 from symbackprop.codegen.schedule.products import multiply
 from symbackprop.codegen.schedule.regions import arrange
+from symbackprop.codegen.schedule.starts import begin
 from symbackprop.codegen.schedule.storage import allocate, allocate_shared, with_defined_updates
 from symbackprop.codegen.schedule.tiling import tile
 from symbackprop.codegen.stability import stabilise
@@ -120,7 +121,7 @@ def with_constants_in(program: Program, dtype: str) -> Program:
 
 def kernel_of(program: Program, batch: Symbol | None = None) -> Kernel:
     """The kernel of a program in normal form."""
-    program = inline(contract(stabilise(program)))
+    program = begin(inline(contract(stabilise(program))))
     kernel = lower(program, batch)
     kernel = absorb(multiply(flatten(reorder(kernel))))
     return verify_kernel(allocate(kernel))
@@ -128,6 +129,6 @@ def kernel_of(program: Program, batch: Symbol | None = None) -> Kernel:
 
 def shared_kernel_of(program: Program, batch: Symbol, gathered: tuple[Tensor, ...]) -> Kernel:
     """The same in regions, for threads and for batches that do not stay in the cache."""
-    program, parts = tile(inline(contract(stabilise(program))), batch)
+    program, parts = tile(begin(inline(contract(stabilise(program)))), batch)
     kernel = absorb(multiply(flatten(reorder(lower(program, batch)))))
     return verify_kernel(wait(allocate_shared(arrange(kernel, parts, gathered))))

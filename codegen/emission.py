@@ -30,6 +30,7 @@ from symbackprop.codegen.ir import (
 )
 from symbackprop.codegen.layout import Argument, comment, indented, printable
 from symbackprop.codegen.naming import distinct, table
+from symbackprop.codegen.products import ends, gemm_call, length
 from symbackprop.codegen.scalars import Scope
 from symbackprop.codegen.stability import formula
 from symbackprop.codegen.summation import GROUPS, REGISTERS, ROWS
@@ -146,7 +147,9 @@ class Emission:
         for letter, end in reversed(list(zip(letters[1:], ends[1:], strict=True))):
             lines = [f"for {letter} in range({end}):", *indented(lines)]
         yield f"for {letters[0]} in range({ends[0]}):"
-        yield from indented([*([f"row = {place}"] if tensor.rank > 1 else []), *lines])
+        soon = f"min({start} + {letters[0]} + batch_size, order.shape[1] - 1)"
+        yield from indented([f"fetch({rows}, order[run, {soon}])",
+                             *([f"row = {place}"] if tensor.rank > 1 else []), *lines])
 
     def stage(self, stage: Stage, view: str | None = None, part: Part = WHOLE) -> Iterator[str]:
         """A stage under its formula; `view`: where its target is, if not as its buffer says."""
@@ -212,13 +215,13 @@ def _apart(indices: tuple[Idx, ...]) -> list[Idx]:
 def _lines(statement: Statement, scope: Scope, blocks: Blocks | None = None) -> Iterator[str]:
     """The lines of a statement, which stands inside of these blocks."""
     match statement:
-        case Blocks(index, length, body):
-            first, end = _ends(index, scope)
-            yield f"for block in range({first}, {end}, {length}):"
+        case Blocks(index, step, body):
+            first, end = ends(index, scope)
+            yield f"for block in range({first}, {end}, {step}):"
             for inner in body:
                 yield from indented(_lines(inner, scope, statement))
         case Loop(index, body):
-            first, end = _ends(index, scope)
+            first, end = ends(index, scope)
             span = end if first == "0" else f"{first}, {end}"
             if blocks is not None and blocks.index == index:
                 span = f"block, min(block + {blocks.length}, {end})"
@@ -233,9 +236,10 @@ def _lines(statement: Statement, scope: Scope, blocks: Blocks | None = None) -> 
             yield _UPDATES[op].format(target=scope.entry(target), value=scope.real(value))
         case Accumulate(_, target, value, rest):
             pair = f"{scope.entry(target)}, {scope.entry(rest)}"
-            yield f"{pair} = added({pair}, {scope.real(value)})"
+            yield f"{pair} = " + (f"added({pair}, {scope.real(value)})" if value != 0
+                                  else f"carried({pair})")
         case Gemm():
-            yield _gemm(statement, scope)
+            yield gemm_call(statement, scope)
 
 
 def _flat(indices: tuple[Idx, ...], body: Assign | Accumulate, scope: Scope) -> Iterator[str]:
@@ -247,8 +251,8 @@ def _flat(indices: tuple[Idx, ...], body: Assign | Accumulate, scope: Scope) -> 
     yield f"{', '.join(flat)} = {', '.join(f'flat({name})' for name in names)}"
     seen = replace(scope, tensors={**scope.tensors, **dict(zip(tensors, flat, strict=True))},
                    flat="entry")
-    first, end = _ends(indices[0], scope)
-    row = "".join(f"*{_length(i, scope)}" for i in indices[1:])
+    first, end = ends(indices[0], scope)
+    row = "".join(f"*{length(i, scope)}" for i in indices[1:])
     start, stop = "" if first == "0" else f"{first}{row}, ", f"{end}{row}"
     if isinstance(body, Assign) or body.rest is None:
         yield f"for entry in range({start}{stop}):"
@@ -260,41 +264,3 @@ def _flat(indices: tuple[Idx, ...], body: Assign | Accumulate, scope: Scope) -> 
     yield f"    for entry in range(block, min(block + {PART}, {stop})):"
     yield f"        part += {seen.real(body.value)}"
     yield f"    {register}, {rest} = added({register}, {rest}, part)"
-
-
-def _ends(index: Idx, scope: Scope) -> tuple[str, str]:
-    """The first value of an index, and the one after its last."""
-    if index in scope.spans:
-        return scope.spans[index]
-    return scope.integer(index.lower), scope.integer(index.upper + 1)
-
-
-def _gemm(gemm: Gemm, scope: Scope) -> str:
-    def operand(access: Expr) -> str:
-        name = scope.tensors[access.tensor]
-        places = [scope.indices[i] for i in access.indices if i in gemm.batch]
-        for index in access.indices[len(places):]:
-            first, end = scope.spans.get(index, ("0", ""))
-            places.append(":" if first == "0" else f"{first}:{end}")
-        while places and places[-1] == ":":
-            places.pop()
-        return f"{name}[{', '.join(places)}]" if places else name
-
-    def length(group: tuple[Idx, ...]) -> str:
-        return "*".join(_length(index, scope) for index in group)
-
-    skipped = sum(i in gemm.batch for i in gemm.left.indices)
-    layout = "n" if gemm.left.indices[skipped:][:len(gemm.rows)] == gemm.rows else "t"
-    skipped = sum(i in gemm.batch for i in gemm.right.indices)
-    layout += "n" if gemm.right.indices[skipped:][:len(gemm.inner)] == gemm.inner else "t"
-    lengths = ", ".join(length(g) for g in (gemm.rows, gemm.columns, gemm.inner))
-    return (f"gemm_{layout}({lengths}, {scope.real(gemm.alpha)}, {operand(gemm.left)}, "
-            f"{operand(gemm.right)}, {scope.real(gemm.beta)}, {operand(gemm.target)})")
-
-
-def _length(index: Idx, scope: Scope) -> str:
-    """How many values an index has in this part of the kernel."""
-    if index not in scope.spans:
-        return scope.integer(extent(index))
-    first, end = scope.spans[index]
-    return end if first == "0" else f"({end} - {first})"

@@ -9,8 +9,10 @@
     Blocks     ::= for each block of Idx: Statement ...    a Loop in it runs through the block
     Assign     ::= Entry = Scalar
     Accumulate ::= Entry op= Scalar                  op: sum, max, min
-                 | Entry, Entry = added(Entry, Entry, Scalar)     with what is rounded off
+                 | Entry, Entry = added(Entry, Entry, Scalar)     with what is rounded off;
+                                                     carried(Entry, Entry) where the Scalar is 0
     Gemm       ::= T[b,m,n] = alpha·Σ_k A[b,m,k]·B[b,k,n] + beta·T[b,m,n]
+                 | T[m,n] = alpha·Σ_k A[m,k]·B[k,n] + start[n]
     Buffer     ::= a tensor, and where it lives
     Entry      ::= Element | TensorSymbol            Scalar: a body of a normal form
 
@@ -92,6 +94,7 @@ class Flat:
 class Gemm:
     """target[b,m,n] = alpha·Σ_k left[b,m,k]·right[b,k,n] + beta·target[b,m,n].
 
+    With a `start`, which has the columns' indices only, each row begins there: … + start[n].
     Each group may hold several indices that lie side by side in every operand, or none of
     `batch`; an operand whose last group is not its second one here is stored transposed.
     """
@@ -105,6 +108,7 @@ class Gemm:
     inner: tuple[Idx, ...]
     alpha: Expr
     beta: Expr
+    start: Expr | None = None
 
 
 Statement = Loop | Flat | Blocks | Assign | Accumulate | Gemm
@@ -260,4 +264,5 @@ def _gemm_line(gemm: Gemm, names: Names) -> str:
     target, left, right = (text(e, names) for e in (gemm.target, gemm.left, gemm.right))
     alpha = "" if gemm.alpha == 1 else f"({text(gemm.alpha, names)})·"
     beta = "" if gemm.beta == 0 else f" + ({text(gemm.beta, names)})·{target}"
+    beta = beta if gemm.start is None else f" + {text(gemm.start, names)}"
     return f"{target} = {alpha}{left} @ {right}{beta}  ({groups})"

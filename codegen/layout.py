@@ -53,8 +53,9 @@ def module(function: str, arguments: Iterable[Argument], lines: Iterable[str], d
     body = "\n".join(w for line in indented(lines) for w in wrapped(line)).lstrip("\n")
     words = set(re.findall(r"\w+", re.sub(r"#.*", "", body)))
     helpers = [
-        _import("symbackprop.codegen.blas", {w for w in words if re.match(r"gemm_[nt]{2}$", w)}),
-        _import("symbackprop.codegen.memory", words & {"view", "rows_of", "flat"}),
+        _import("symbackprop.codegen.blas", {
+            w for w in words if re.match(r"gemm_[nt]{2}(_from)?$", w)}),
+        _import("symbackprop.codegen.memory", words & {"view", "rows_of", "flat", "fetch"}),
         _import("symbackprop.codegen.threads", words & {"wait"}),
         _import("symbackprop.codegen.vectormath", words & VECTORMATH),
     ]

@@ -18,6 +18,7 @@ from symbackprop.codegen.summation import (
     ACCUMULATORS,
     GROUPS,
     ROWS,
+    in_blocks,
     looped,
     rest_of,
     total,
@@ -142,12 +143,16 @@ def _in_memory(found: Nest, entry: Expr, filled: tuple[Idx, ...], order: tuple[I
     op: Op = "sum" if found.is_scatter else found.op
     beginning: tuple[Statement, ...] = (Assign(entry, _BEGINNINGS[op]),)
     tensor = rest_of(entry.tensor, found.over, found.is_scatter) if op == "sum" else None
-    rest = None
-    if tensor is not None:
-        beginning = (*beginning, Assign(tensor.at(*entry.indices), S.Zero))
-        rest = tensor.at(*found.target.indices)
-    return (*looped(filled, beginning),
-            *looped(order, (Accumulate(op, found.target, found.body, rest),)))
+    if tensor is None:
+        return (*looped(filled, beginning),
+                *looped(order, (Accumulate(op, found.target, found.body),)))
+    beginning = looped(filled, (*beginning, Assign(tensor.at(*entry.indices), S.Zero)))
+    rest = tensor.at(*found.target.indices)
+    if found.is_scatter:
+        step = Accumulate(op, found.target, found.body, rest)
+        return (*beginning, *looped(order, (step,)))
+    return (*beginning, in_blocks(order, found.body, rest, looped(
+        filled, (Accumulate(op, found.target, S.Zero, rest),))))
 
 
 def _leading(order: tuple[Idx, ...], free: tuple[Idx, ...]) -> tuple[Idx, ...]:

@@ -1,6 +1,6 @@
 """multiply(…): a product of small matrices in vector instructions, without packing or call.
 
-    C[i,j] ← α·Σ_k A[i,k]·B[k,j] + β·C[i,j]
+    C[i,j] ← α·Σ_k A[i,k]·B[k,j] + β·D[i,j]        D is C, or the same row for every i
 
 C is computed in blocks of a few rows by two vectors, whose sums stay in registers while k runs:
 
@@ -43,22 +43,23 @@ def register_bytes() -> int:
 
 
 def function(module: Any, real: Any) -> Any:
-    """multiply(m, n, k, α, A, row step, column step, B, row step, transposed, β, C, row step).
+    """multiply(m, n, k, α, A, row step, column step, B, row step, transposed, β, D, row step, C,
+    row step).
 
-    It is written into the LLVM module once.
+    C ← α·A·B + β·D; D may be C, and of D one row only where its row step is 0.  The function is
+    written into the LLVM module once.
     """
     name = f"symbackprop_multiply_{real}"
     if name in module.globals:
         return module.globals[name]
     pointer = real.as_pointer()
     kind = ir.FunctionType(ir.VoidType(), [
-        INT, INT, INT, real, pointer, INT, INT, pointer, INT, _BIT, real, pointer, INT])
+        INT, INT, INT, real, pointer, INT, INT, pointer, INT, _BIT, real, *(pointer, INT)*2])
     made = ir.Function(module, kind, name)
     made.linkage = "internal"
     made.attributes.add("noinline")
-    for argument in made.args:
-        if argument.type == pointer:
-            argument.add_attribute("noalias")
+    for place in (4, 7):  # A and B; D may be C
+        made.args[place].add_attribute("noalias")
     _Writer(made, real).write()
     return made
 
@@ -68,7 +69,7 @@ class _Writer:
 
     def __init__(self, made: Any, real: Any) -> None:
         (self.m, self.n, self.k, self.alpha, self.a, self.a_row, self.a_column, self.b, self.b_row,
-         self.is_transposed, self.beta, self.c, self.c_row) = made.args
+         self.is_transposed, self.beta, self.d, self.d_row, self.c, self.c_row) = made.args
         self.real = real
         bits = 32 if isinstance(real, ir.FloatType) else 64
         self.lanes = register_bytes() * 8 // bits
@@ -144,21 +145,22 @@ class _Writer:
         self._finish(found, i, j, mask)
 
     def _finish(self, found: list[list[Any]], i: Any, j: Any, mask: Any) -> None:
-        """C ← α·sum + β·C; where β = 0 what C held is not read."""
+        """C ← α·sum + β·D; where β = 0 nothing of D is read."""
         build = self.build
-        places = [build.gep(self.c, [build.add(build.mul(build.add(i, INT(r)), self.c_row), j)])
-                  for r in range(len(found))]
+        places, olds = ([build.gep(begin, [build.add(build.mul(build.add(i, INT(r)), row), j)])
+                         for r in range(len(found))]
+                        for begin, row in ((self.c, self.c_row), (self.d, self.d_row)))
         fresh = build.fcmp_ordered("==", self.beta, ir.Constant(self.real, 0.0))
         alpha, beta = self._splat(self.alpha), self._splat(self.beta)
         with build.if_else(fresh) as (first, again):
             for branch, is_added in ((first, False), (again, True)):
                 with branch:
-                    for place, row in zip(places, found, strict=True):
+                    for place, old, row in zip(places, olds, found, strict=True):
                         for v, total in enumerate(row):
                             value = build.fmul(alpha, total)
                             if is_added:
-                                old = self._read(place, v, len(row), mask)
-                                value = build.call(self._fma, [beta, old, value])
+                                added = self._read(old, v, len(row), mask)
+                                value = build.call(self._fma, [beta, added, value])
                             self._write(value, place, v, len(row), mask)
 
     def _turned(self, j: Any, count: Any) -> None:

@@ -89,13 +89,18 @@ def where(condition: bool, yes: Any, no: Any) -> Any:
 
 
 @njit(**_EXACT)  # type: ignore[untyped-decorator]
-def added(total: Any, rest: Any, value: Any) -> Any:
-    """(total + value, what that has rounded off), the rest of before included (Kahan 1965).
+def carried(total: Any, rest: Any) -> Any:
+    """(total + rest, what that has rounded off) (Kahan 1965).
 
     Compiled without permission to reorder, which would find that nothing is rounded off.  A total
     that is infinite has no rest.
     """
-    due = value + rest
-    found = total + due
-    lost = due - (found - total)
+    found = total + rest
+    lost = rest - (found - total)
     return found, lost if lost - lost == type(lost)(0) else type(lost)(0)
+
+
+@njit(**_EXACT)  # type: ignore[untyped-decorator]
+def added(total: Any, rest: Any, value: Any) -> Any:
+    """(total + value, what that has rounded off), the rest of before included."""
+    return carried(total, rest + value)

@@ -5,15 +5,18 @@
 
 One Gemm with α = −rate and β = 1 − 2·λ·rate, no array for g and no pass over W.  The update must
 be linear in g and in the tensor that it overwrites, with coefficients that carry no index.
+
+    s[n,j] = Σ_i x[n,i]·W[i,j],   z[n,j] = b[j] + s[n,j]         z ← x·W, from b in every row
 """
 
 from __future__ import annotations
 
 from dataclasses import replace
 
-from sympy import Add, Expr, Idx, Mul, Sum, Tuple, expand
+from sympy import Add, Expr, Idx, Mul, S, Sum, Tuple, expand
 
 from symbackprop.codegen.ir import Gemm, Kernel, Stage
+from symbackprop.codegen.schedule.products import is_whole
 from symbackprop.codegen.schedule.storage import homes
 from symbackprop.notation import Definition, Element, Tensor, elements_in, tensors_in
 from symbackprop.rules.forms import weight
@@ -30,7 +33,8 @@ def absorb(kernel: Kernel) -> Kernel:
         old = overwritten.get(update.definition.target)
         products = [stage for stage in stages
                     if stage.definition.op == "sum" and stage.definition.target not in kept]
-        made = None if old is None else _combined(stages, products, update, old)
+        made = (_begun(stages, products, update) if old is None
+                else _combined(stages, products, update, old))
         if made is not None:
             product, combined = made
             stages[stages.index(product)] = combined
@@ -56,6 +60,25 @@ def _combined(stages: list[Stage], products: list[Stage], update: Stage, old: Te
     return None
 
 
+def _begun(stages: list[Stage], products: list[Stage], total: Stage) -> tuple[Stage, Stage] | None:
+    """The product to whose rows alone a stage adds a row, and the stage that is both."""
+    definition = total.definition
+    terms = definition.body.args if isinstance(definition.body, Add) else ()
+    if definition.op != "map" or len(terms) != 2 or not all(isinstance(e, Element) for e in terms):
+        return None
+    for element, start in (terms, terms[::-1]):
+        product = next((s for s in products if s.definition.target is element.tensor), None)
+        if product is None or element != element.tensor.at(*definition.indices):
+            continue
+        match product.statements:
+            case (Gemm(batch=()) as gemm,) if gemm.columns == start.indices and is_whole(start):
+                later = {s.definition.target for s in stages[stages.index(product):]}
+                if _readers(stages, product) == [total] and start.tensor not in later:
+                    return product, _named(product, definition, start, replace(
+                        gemm, target=definition.element, start=start))
+    return None
+
+
 def _scales(definition: Definition, element: Expr, old: Tensor) -> tuple[Expr, Expr] | None:
     """(a, b) where the body is a·element + b·old, both free of indices."""
     previous = old.at(*definition.indices)
@@ -75,19 +98,28 @@ def _may_move(stages: list[Stage], product: Stage, update: Stage, old: Tensor,
               scales: tuple[Expr, Expr]) -> bool:
     """Whether the update may be done where the product is: nobody between needs what it changes."""
     first, last = stages.index(product), stages.index(update)
-    readers = [s for s in stages if product.definition.target in tensors_in(s.definition.body)]
     between = [t for s in stages[first:last] for t in tensors_in(s.definition.body)]
     later = {s.definition.target for s in stages[first:]}
     needed = {t for scale in scales for t in tensors_in(scale)}
-    return readers == [update] and old not in between and not later & needed
+    return _readers(stages, product) == [update] and old not in between and not later & needed
+
+
+def _readers(stages: list[Stage], product: Stage) -> list[Stage]:
+    return [s for s in stages if product.definition.target in tensors_in(s.definition.body)]
 
 
 def _with(product: Stage, definition: Definition, old: Tensor, scale: Expr, keep: Expr
           ) -> Stage | None:
     match product.statements:
         case (Gemm() as gemm,) if gemm.target.indices == definition.indices:
-            limits = [Tuple(i, i.lower, i.upper) for i in product.definition.over]
-            body = keep*old.at(*definition.indices) + scale*Sum(product.definition.body, *limits)
-            return Stage(replace(definition, body=body), (replace(
-                gemm, target=definition.element, alpha=scale*gemm.alpha, beta=keep),))
+            return _named(product, definition, keep*old.at(*definition.indices), replace(
+                gemm, target=definition.element, alpha=scale*gemm.alpha, beta=keep), scale)
     return None
+
+
+def _named(product: Stage, definition: Definition, first: Expr, gemm: Gemm, scale: Expr = S.One
+           ) -> Stage:
+    """The product under the formula of what it now computes: first + scale·Σ …"""
+    limits = [Tuple(i, i.lower, i.upper) for i in product.definition.over]
+    body = first + scale*Sum(product.definition.body, *limits)
+    return Stage(replace(definition, body=body), (gemm,))

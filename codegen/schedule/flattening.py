@@ -54,13 +54,12 @@ def _flat(statements: tuple[Statement, ...]) -> tuple[Statement, ...]:
 
 
 def _long_sum(statement: Statement) -> Flat | None:
-    """A sum of parts, one for each row, as a sum of parts that do not end where rows do."""
+    """A sum of parts, some rows each, as a sum of parts that do not end where rows do."""
     match statement:
-        case Loop(index, (Assign(part, S.Zero), Loop() as row, Accumulate("sum") as step)):
-            loops, inner = _nest((row,))
-            every = (index, *loops)
-            if isinstance(inner, Accumulate) and inner.target == part == step.value and (
-                    step.rest is not None and _is_flat(inner, every)):
+        case Blocks(_, _, (Assign(part, S.Zero), Loop() as rows, Accumulate("sum") as step)):
+            every, inner = _nest((rows,))
+            if len(every) > 1 and isinstance(inner, Accumulate) and (
+                    inner.target == part == step.value and _is_flat(inner, every)):
                 return Flat(every, replace(step, value=inner.value))
     return None
 

@@ -39,7 +39,7 @@ def product(definition: Definition) -> Gemm | None:
     alpha = Mul(*(f for f in factors if not isinstance(f, Element)))
     if definition.op != "sum" or len(matrices) != 2 or alpha.atoms(Idx) or alpha.has(Element):
         return None
-    if not all(_is_whole(access) for access in (definition.element, *matrices)):
+    if not all(is_whole(access) for access in (definition.element, *matrices)):
         return None
     return (_arranged(definition, matrices[0], matrices[1], alpha)
             or _arranged(definition, matrices[1], matrices[0], alpha))
@@ -64,7 +64,7 @@ def _arranged(definition: Definition, left: Expr, right: Expr, alpha: Expr) -> G
     return Gemm(definition.element, left, right, batch, rows, columns, inner, alpha, Integer(0))
 
 
-def _is_whole(access: Expr) -> bool:
+def is_whole(access: Expr) -> bool:
     """Whether an access runs through a whole real tensor, an own index along each axis."""
     tensor = access.tensor
     return (

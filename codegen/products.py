@@ -1,0 +1,51 @@
+"""The call of a matrix product in a kernel, and how far an index runs in a part of it."""
+
+from __future__ import annotations
+
+from sympy import Expr, Idx
+
+from symbackprop.codegen.ir import Gemm
+from symbackprop.codegen.scalars import Scope
+from symbackprop.notation import extent
+
+
+def gemm_call(gemm: Gemm, scope: Scope) -> str:
+    """gemm_tn(784, 256, N, -rate, x, delta1, real(1), W1), or gemm_nn_from(…, x, W1, b1, z1)."""
+
+    def operand(access: Expr) -> str:
+        name = scope.tensors[access.tensor]
+        places = [scope.indices[i] for i in access.indices if i in gemm.batch]
+        for index in access.indices[len(places):]:
+            first, end = scope.spans.get(index, ("0", ""))
+            places.append(":" if first == "0" else f"{first}:{end}")
+        while places and places[-1] == ":":
+            places.pop()
+        return f"{name}[{', '.join(places)}]" if places else name
+
+    def entries(group: tuple[Idx, ...]) -> str:
+        return "*".join(length(index, scope) for index in group)
+
+    skipped = sum(i in gemm.batch for i in gemm.left.indices)
+    layout = "n" if gemm.left.indices[skipped:][:len(gemm.rows)] == gemm.rows else "t"
+    skipped = sum(i in gemm.batch for i in gemm.right.indices)
+    layout += "n" if gemm.right.indices[skipped:][:len(gemm.inner)] == gemm.inner else "t"
+    lengths = ", ".join(entries(g) for g in (gemm.rows, gemm.columns, gemm.inner))
+    begun, old = (("", scope.real(gemm.beta)) if gemm.start is None
+                  else ("_from", operand(gemm.start)))
+    return (f"gemm_{layout}{begun}({lengths}, {scope.real(gemm.alpha)}, {operand(gemm.left)}, "
+            f"{operand(gemm.right)}, {old}, {operand(gemm.target)})")
+
+
+def ends(index: Idx, scope: Scope) -> tuple[str, str]:
+    """The first value of an index, and the one after its last."""
+    if index in scope.spans:
+        return scope.spans[index]
+    return scope.integer(index.lower), scope.integer(index.upper + 1)
+
+
+def length(index: Idx, scope: Scope) -> str:
+    """How many values an index has in this part of the kernel."""
+    if index not in scope.spans:
+        return scope.integer(extent(index))
+    first, end = scope.spans[index]
+    return end if first == "0" else f"({end} - {first})"

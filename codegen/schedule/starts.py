@@ -1,0 +1,78 @@
+"""begin(program): a product to whose every row the same row is added gets that sum as a name.
+
+    h[n,j] = tanh(b[j] + s[n,j])        z[n,j] = b[j] + s[n,j],   h[n,j] = tanh(z[n,j])
+
+Then the product begins at b (`absorb`), and what is left is read entry by entry: one loop over
+all entries, without the row that was repeated.  tanh of 32 × 16 entries takes 0.6 of the time.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from sympy import Add, Expr
+
+from symbackprop.codegen.schedule.products import is_whole, product
+from symbackprop.normal import postorder, temporary
+from symbackprop.notation import Definition, Element, Program, Tensor, elements_in
+
+
+def begin(program: Program) -> Program:
+    """The same values; such sums have definitions of their own."""
+    made: list[Definition] = []
+    found: dict[Tensor, tuple[Definition, Tensor]] = {}
+    before: set[Tensor] = set(program.inputs)
+    for definition in program:
+        body = _with_names(definition.body, found)
+        made.append(replace(definition, body=body))
+        gemm = product(definition)
+        if gemm is not None and not gemm.batch and len(gemm.columns) == 1:
+            start = _start(program, definition, before)
+            if start is not None:
+                total = temporary(start.at(*gemm.columns) + definition.element, definition.indices,
+                                  hint="z", where=definition.where)
+                made.append(total)
+                found[definition.target] = total, start
+        before.add(definition.target)
+    return replace(program, definitions=tuple(made))
+
+
+def _start(program: Program, made: Definition, before: set[Tensor]) -> Tensor | None:
+    """The row that all readers of a product add to it, if they do more with the sum than name it.
+
+    before: the tensors whose values are known where the product is made.
+    """
+    starts: set[Tensor | None] = set()
+    for reader in program:
+        for node in postorder(reader.body):
+            if made.target in {e.tensor for e in node.args if isinstance(e, Element)}:
+                is_all = node == reader.body and len(node.args) == 2
+                starts.add(None if is_all else _row_beside(node, made.target))
+    start = starts.pop() if len(starts) == 1 else None
+    return start if start in before and made.target not in program.outputs else None
+
+
+def _row_beside(node: Expr, target: Tensor) -> Tensor | None:
+    """b in … + b[j] + s[n,j], where s is the target."""
+    if isinstance(node, Add):
+        (element, *others) = [e for e in node.args if isinstance(e, Element)
+                              and e.tensor is target]
+        rows = [e.tensor for e in node.args if isinstance(e, Element) and is_whole(e)
+                and e.indices == element.indices[-1:]]
+        if not others and len(rows) == 1:
+            return rows[0]
+    return None
+
+
+def _with_names(body: Expr, found: dict[Tensor, tuple[Definition, Tensor]]) -> Expr:
+    """The body that reads z[n,j] for b[j] + s[n,j]."""
+    replaced = {}
+    for element in elements_in(body):
+        if element.tensor in found:
+            total, start = found[element.tensor]
+            row = start.at(element.indices[-1])
+            for node in postorder(body):
+                if isinstance(node, Add) and {element, row} <= set(node.args):
+                    rest = [term for term in node.args if term not in (element, row)]
+                    replaced[node] = Add(total.target.at(*element.indices), *rest)
+    return body.xreplace(replaced)
