@@ -86,18 +86,13 @@ def exp(t: Number) -> Number:
     return scaled(raised(clamped(t, SMALLEST[t.format.name], LARGEST[t.format.name])))[0]
 
 
-def _less_one(found: Raised, scale: Number, one: float) -> tuple[Number, Number]:
-    """scale·(1 + r + rest) − one and what its rounding has lost, for one ∈ {1, 1/2}."""
-    start, unseen = sum_and_rest(scale.of(-one), scale)
-    total, lost = sum_and_rest(start, scale * found.r)
-    return sum_and_rest(total, lost + unseen + scale * found.rest)
-
-
 def expm1(t: Number) -> Number:
     """e^t − 1, with all digits also near 0; twice the half of it, which does not overflow."""
     found = raised(clamped(t, -2.0 * t.format.digits, LARGEST[t.format.name]))
     half = _power_of_two(found.exponent - (t.format.bias + 1))
-    return or_itself(t, _less_one(found, half, 0.5)[0] * 2)
+    start, unseen = sum_and_rest(half.of(-0.5), half)
+    total, lost = sum_and_rest(start, half * found.r)
+    return or_itself(t, (total + (lost + unseen + half * found.rest)) * 2)
 
 
 def or_itself(t: Number, value: Number, order: int = 1) -> Number:
@@ -114,11 +109,13 @@ def _quotient(above: Number, above_rest: Number, below: Number, below_rest: Numb
 
 
 def tanh(t: Number) -> Number:
-    """−m/(2 + m), where m = e^−2|t| − 1, with the sign of t."""
-    found = raised(clamped(abs(t) * -2, -2 * _ONE_OF_TANH[t.format.name], 0.0))
-    m, lost = _less_one(found, found.factor(), 1)
-    below, rest = sum_and_rest(t.of(2), m)
-    return or_itself(t, _quotient(m, lost, below, rest + lost).sign_of(t))
+    """t + t³·T(t²) for |t| < 0.64, else 1 − 2/(e^2|t| + 1), with the sign of t."""
+    size, square = abs(t), t * t
+    near = t + t * square * polynomial(square, table("TANH", t))
+    end = _ONE_OF_TANH[t.format.name]
+    found = raised(select(size > end, t.of(end), size) * 2)
+    far = 1 - 2 / ((found.r + found.rest + 1) * found.factor() + 1)
+    return select(size < 0.64, near, far).sign_of(t)
 
 
 def sigmoid(t: Number) -> Number:

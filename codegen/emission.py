@@ -15,6 +15,7 @@ from dataclasses import dataclass, replace
 
 from sympy import Expr, Idx, Symbol
 
+from symbackprop.codegen.extents import block_length, ends, gemm_call, length
 from symbackprop.codegen.ir import (
     PART,
     Accumulate,
@@ -30,7 +31,6 @@ from symbackprop.codegen.ir import (
 )
 from symbackprop.codegen.layout import Argument, comment, indented, printable
 from symbackprop.codegen.naming import distinct, table
-from symbackprop.codegen.products import ends, gemm_call, length
 from symbackprop.codegen.scalars import Scope
 from symbackprop.codegen.stability import formula
 from symbackprop.codegen.summation import GROUPS, REGISTERS, ROWS
@@ -215,16 +215,16 @@ def _apart(indices: tuple[Idx, ...]) -> list[Idx]:
 def _lines(statement: Statement, scope: Scope, blocks: Blocks | None = None) -> Iterator[str]:
     """The lines of a statement, which stands inside of these blocks."""
     match statement:
-        case Blocks(index, step, body):
+        case Blocks(index, body=body):
             first, end = ends(index, scope)
-            yield f"for block in range({first}, {end}, {step}):"
+            yield f"for block in range({first}, {end}, {block_length(statement, scope)}):"
             for inner in body:
                 yield from indented(_lines(inner, scope, statement))
         case Loop(index, body):
             first, end = ends(index, scope)
             span = end if first == "0" else f"{first}, {end}"
             if blocks is not None and blocks.index == index:
-                span = f"block, min(block + {blocks.length}, {end})"
+                span = f"block, min(block + {block_length(blocks, scope)}, {end})"
             yield f"for {scope.indices[index]} in range({span}):"
             for inner in body:
                 yield from indented(_lines(inner, scope, blocks))

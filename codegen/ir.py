@@ -54,11 +54,15 @@ class Loop:
 
 @dataclass(frozen=True, slots=True)
 class Blocks:
-    """for each `length` values of the index: body, in which the loop over the index has them."""
+    """for each `length` values of the index: body, in which the loop over the index has them.
+
+    With inner indices a block has so many terms, or a single value of the index if that has more.
+    """
 
     index: Idx
     length: int
     body: tuple[Statement, ...]
+    inner: tuple[Idx, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -243,8 +247,9 @@ def _statement_lines(statement: Statement, names: Names, indent: str) -> Iterato
         case Flat(indices, body):
             yield f"{indent}for all {', '.join(str(i.label) for i in indices)}:"
             yield from _statement_lines(body, names, indent + "  ")
-        case Blocks(index, length, body):
-            yield f"{indent}for each {length} of {index.label}:"
+        case Blocks(index, length, body, within):
+            each = f"{length} of {' '.join(str(i.label) for i in (index, *within))}"
+            yield f"{indent}for each {each}:"
             for inner in body:
                 yield from _statement_lines(inner, names, indent + "  ")
         case Assign(target, value):

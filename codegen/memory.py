@@ -32,7 +32,7 @@ def view(typingctx: Any, flat: Any, shape: Any) -> Any:
     return result(flat, shape), codegen
 
 
-def _widen(function: Any) -> None:
+def widen(function: Any) -> None:
     """Lets LLVM use the whole vector registers of a processor that has 512 bits of them.
 
     By default it uses half of them on most such machines: tanh of 1,024 entries takes 1.04 µs
@@ -42,7 +42,7 @@ def _widen(function: Any) -> None:
 
 
 def _lengths(builder: Any, shape: Any, rank: int) -> list[Any]:
-    _widen(builder.function)
+    widen(builder.function)
     lengths = cgutils.unpack_tuple(builder, shape, rank) if rank else []
     return [builder.sext(n, ir.IntType(64)) if n.type.width < 64 else n for n in lengths]
 

@@ -69,6 +69,7 @@ def _inverse_tanh(s: Any) -> Any:
 _HALF_LOG = ("-0.34658", "0.34658")  # ln 2/2, and what rounding adds
 _RATIOS = ("0", "0.029438")          # ((√2 − 1)/(√2 + 1))², and what rounding adds
 _QUARTER = ("0", "0.61686")          # (π/4)², and what rounding adds
+_SMALL_TANH = ("0", "0.4097")        # 0.64²
 
 TARGETS = (
     # e^r = 1 + r + r²·E(r)
@@ -84,6 +85,9 @@ TARGETS = (
            (_QUARTER, _QUARTER), (2, 5)),
     Target("COS", _tail(lambda z: mp.cos(mp.sqrt(z)), 2, lambda k: (1, mp.mpf(-1) / 2)[k]),
            lambda z: z**2, (_QUARTER, _QUARTER), (2, 5)),
+    # tanh t = t + t³·T(t²)
+    Target("TANH", _tail(_of_root(mp.tanh), 1, lambda k: 1), lambda z: z,
+           (_SMALL_TANH, _SMALL_TANH), (4, 10)),
     # erf t = t + t·S(t²) for small t; 1 − e^T(t − 1) for t from there to where it rounds to 1
     Target("ERF_SMALL", lambda z: _of_root(mp.erf)(z + mp.mpf(10)**-30) - 1, lambda z: 1,
            (("0", "1"), ("0", "1")), (6, 12)),

@@ -31,6 +31,7 @@ MOST_GROUPS = 8
 GROUPS = Symbol("groups", integer=True, positive=True)  # of tiles: a few
 ROWS = Symbol("rows", integer=True, positive=True)  # of one tile: few enough to be added one by one
 BLOCK = 128  # terms that are added one by one
+CARRIED = 64  # rows that are added in memory one by one
 LONGEST = 4096  # terms that one register takes, where they are added in lanes
 ACCUMULATORS: dict[Op, TensorSymbol] = {
     "sum": Tensor("total", (), (), "intermediate").symbol,
@@ -67,8 +68,7 @@ def total(over: tuple[Idx, ...], body: Expr, inside: bool) -> tuple[Statement, .
                 *looped(over, (Accumulate("sum", register, body),)))
     outer, inner = over[:len(over) - tail], over[len(over) - tail:]
     step = Accumulate("sum", register, PART, REST)
-    length = max(1, int(min(BLOCK, LONGEST // count(inner))))
-    blocks = Blocks(outer[-1], length, _part((outer[-1], *inner), body, step))
+    blocks = Blocks(outer[-1], BLOCK, _part((outer[-1], *inner), body, step), inner)
     statements = looped(outer[:-1], (blocks,))
     return (Assign(register, S.Zero), Assign(REST, S.Zero), *statements)
 
@@ -80,7 +80,7 @@ def _part(inner: tuple[Idx, ...], body: Expr, step: Statement) -> tuple[Statemen
 def in_blocks(order: tuple[Idx, ...], body: Expr, rest: Expr, carry: tuple[Statement, ...]
               ) -> Statement:
     """A sum in memory in this order of loops, a block of the outermost at a time, then carried."""
-    return Blocks(order[0], BLOCK, (*looped(order, (Accumulate("sum", rest, body),)), *carry))
+    return Blocks(order[0], CARRIED, (*looped(order, (Accumulate("sum", rest, body),)), *carry))
 
 
 def rest_of(target: Tensor, over: tuple[Idx, ...], is_scatter: bool) -> Tensor | None:

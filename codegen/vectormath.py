@@ -17,6 +17,7 @@ from numba.extending import intrinsic
 
 from symbackprop.codegen import choices, elementary, powers, trigonometry
 from symbackprop.codegen.arithmetic import FORMATS, Number
+from symbackprop.codegen.memory import widen
 
 _OPTIONS = {
     "nogil": True, "error_model": "numpy", "no_cpython_wrapper": True,
@@ -31,6 +32,7 @@ def _lowered(formula: Callable[..., Number], *given: Any) -> Any:
     kind = types.float64 if wide == 64 else types.float32
 
     def codegen(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        widen(builder.function)
         numbers = (Number(builder, value, FORMATS[kind.bitwidth]) for value in arguments)
         return formula(*numbers).value
 

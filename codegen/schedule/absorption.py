@@ -63,7 +63,7 @@ def _combined(stages: list[Stage], products: list[Stage], update: Stage, old: Te
 def _begun(stages: list[Stage], products: list[Stage], total: Stage) -> tuple[Stage, Stage] | None:
     """The product to whose rows alone a stage adds a row, and the stage that is both."""
     definition = total.definition
-    terms = definition.body.args if isinstance(definition.body, Add) else ()
+    terms: tuple[Expr, ...] = definition.body.args if isinstance(definition.body, Add) else ()
     if definition.op != "map" or len(terms) != 2 or not all(isinstance(e, Element) for e in terms):
         return None
     for element, start in (terms, terms[::-1]):

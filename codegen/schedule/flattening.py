@@ -56,7 +56,7 @@ def _flat(statements: tuple[Statement, ...]) -> tuple[Statement, ...]:
 def _long_sum(statement: Statement) -> Flat | None:
     """A sum of parts, some rows each, as a sum of parts that do not end where rows do."""
     match statement:
-        case Blocks(_, _, (Assign(part, S.Zero), Loop() as rows, Accumulate("sum") as step)):
+        case Blocks(body=(Assign(part, S.Zero), Loop() as rows, Accumulate("sum") as step)):
             every, inner = _nest((rows,))
             if len(every) > 1 and isinstance(inner, Accumulate) and (
                     inner.target == part == step.value and _is_flat(inner, every)):

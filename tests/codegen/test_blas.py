@@ -37,6 +37,26 @@ def test_products_have_alpha_and_beta_in_every_layout(layout: str, dtype: str) -
         np.testing.assert_allclose(c, expected, atol=1e-4 if dtype == "float32" else 1e-12)
 
 
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_products_begin_at_a_row_in_every_layout(layout: str, dtype: str) -> None:
+    gemm = getattr(blas, f"gemm_{layout}_from")
+
+    @njit
+    def product(m, n, k, alpha, a, b, row, c):
+        gemm(m, n, k, alpha, a, b, row, c)
+
+    rng = np.random.default_rng(0)
+    for m, n, k in SHAPES:
+        a, b, row = (rng.normal(size=s).astype(dtype) for s in ((m, k), (k, n), n))
+        c = np.full((m, n), np.nan, dtype)
+        stored_a = a if layout[0] == "n" else np.ascontiguousarray(a.T)
+        stored_b = b if layout[1] == "n" else np.ascontiguousarray(b.T)
+        product(m, n, k, np.dtype(dtype).type(2), stored_a, stored_b, row, c)
+        np.testing.assert_allclose(c, 2*(a.astype(float) @ b) + row,
+                                   atol=1e-4 if dtype == "float32" else 1e-12)
+
+
 def test_operands_may_be_columns_of_wider_arrays() -> None:
     @njit
     def product(m, n, k, a, b, c):

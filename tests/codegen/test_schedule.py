@@ -14,6 +14,7 @@ from symbackprop.codegen.schedule.contractions import contract
 from symbackprop.codegen.schedule.inlining import inline
 from symbackprop.codegen.schedule.order import reorder
 from symbackprop.codegen.schedule.products import multiply
+from symbackprop.codegen.schedule.starts import begin
 from symbackprop.codegen.stability import Minus, stabilise
 from symbackprop.codegen.verification import verify_kernel
 from symbackprop.errors import CompilationError
@@ -55,7 +56,7 @@ def letters(stage: Stage) -> list[str]:
 
 
 @pytest.mark.parametrize("name", CASES)
-@pytest.mark.parametrize("transform", [stabilise, contract, inline])
+@pytest.mark.parametrize("transform", [stabilise, contract, inline, begin])
 def test_every_pass_over_programs_keeps_all_values(name: str, transform: object) -> None:
     made_case = made(name)
     program = normal(made_case.outputs)
@@ -114,6 +115,57 @@ def test_a_compound_operand_is_computed_once_and_not_in_the_triple_loop() -> Non
     (gemm,) = gemms(found)
     assert gemm.alpha == 1/N
     assert letters(found.stages[0]) == ["n", "j"]
+
+
+def affine(bias: object) -> tuple[object, dict[str, np.ndarray]]:
+    """Σ_i x[n,i]·W[i,j] + bias[j], and values for it."""
+    n, i, j = sb.indices("n i j", N, 4, 5)
+    x, w = sb.data("x", n, i), sb.parameter("W", i, j)
+    rng = np.random.default_rng(3)
+    given = {"x": rng.normal(size=(7, 4)), "W": rng.normal(size=(4, 5)), "b": rng.normal(size=5)}
+    return Sum(x[n, i]*w[i, j], i) + bias[j], given
+
+
+def agrees(found: object, given: dict[str, np.ndarray]) -> None:
+    program = sb.program([found])
+    known = {str(t.name): given[str(t.name)] for t in program.inputs}
+    np.testing.assert_allclose(sb.compile(found, dtype="float64")(**known),
+                               sb.evaluate(program, known)[program.outputs[0]], rtol=1e-12)
+
+
+@pytest.mark.parametrize("activation", [
+    tanh, sb.relu, lambda z: z, lambda z: z*sb.sigmoid(z) + z**2])
+def test_a_product_begins_at_its_bias(activation: object) -> None:
+    n, j = sb.indices("n j", N, 5)
+    z, given = affine(sb.parameter("b", j))
+    h = sb.define("h", (n, j), activation(z))
+    (gemm,) = gemms(kernel(h))
+    assert str(gemm.start) == "b[j]"
+    agrees(h, given)
+
+
+def test_a_sum_of_two_products_and_a_bias_begins_one_of_them_there() -> None:
+    n, k, j = sb.indices("n k j", N, 4, 5)
+    z, given = affine(sb.parameter("b", j))
+    u, v = sb.data("u", n, k), sb.parameter("V", k, j)
+    h = sb.define("h", (n, j), tanh(z + Sum(u[n, k]*v[k, j], k)))
+    assert [str(gemm.start) for gemm in gemms(kernel(h))].count("b[j]") == 1
+    agrees(h, {**given, "u": given["x"] + 1, "V": given["W"] - 1})
+
+
+def test_a_row_that_is_known_only_later_or_differs_begins_no_product() -> None:
+    n, j = sb.indices("n j", N, 5)
+    b, c = sb.parameter("b", j), sb.parameter("c", j)
+    z, given = affine(b)
+    s = sb.define("s", (n, j), z - b[j])
+    mean = sb.define("m", (j,), Sum(s[n, j], n)/N)
+    centred = sb.define("centred", (n, j), tanh(s[n, j] + mean[j]))
+    both = sb.define("both", (n, j), tanh(s[n, j] + b[j])*tanh(s[n, j] + c[j]))
+    column = sb.define("column", (n, j), tanh(s[n, j] + sb.parameter("d", n)[n]))
+    extra = {**given, "c": given["b"]*2, "d": np.arange(7.0)}
+    for found in (centred, both, column):
+        assert all(gemm.start is None for gemm in gemms(kernel(found)))
+        agrees(found, extra)
 
 
 def test_the_innermost_loop_runs_along_memory() -> None:

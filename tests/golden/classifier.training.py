@@ -5,9 +5,9 @@ from math import inf
 import numpy as np
 from numba import njit
 
-from symbackprop.codegen.blas import gemm_nn, gemm_nt, gemm_tn
-from symbackprop.codegen.memory import flat, view
-from symbackprop.codegen.vectormath import added, exp, log, maximum, minus, tanh
+from symbackprop.codegen.blas import gemm_nn, gemm_nn_from, gemm_nt, gemm_tn
+from symbackprop.codegen.memory import fetch, flat, view
+from symbackprop.codegen.vectormath import added, carried, exp, log, maximum, minus, tanh
 
 real = np.float32
 float64 = np.float64
@@ -50,6 +50,7 @@ def train(
             # x[n,i]: the rows of this batch
             x = view(x_batch, (N, 6))
             for n in range(N):
+                fetch(x_rows, order[run, min(first + n + batch_size, order.shape[1] - 1)])
                 row = order[run, first + n]
                 for i in range(6):
                     x[n, i] = x_rows[row, i]
@@ -57,17 +58,18 @@ def train(
             # y[n]: the rows of this batch
             y = view(y_batch, (N,))
             for n in range(N):
+                fetch(y_rows, order[run, min(first + n + batch_size, order.shape[1] - 1)])
                 y[n] = y_rows[order[run, first + n]]
 
-            # s1[n,j] = Σ_i x[n,i]·W1[i,j]
-            s1 = view(slot0, (N, 5))
-            gemm_nn(N, 5, 6, real(1), x, W1, real(0), s1)
+            # z1[n,j] = Σ_i x[n,i]·W1[i,j] + b1[j]
+            z1 = view(slot0, (N, 5))
+            gemm_nn_from(N, 5, 6, real(1), x, W1, b1, z1)
 
-            # h[n,j] = tanh(b1[j] + s1[n,j])
+            # h[n,j] = tanh(z1[n,j])
             h = view(slot0, (N, 5))
-            for n in range(N):
-                for j in range(5):
-                    h[n, j] = tanh(b1[j] + s1[n, j])
+            h_flat, z1_flat = flat(h), flat(z1)
+            for entry in range(N*5):
+                h_flat[entry] = tanh(z1_flat[entry])
 
             # z[n,k] = Σ_j h[n,j]·W2[j,k]
             z = view(slot1, (N, 3))
@@ -175,9 +177,12 @@ def train(
             for j in range(5):
                 dLdb1[j] = real(0)
                 dLdb1_rest[j] = real(0)
-            for n in range(N):
+            for block in range(0, N, 64):
+                for n in range(block, min(block + 64, N)):
+                    for j in range(5):
+                        dLdb1_rest[j] += delta1[n, j]
                 for j in range(5):
-                    dLdb1[j], dLdb1_rest[j] = added(dLdb1[j], dLdb1_rest[j], delta1[n, j])
+                    dLdb1[j], dLdb1_rest[j] = carried(dLdb1[j], dLdb1_rest[j])
 
             # b1_next[j] = b1[j] − rate·∂L/∂b1[j]/t_next
             b1_next = b1

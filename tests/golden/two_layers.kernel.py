@@ -5,9 +5,9 @@ from math import inf
 import numpy as np
 from numba import njit
 
-from symbackprop.codegen.blas import gemm_nn, gemm_nt, gemm_tn
+from symbackprop.codegen.blas import gemm_nn_from, gemm_nt, gemm_tn
 from symbackprop.codegen.memory import flat, view
-from symbackprop.codegen.vectormath import added, exp, log, maximum, minus, tanh
+from symbackprop.codegen.vectormath import added, carried, exp, log, maximum, minus, tanh
 
 real = np.float32
 
@@ -37,25 +37,19 @@ def kernel(
     slot2,
     slot3,
 ):
-    # s1[n,j] = Σ_i x[n,i]·W1[i,j]
-    s1 = view(slot0, (N, 9))
-    gemm_nn(N, 9, 8, real(1), x, W1, real(0), s1)
+    # z1[n,j] = Σ_i x[n,i]·W1[i,j] + b1[j]
+    z1 = view(slot0, (N, 9))
+    gemm_nn_from(N, 9, 8, real(1), x, W1, b1, z1)
 
-    # h[n,j] = tanh(b1[j] + s1[n,j])
+    # h[n,j] = tanh(z1[n,j])
     h = view(slot0, (N, 9))
-    for n in range(N):
-        for j in range(9):
-            h[n, j] = tanh(b1[j] + s1[n, j])
+    h_flat, z1_flat = flat(h), flat(z1)
+    for entry in range(N*9):
+        h_flat[entry] = tanh(z1_flat[entry])
 
-    # s2[n,k] = Σ_j h[n,j]·W2[j,k]
-    s2 = view(slot1, (N, 10))
-    gemm_nn(N, 10, 9, real(1), h, W2, real(0), s2)
-
-    # z[n,k] = b2[k] + s2[n,k]
+    # z[n,k] = Σ_j h[n,j]·W2[j,k] + b2[k]
     z = view(slot1, (N, 10))
-    for n in range(N):
-        for k in range(10):
-            z[n, k] = b2[k] + s2[n, k]
+    gemm_nn_from(N, 10, 9, real(1), h, W2, b2, z)
 
     # m1[n] = max_k z[n,k]
     m1 = view(slot2, (N,))
@@ -99,10 +93,11 @@ def kernel(
     # s3 = Σ_{n,k} (d1[n,k] − log_s[n])·y[n,k]
     total = real(0)
     rest = real(0)
-    for n in range(N):
+    for block in range(0, N, max(1, 128//10)):
         part = real(0)
-        for k in range(10):
-            part += (d1[n, k] - log_s[n])*y[n, k]
+        for n in range(block, min(block + max(1, 128//10), N)):
+            for k in range(10):
+                part += (d1[n, k] - log_s[n])*y[n, k]
         total, rest = added(total, rest, part)
     s3 = total
 
@@ -133,9 +128,12 @@ def kernel(
     for j in range(9):
         dLdb1[j] = real(0)
         dLdb1_rest[j] = real(0)
-    for n in range(N):
+    for block in range(0, N, 64):
+        for n in range(block, min(block + 64, N)):
+            for j in range(9):
+                dLdb1_rest[j] += delta1[n, j]
         for j in range(9):
-            dLdb1[j], dLdb1_rest[j] = added(dLdb1[j], dLdb1_rest[j], delta1[n, j])
+            dLdb1[j], dLdb1_rest[j] = carried(dLdb1[j], dLdb1_rest[j])
 
     # ∂L/∂W2[j,k] = Σ_n h[n,j]·δ2[n,k]
     gemm_tn(9, 10, N, real(1), h, delta2, real(0), dLdW2)
@@ -145,8 +143,11 @@ def kernel(
     for k in range(10):
         dLdb2[k] = real(0)
         dLdb2_rest[k] = real(0)
-    for n in range(N):
+    for block in range(0, N, 64):
+        for n in range(block, min(block + 64, N)):
+            for k in range(10):
+                dLdb2_rest[k] += delta2[n, k]
         for k in range(10):
-            dLdb2[k], dLdb2_rest[k] = added(dLdb2[k], dLdb2_rest[k], delta2[n, k])
+            dLdb2[k], dLdb2_rest[k] = carried(dLdb2[k], dLdb2_rest[k])
 
     L_out[()] = L

@@ -1,10 +1,10 @@
-"""The call of a matrix product in a kernel, and how far an index runs in a part of it."""
+"""How far an index runs in a part of a kernel, and the call of a matrix product."""
 
 from __future__ import annotations
 
 from sympy import Expr, Idx
 
-from symbackprop.codegen.ir import Gemm
+from symbackprop.codegen.ir import Blocks, Gemm
 from symbackprop.codegen.scalars import Scope
 from symbackprop.notation import extent
 
@@ -22,14 +22,11 @@ def gemm_call(gemm: Gemm, scope: Scope) -> str:
             places.pop()
         return f"{name}[{', '.join(places)}]" if places else name
 
-    def entries(group: tuple[Idx, ...]) -> str:
-        return "*".join(length(index, scope) for index in group)
-
     skipped = sum(i in gemm.batch for i in gemm.left.indices)
     layout = "n" if gemm.left.indices[skipped:][:len(gemm.rows)] == gemm.rows else "t"
     skipped = sum(i in gemm.batch for i in gemm.right.indices)
     layout += "n" if gemm.right.indices[skipped:][:len(gemm.inner)] == gemm.inner else "t"
-    lengths = ", ".join(entries(g) for g in (gemm.rows, gemm.columns, gemm.inner))
+    lengths = ", ".join(count(g, scope) for g in (gemm.rows, gemm.columns, gemm.inner))
     begun, old = (("", scope.real(gemm.beta)) if gemm.start is None
                   else ("_from", operand(gemm.start)))
     return (f"gemm_{layout}{begun}({lengths}, {scope.real(gemm.alpha)}, {operand(gemm.left)}, "
@@ -49,3 +46,16 @@ def length(index: Idx, scope: Scope) -> str:
         return scope.integer(extent(index))
     first, end = scope.spans[index]
     return end if first == "0" else f"({end} - {first})"
+
+
+def count(group: tuple[Idx, ...], scope: Scope) -> str:
+    """How many values a group of indices has."""
+    return "*".join(length(index, scope) for index in group)
+
+
+def block_length(blocks: Blocks, scope: Scope) -> str:
+    """How many values of its index a block has."""
+    if not blocks.inner:
+        return str(blocks.length)
+    row = count(blocks.inner, scope)
+    return f"max(1, {blocks.length}//{f'({row})' if len(blocks.inner) > 1 else row})"
