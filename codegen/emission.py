@@ -10,6 +10,7 @@ The loop variables are the letters of the formula.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 
@@ -30,6 +31,7 @@ from symbackprop.codegen.ir import (
     walk,
 )
 from symbackprop.codegen.layout import Argument, comment, indented, printable
+from symbackprop.codegen.memory import LINE
 from symbackprop.codegen.naming import distinct, table
 from symbackprop.codegen.scalars import Scope
 from symbackprop.codegen.stability import formula
@@ -148,7 +150,7 @@ class Emission:
             lines = [f"for {letter} in range({end}):", *indented(lines)]
         yield f"for {letters[0]} in range({ends[0]}):"
         soon = f"min({start} + {letters[0]} + batch_size, order.shape[1] - 1)"
-        yield from indented([f"fetch({rows}, order[run, {soon}])",
+        yield from indented([*([f"fetch({rows}, order[run, {soon}])"] if is_wide(tensor) else []),
                              *([f"row = {place}"] if tensor.rank > 1 else []), *lines])
 
     def stage(self, stage: Stage, view: str | None = None, part: Part = WHOLE) -> Iterator[str]:
@@ -206,6 +208,12 @@ class Emission:
         if split is not None:
             spans[split] = ("low", "high")
         return Scope(self.scope.tensors, self.scope.scalars, known, self.scope.sizes, spans)
+
+
+def is_wide(tensor: Tensor) -> bool:
+    """Whether a row is worth fetching ahead: it fills a line of the cache, or its length varies."""
+    lengths = [int(axis) for axis in tensor.axes[1:] if axis.is_Integer]
+    return len(lengths) < tensor.rank - 1 or math.prod(lengths) >= LINE // 4
 
 
 def _apart(indices: tuple[Idx, ...]) -> list[Idx]:

@@ -16,13 +16,14 @@ from symbackprop.codegen.gate import Sizes, evaluated
 from symbackprop.codegen.ir import Kernel
 from symbackprop.codegen.microkernel import FITTING
 from symbackprop.codegen.schedule.products import product
-from symbackprop.codegen.schedule.tiling import BLOCKS
+from symbackprop.codegen.schedule.tiling import BLOCKS, lies_along
 from symbackprop.codegen.summation import MOST_GROUPS, ROWS
 from symbackprop.notation import Definition, Program, extent
 
 SHARED = 4e6  # operations in a step that repay two meetings of threads: about 50 µs
 TILE = 2e5  # operations in a tile that repay its loop
-LOW, HIGH = 64, 256  # rows of a tile whose products are written out, and done by BLAS
+LOW, HIGH = 64, 256  # rows of a tile: at least where products are written out; at most
+CACHE = 2**18  # bytes that a tile may fill before it has fewer rows than that
 UNIT = 8  # rows
 
 
@@ -52,7 +53,8 @@ def height(kernel: Kernel, sizes: Sizes, itemsize: int) -> int:
     along = [s.definition for r in kernel.regions if r.share == "rows" for s in r.stages]
     work = sum(operations(d, one) for d in along) or 1.0
     fits = all(_entries(d, one) * itemsize <= FITTING for d in along if product(d) is not None)
-    most = LOW if fits else HIGH
+    width = sum(_row(d, one) for d in along if lies_along(d.target, batch)) * itemsize
+    most = max(LOW, min(HIGH, UNIT * int(CACHE / width / UNIT))) if fits and width else HIGH
     dealt = -(-rows // min(MOST_GROUPS, os.cpu_count() or 1))
     least = min(most, _rounded(TILE / work))
     return max(UNIT, least, min(most, _rounded(dealt)))
@@ -62,6 +64,11 @@ def _entries(definition: Definition, sizes: Mapping[Symbol, int]) -> float:
     """Entries of the operand that has no rows of the batch."""
     lengths = (_length(extent(i), sizes) for i in (*definition.indices, *definition.over))
     return math.prod(lengths)
+
+
+def _row(definition: Definition, sizes: Mapping[Symbol, int]) -> float:
+    """Entries of one row of the target."""
+    return math.prod(_length(extent(i), sizes) for i in definition.indices)
 
 
 def _rounded(rows: float) -> int:

@@ -62,7 +62,7 @@ class Replay:
         if region.share == "alone":
             yield from [{}] if thread == 0 else []
         elif region.share == "rows":
-            for group in range(thread, self.groups, self.threads):
+            for group in self._dealt(thread, self.groups):
                 for tile in range(group, self.tiles, self.groups):
                     low = tile*self.height
                     rows = range(low, min(low + self.height, self.rows))
@@ -70,9 +70,13 @@ class Replay:
         else:
             (stage,) = region.stages
             length = evaluated(extent(stage.split), self.sizes)
-            for strip in range(thread, BLOCKS, self.threads):
+            for strip in self._dealt(thread, BLOCKS):
                 own = range(strip*length//BLOCKS, (strip + 1)*length//BLOCKS)
                 yield {stage.split: own, "strip": range(strip, strip + 1)}
+
+    def _dealt(self, thread: int, count: int) -> range:
+        """The groups or strips of a thread."""
+        return range(thread*count//self.threads, (thread + 1)*count//self.threads)
 
     def _touch(self, log: dict[tuple[int, Entry], set[int]], thread: int, access: object,
                ranges: dict[object, range], stage: Stage | None = None) -> None:
