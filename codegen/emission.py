@@ -10,7 +10,6 @@ The loop variables are the letters of the formula.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 
@@ -26,12 +25,12 @@ from symbackprop.codegen.ir import (
     Gemm,
     Kernel,
     Loop,
+    Rows,
     Stage,
     Statement,
     walk,
 )
 from symbackprop.codegen.layout import Argument, comment, indented, printable
-from symbackprop.codegen.memory import LINE
 from symbackprop.codegen.naming import distinct, table
 from symbackprop.codegen.scalars import Scope
 from symbackprop.codegen.stability import formula
@@ -143,15 +142,14 @@ class Emission:
         yield ""
         yield comment(f"{self.names[tensor]}[{','.join(letters)}]: the rows of this batch")
         yield view or self.view(tensor, self.called[tensor, "batch"])
-        place = f"order[run, {start} + {letters[0]}]"
-        row = "row" if tensor.rank > 1 else place
-        lines = [f"{name}[{', '.join(letters)}] = {rows}[{', '.join([row, *letters[1:]])}]"]
-        for letter, end in reversed(list(zip(letters[1:], ends[1:], strict=True))):
+        if tensor.rank > 1 and not tensor.has_fact("label"):
+            yield f"take_rows({name}, {rows}, order[run], {start}, batch_size)"
+            return
+        row = ", ".join([f"order[run, {start} + {letters[0]}]", *letters[1:]])
+        lines = [f"{name}[{', '.join(letters)}] = {rows}[{row}]"]
+        for letter, end in reversed(list(zip(letters, ends, strict=True))):
             lines = [f"for {letter} in range({end}):", *indented(lines)]
-        yield f"for {letters[0]} in range({ends[0]}):"
-        soon = f"min({start} + {letters[0]} + batch_size, order.shape[1] - 1)"
-        yield from indented([*([f"fetch({rows}, order[run, {soon}])"] if is_wide(tensor) else []),
-                             *([f"row = {place}"] if tensor.rank > 1 else []), *lines])
+        yield from lines
 
     def stage(self, stage: Stage, view: str | None = None, part: Part = WHOLE) -> Iterator[str]:
         """A stage under its formula; `view`: where its target is, if not as its buffer says."""
@@ -210,12 +208,6 @@ class Emission:
         return Scope(self.scope.tensors, self.scope.scalars, known, self.scope.sizes, spans)
 
 
-def is_wide(tensor: Tensor) -> bool:
-    """Whether a row is worth fetching ahead: it fills a line of the cache, or its length varies."""
-    lengths = [int(axis) for axis in tensor.axes[1:] if axis.is_Integer]
-    return len(lengths) < tensor.rank - 1 or math.prod(lengths) >= LINE // 4
-
-
 def _apart(indices: tuple[Idx, ...]) -> list[Idx]:
     return list(dict.fromkeys(indices))
 
@@ -246,6 +238,12 @@ def _lines(statement: Statement, scope: Scope, blocks: Blocks | None = None) -> 
             pair = f"{scope.entry(target)}, {scope.entry(rest)}"
             yield f"{pair} = " + (f"added({pair}, {scope.real(value)})" if value != 0
                                   else f"carried({pair})")
+        case Rows(target, source, row):
+            first, end = ends(row, scope)
+            if blocks is not None and blocks.index == row:
+                first, end = "block", f"min(block + {block_length(blocks, scope)}, {end})"
+            names = ", ".join(scope.tensors[e.tensor] for e in (target, source))
+            yield f"add_rows({names}, {first}, {end})"
         case Gemm():
             yield gemm_call(statement, scope)
 

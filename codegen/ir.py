@@ -3,7 +3,7 @@
     Kernel     ::= Buffer ... Region ...             regions run in order
     Region     ::= rows | blocks | alone: Stage ...  how threads share the work; stages in order
     Stage      ::= Definition: Statement ...         the formula, and how it is computed
-    Statement  ::= Loop | Flat | Blocks | Assign | Accumulate | Gemm
+    Statement  ::= Loop | Flat | Blocks | Assign | Accumulate | Rows | Gemm
     Loop       ::= for Idx: Statement ...            over the whole range of the index
     Flat       ::= for all of Idx ...: Assign | Accumulate   side by side in memory, in one loop
     Blocks     ::= for each block of Idx: Statement ...    a Loop in it runs through the block
@@ -11,6 +11,7 @@
     Accumulate ::= Entry op= Scalar                  op: sum, max, min
                  | Entry, Entry = added(Entry, Entry, Scalar)     with what is rounded off;
                                                      carried(Entry, Entry) where the Scalar is 0
+    Rows       ::= T[j] += Σ_n A[n,j]                all rows, or those of a block
     Gemm       ::= T[b,m,n] = alpha·Σ_k A[b,m,k]·B[b,k,n] + beta·T[b,m,n]
                  | T[m,n] = alpha·Σ_k A[m,k]·B[k,n] + start[n]
     Buffer     ::= a tensor, and where it lives
@@ -95,6 +96,16 @@ class Flat:
 
 
 @dataclass(frozen=True, slots=True)
+class Rows:
+    """target[j] += Σ_n source[n,j] for all values of the columns, the rows n in order."""
+
+    target: Expr
+    source: Expr
+    row: Idx
+    columns: tuple[Idx, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Gemm:
     """target[b,m,n] = alpha·Σ_k left[b,m,k]·right[b,k,n] + beta·target[b,m,n].
 
@@ -115,7 +126,7 @@ class Gemm:
     start: Expr | None = None
 
 
-Statement = Loop | Flat | Blocks | Assign | Accumulate | Gemm
+Statement = Loop | Flat | Blocks | Assign | Accumulate | Rows | Gemm
 
 
 @dataclass(frozen=True, slots=True)
@@ -257,6 +268,8 @@ def _statement_lines(statement: Statement, names: Names, indent: str) -> Iterato
         case Accumulate(op, target, value, rest):
             kept = "" if rest is None else f", {text(rest, names)}"
             yield f"{indent}{text(target, names)}{kept} {op}= {text(value, names)}"
+        case Rows(target, source, row):
+            yield f"{indent}{text(target, names)} += Σ_{row.label} {text(source, names)}"
         case Gemm():
             yield indent + _gemm_line(statement, names)
 

@@ -16,8 +16,6 @@ from numba.core import cgutils
 from numba.extending import intrinsic
 from numba.np.arrayobj import make_array, populate_array
 
-LINE = 64  # bytes that the cache fetches at once
-
 
 @intrinsic  # type: ignore[untyped-decorator]
 def view(typingctx: Any, flat: Any, shape: Any) -> Any:
@@ -76,28 +74,6 @@ def rows_of(typingctx: Any, flat: Any, first: Any, shape: Any) -> Any:
         return _made(context, builder, result, builder.gep(source.data, [start]), lengths)
 
     return result(flat, types.intp, shape), codegen
-
-
-@intrinsic  # type: ignore[untyped-decorator]
-def fetch(typingctx: Any, array: Any, row: Any) -> Any:
-    """Asks for a row of a C-contiguous array, which is read soon, to be brought into the cache."""
-
-    def codegen(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        source = make_array(signature.args[0])(context, builder, arguments[0])
-        width = builder.sdiv(cgutils.unpack_tuple(builder, source.strides, array.ndim)[0],
-                             source.itemsize)
-        start = builder.gep(source.data, [builder.mul(arguments[1], width)])
-        line = ir.Constant(width.type, LINE // context.get_abi_sizeof(source.data.type.pointee))
-        word, byte = ir.IntType(32), ir.IntType(8).as_pointer()
-        prefetch = cgutils.get_or_insert_function(builder.module, ir.FunctionType(
-            ir.VoidType(), [byte, word, word, word]), "llvm.prefetch.p0")
-        with cgutils.for_range_slice(builder, ir.Constant(width.type, 0), width, line,
-                                     intp=width.type) as (place, _):
-            builder.call(prefetch, [builder.bitcast(builder.gep(start, [place]), byte),
-                                    word(0), word(3), word(1)])
-        return context.get_dummy_value()
-
-    return types.void(array, types.intp), codegen
 
 
 @intrinsic  # type: ignore[untyped-decorator]

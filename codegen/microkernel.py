@@ -20,26 +20,15 @@ vectors at a time, by shuffles in registers.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-from functools import cache
 from typing import Any
 
-import llvmlite.binding as llvm
 from llvmlite import ir
-from numba.core import cgutils
+
+from symbackprop.codegen.vectors import INT, WORD, Vectors, register_bytes
 
 FITTING = 2**17  # bytes of B, and of an A that is read by columns, that stay in the cache
 DEEPEST = 256  # rows of B in the panel for a B that is stored transposed
-INT = ir.IntType(64)
-_WORD, _BIT = ir.IntType(32), ir.IntType(1)
-
-
-@cache
-def register_bytes() -> int:
-    """The length of a vector register of this machine."""
-    features = llvm.get_host_cpu_features()
-    return 64 if features.get("avx512f") else 32 if features.get("avx2") else 16
+_BIT = ir.IntType(1)
 
 
 def function(module: Any, real: Any) -> Any:
@@ -60,43 +49,25 @@ def function(module: Any, real: Any) -> Any:
     made.attributes.add("noinline")
     for place in (4, 7):  # A and B; D may be C
         made.args[place].add_attribute("noalias")
-    _Writer(made, real).write()
+    _Writer(made, real).body()
     return made
 
 
-class _Writer:
+class _Writer(Vectors):
     """Writes the body: columns in panels, rows in blocks, k innermost."""
 
     def __init__(self, made: Any, real: Any) -> None:
         (self.m, self.n, self.k, self.alpha, self.a, self.a_row, self.a_column, self.b, self.b_row,
          self.is_transposed, self.beta, self.d, self.d_row, self.c, self.c_row) = made.args
-        self.real = real
-        bits = 32 if isinstance(real, ir.FloatType) else 64
-        self.lanes = register_bytes() * 8 // bits
-        self.vector = ir.VectorType(real, self.lanes)
-        self.align = bits // 8
-        self.zero = ir.Constant(self.vector, [0.0] * self.lanes)
-        self.build = ir.IRBuilder(made.append_basic_block("entry"))
+        super().__init__(made, real)
         self.rows = (12, 4, 1) if register_bytes() == 64 else (6, 4, 1)
-        suffix = f"v{self.lanes}f{bits}"
-        self._load, self._store, self._fma = _intrinsics(made.module, self.vector, suffix)
 
-    def write(self) -> None:
+    def body(self) -> None:
         """All panels of columns: whole ones, then the rest under a mask."""
-        build, lanes = self.build, self.lanes
-        width = INT(2 * lanes)
-        self.panel = build.alloca(self.real, INT(DEEPEST * 2 * lanes))
+        self.panel = self.build.alloca(self.real, INT(DEEPEST * 2 * self.lanes))
         self.panel.align = register_bytes()
-        whole = build.mul(build.udiv(self.n, width), width)
-        with self._loop(INT(0), whole, width) as j:
-            self._columns(j, 2, None)
-        left = build.sub(self.n, whole)
-        is_wide = build.icmp_signed(">", left, INT(lanes))
-        with build.if_then(is_wide):
-            self._columns(whole, 2, self._mask(build.sub(left, INT(lanes))))
-        with build.if_then(build.and_(build.icmp_signed(">", left, INT(0)), build.not_(is_wide))):
-            self._columns(whole, 1, self._mask(left))
-        build.ret_void()
+        self.over_columns(self.n, self._columns)
+        self.build.ret_void()
 
     def _columns(self, j: Any, vectors: int, mask: Any) -> None:
         """The columns from j on, `vectors` wide, the last of them under the mask."""
@@ -109,7 +80,7 @@ class _Writer:
         for rows in self.rows if vectors == 2 else (8, 1):
             end = build.add(done, build.mul(build.udiv(build.sub(self.m, done), INT(rows)),
                                             INT(rows)))
-            with self._loop(done, end, INT(rows)) as i:
+            with self.loop(done, end, INT(rows)) as i:
                 self._block(i, j, rows, vectors, base, step, mask)
             done = end
 
@@ -127,12 +98,12 @@ class _Writer:
         k.add_incoming(INT(0), before)
         sums = [[build.phi(self.vector) for _ in range(vectors)] for _ in range(rows)]
         place = build.gep(base, [build.mul(k, step)])
-        right = [self._read(place, v, vectors, mask) for v in range(vectors)]
+        right = [self.read(place, v, vectors, mask) for v in range(vectors)]
         offset = build.mul(k, self.a_column)
         found = []
         for r in range(rows):
-            left = self._splat(build.load(build.gep(starts[r], [offset])))
-            found.append([build.call(self._fma, [left, right[v], sums[r][v]])
+            left = self.splat(build.load(build.gep(starts[r], [offset])))
+            found.append([build.call(self.fma, [left, right[v], sums[r][v]])
                           for v in range(vectors)])
         following = build.add(k, INT(1))
         k.add_incoming(following, body)
@@ -151,7 +122,7 @@ class _Writer:
                          for r in range(len(found))]
                         for begin, row in ((self.c, self.c_row), (self.d, self.d_row)))
         fresh = build.fcmp_ordered("==", self.beta, ir.Constant(self.real, 0.0))
-        alpha, beta = self._splat(self.alpha), self._splat(self.beta)
+        alpha, beta = self.splat(self.alpha), self.splat(self.beta)
         with build.if_else(fresh) as (first, again):
             for branch, is_added in ((first, False), (again, True)):
                 with branch:
@@ -159,9 +130,9 @@ class _Writer:
                         for v, total in enumerate(row):
                             value = build.fmul(alpha, total)
                             if is_added:
-                                added = self._read(old, v, len(row), mask)
-                                value = build.call(self._fma, [beta, added, value])
-                            self._write(value, place, v, len(row), mask)
+                                added = self.read(old, v, len(row), mask)
+                                value = build.call(self.fma, [beta, added, value])
+                            self.write(value, place, v, len(row), mask)
 
     def _turned(self, j: Any, count: Any) -> None:
         """panel[k, c] = B[j + c, k] for `count` columns: squares by shuffles, the rest singly."""
@@ -169,57 +140,19 @@ class _Writer:
         side = INT(lanes)
         across = build.mul(build.udiv(count, side), side)
         down = build.mul(build.udiv(self.k, side), side)
-        with self._loop(INT(0), across, side) as c, self._loop(INT(0), down, side) as k:
-            rows = [self._read(build.gep(self.b, [build.add(build.mul(build.add(
+        with self.loop(INT(0), across, side) as c, self.loop(INT(0), down, side) as k:
+            rows = [self.read(build.gep(self.b, [build.add(build.mul(build.add(
                 build.add(j, c), INT(r)), self.b_row), k)]), 0, 2, None) for r in range(lanes)]
             for r, row in enumerate(_transposed(build, rows)):
                 place = build.add(build.mul(build.add(k, INT(r)), INT(2 * lanes)), c)
-                self._write(row, build.gep(self.panel, [place]), 0, 2, None)
-        with self._loop(INT(0), count, INT(1)) as c:
+                self.write(row, build.gep(self.panel, [place]), 0, 2, None)
+        with self.loop(INT(0), count, INT(1)) as c:
             start = build.select(build.icmp_signed("<", c, across), down, INT(0))
-            with self._loop(start, self.k, INT(1)) as k:
+            with self.loop(start, self.k, INT(1)) as k:
                 value = build.load(build.gep(self.b, [build.add(
                     build.mul(build.add(j, c), self.b_row), k)]))
                 build.store(value, build.gep(self.panel, [build.add(
                     build.mul(k, INT(2 * lanes)), c)]))
-
-    @contextmanager
-    def _loop(self, start: Any, end: Any, step: Any) -> Iterator[Any]:
-        with cgutils.for_range_slice(self.build, start, end, step, intp=INT) as (index, _):
-            yield index
-
-    def _splat(self, value: Any) -> Any:
-        undefined = ir.Constant(self.vector, ir.Undefined)
-        first = self.build.insert_element(undefined, value, _WORD(0))
-        zeros = ir.Constant(ir.VectorType(_WORD, self.lanes), [0] * self.lanes)
-        return self.build.shuffle_vector(first, undefined, zeros)
-
-    def _mask(self, count: Any) -> Any:
-        """The first `count` lanes."""
-        build, kind = self.build, ir.VectorType(INT, self.lanes)
-        undefined = ir.Constant(kind, ir.Undefined)
-        zeros = ir.Constant(ir.VectorType(_WORD, self.lanes), [0] * self.lanes)
-        counts = build.shuffle_vector(
-            build.insert_element(undefined, count, _WORD(0)), undefined, zeros)
-        return build.icmp_signed("<", ir.Constant(kind, list(range(self.lanes))), counts)
-
-    def _place(self, place: Any, number: int) -> Any:
-        moved = self.build.gep(place, [INT(number * self.lanes)])
-        return self.build.bitcast(moved, self.vector.as_pointer())
-
-    def _read(self, place: Any, number: int, vectors: int, mask: Any) -> Any:
-        """The vector of that number from the place on; the last one under the mask."""
-        at = self._place(place, number)
-        if mask is None or number < vectors - 1:
-            return self.build.load(at, align=self.align)
-        return self.build.call(self._load, [at, _WORD(self.align), mask, self.zero])
-
-    def _write(self, value: Any, place: Any, number: int, vectors: int, mask: Any) -> None:
-        at = self._place(place, number)
-        if mask is None or number < vectors - 1:
-            self.build.store(value, at, align=self.align)
-        else:
-            self.build.call(self._store, [value, at, _WORD(self.align), mask])
 
 
 def _transposed(build: Any, rows: list[Any]) -> list[Any]:
@@ -227,24 +160,9 @@ def _transposed(build: Any, rows: list[Any]) -> list[Any]:
     size = len(rows)
     low = [x for i in range(size // 2) for x in (i, size + i)]
     high = [x + size // 2 for x in low]
-    kind = ir.VectorType(_WORD, size)
+    kind = ir.VectorType(WORD, size)
     for _ in range(size.bit_length() - 1):
         pairs = zip(rows[:size // 2], rows[size // 2:], strict=True)
         rows = [build.shuffle_vector(a, b, ir.Constant(kind, part))
                 for a, b in pairs for part in (low, high)]
     return rows
-
-
-def _intrinsics(module: Any, vector: Any, suffix: str) -> tuple[Any, Any, Any]:
-    """LLVM's masked load, masked store and multiply-add of this vector."""
-    pointer, mask = vector.as_pointer(), ir.VectorType(_BIT, vector.count)
-
-    def found(name: str, result: Any, arguments: list[Any]) -> Any:
-        kind = ir.FunctionType(result, arguments)
-        return cgutils.get_or_insert_function(module, kind, f"llvm.{name}")
-
-    return (
-        found(f"masked.load.{suffix}.p0", vector, [pointer, _WORD, mask, vector]),
-        found(f"masked.store.{suffix}.p0", ir.VoidType(), [vector, pointer, _WORD, mask]),
-        found(f"fmuladd.{suffix}", vector, [vector, vector, vector]),
-    )

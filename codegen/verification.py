@@ -20,6 +20,7 @@ from symbackprop.codegen.ir import (
     Gemm,
     Kernel,
     Loop,
+    Rows,
     Stage,
     Statement,
 )
@@ -105,6 +106,12 @@ def _check_statements(stage: Stage, statements: Iterable[Statement], bound: tupl
                 _check_entries(stage, (target,), value, bound)
             case Accumulate(_, target, value, rest):
                 _check_entries(stage, (target,) if rest is None else (target, rest), value, bound)
+            case Rows(target, source, row, columns):
+                if {row, *columns} & set(bound):
+                    raise _BrokenError(f"two loops bind {(row, *columns)}")
+                if source.indices != (row, *columns) or target.indices != columns:
+                    raise _BrokenError("rows are not added column by column")
+                _check_target(stage, target)
             case Gemm():
                 _check_target(stage, statement.target)
                 _check_gemm(statement, bound)

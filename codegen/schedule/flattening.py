@@ -3,6 +3,8 @@
     for n: for k: e[n,k] = exp(d[n,k])          for entry: e_flat[entry] = exp(d_flat[entry])
     for i: for j: total += w[i,j]**2            for entry: total += w_flat[entry]**2
 
+    for n: for k: b[k] += d[n,k]                add_rows(b, d, …): a few rows at a time in registers
+
 Rows of ten entries are too short for vector instructions, or leave a rest that is done singly;
 side by side they are one long row.  Only where every entry is read at the place that is written;
 whether a row is short is not asked, so that kernels of all widths are alike.
@@ -21,9 +23,11 @@ from symbackprop.codegen.ir import (
     Flat,
     Kernel,
     Loop,
+    Rows,
     Stage,
     Statement,
 )
+from symbackprop.codegen.schedule.products import is_whole
 from symbackprop.notation import Element, elements_in, extent
 
 
@@ -41,9 +45,11 @@ def _flat(statements: tuple[Statement, ...]) -> tuple[Statement, ...]:
     made: list[Statement] = []
     for statement in statements:
         loops, inner = _nest((statement,))
-        long_sum = _long_sum(statement)
+        long_sum, rows = _long_sum(statement), _rows(loops, inner)
         if long_sum is not None:
             made.append(long_sum)
+        elif rows is not None:
+            made.append(rows)
         elif len(loops) > 1 and isinstance(inner, (Assign, Accumulate)) and _is_flat(inner, loops):
             made.append(Flat(loops, inner))
         elif isinstance(statement, (Loop, Blocks)):
@@ -61,6 +67,16 @@ def _long_sum(statement: Statement) -> Flat | None:
             if len(every) > 1 and isinstance(inner, Accumulate) and (
                     inner.target == part == step.value and _is_flat(inner, every)):
                 return Flat(every, replace(step, value=inner.value))
+    return None
+
+
+def _rows(loops: tuple[Idx, ...], inner: Statement | None) -> Rows | None:
+    """Rows of a whole array, added one after the other."""
+    match inner:
+        case Accumulate("sum", Element() as target, Element() as source, None) if (
+                len(loops) > 1 and source.indices == loops and target.indices == loops[1:]
+                and is_whole(source) and is_whole(target)):
+            return Rows(target, source, loops[0], loops[1:])
     return None
 
 

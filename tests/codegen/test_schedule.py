@@ -8,7 +8,7 @@ from sympy import Eq, Sum, tanh
 
 import symbackprop as sb
 from symbackprop.codegen.driver import kernel_of
-from symbackprop.codegen.ir import Flat, Gemm, Kernel, Loop, Stage, walk
+from symbackprop.codegen.ir import Flat, Gemm, Kernel, Loop, Rows, Stage, walk
 from symbackprop.codegen.lowering import lower
 from symbackprop.codegen.schedule.contractions import contract
 from symbackprop.codegen.schedule.inlining import inline
@@ -166,6 +166,23 @@ def test_a_row_that_is_known_only_later_or_differs_begins_no_product() -> None:
     for found in (centred, both, column):
         assert all(gemm.start is None for gemm in gemms(kernel(found)))
         agrees(found, extra)
+
+
+def test_rows_that_are_added_as_they_are_need_no_loop() -> None:
+    n, i, j = sb.indices("n i j", N, 3, 4)
+    x, y = sb.data("x", n, j), sb.data("y", j, n)
+    plain = sb.define("plain", (j,), Sum(x[n, j], n))
+    turned = sb.define("turned", (j,), Sum(y[j, n], n))
+    scaled = sb.define("scaled", (j,), Sum(tanh(x[n, j]), n))
+    deep = sb.define("deep", (i, j), Sum(sb.data("z", n, i, j)[n, i, j], n))
+    found = kernel(plain, turned, scaled, deep)
+    assert [any(isinstance(s, Rows) for s, _ in walk(stage_of(found, name).statements))
+            for name in ("plain", "turned", "scaled")] == [True, False, False]
+    draws = np.random.default_rng(0)
+    given = {"x": draws.normal(size=(200, 4)), "y": draws.normal(size=(4, 200)),
+             "z": draws.normal(size=(200, 3, 4))}
+    for tensor in (plain, turned, scaled, deep):
+        agrees(tensor, given)
 
 
 def test_the_innermost_loop_runs_along_memory() -> None:

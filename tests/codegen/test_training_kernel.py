@@ -181,12 +181,6 @@ def test_only_the_sum_of_losses_is_in_float64(name: str) -> None:
     assert llvm(NETS[name]().kernel("float32")).count("fpext") == 1
 
 
-def test_a_step_may_use_whole_registers_and_asks_for_the_next_rows_ahead() -> None:
-    text = llvm(classifier().kernel("float32"))
-    assert '"prefer-vector-width"="512"' in text
-    assert "@llvm.prefetch.p0(" in text
-
-
 def test_hypers_change_without_a_new_kernel() -> None:
     net, kernel = classifier(), classifier().kernel()
     kernel = net.kernel()

@@ -6,7 +6,8 @@ import numpy as np
 from numba import njit
 
 from symbackprop.codegen.blas import gemm_nn, gemm_nn_from, gemm_nt, gemm_tn
-from symbackprop.codegen.memory import fetch, flat, view
+from symbackprop.codegen.memory import flat, view
+from symbackprop.codegen.rows import add_rows, take_rows
 from symbackprop.codegen.vectormath import added, carried, exp, log, maximum, minus, tanh
 
 real = np.float32
@@ -49,16 +50,11 @@ def train(
 
             # x[n,i]: the rows of this batch
             x = view(x_batch, (N, 6))
-            for n in range(N):
-                fetch(x_rows, order[run, min(first + n + batch_size, order.shape[1] - 1)])
-                row = order[run, first + n]
-                for i in range(6):
-                    x[n, i] = x_rows[row, i]
+            take_rows(x, x_rows, order[run], first, batch_size)
 
             # y[n]: the rows of this batch
             y = view(y_batch, (N,))
             for n in range(N):
-                fetch(y_rows, order[run, min(first + n + batch_size, order.shape[1] - 1)])
                 y[n] = y_rows[order[run, first + n]]
 
             # z1[n,j] = Σ_i x[n,i]·W1[i,j] + b1[j]
@@ -178,9 +174,7 @@ def train(
                 dLdb1[j] = real(0)
                 dLdb1_rest[j] = real(0)
             for block in range(0, N, 64):
-                for n in range(block, min(block + 64, N)):
-                    for j in range(5):
-                        dLdb1_rest[j] += delta1[n, j]
+                add_rows(dLdb1_rest, delta1, block, min(block + 64, N))
                 for j in range(5):
                     dLdb1[j], dLdb1_rest[j] = carried(dLdb1[j], dLdb1_rest[j])
 

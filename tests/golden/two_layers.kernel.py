@@ -7,6 +7,7 @@ from numba import njit
 
 from symbackprop.codegen.blas import gemm_nn_from, gemm_nt, gemm_tn
 from symbackprop.codegen.memory import flat, view
+from symbackprop.codegen.rows import add_rows
 from symbackprop.codegen.vectormath import added, carried, exp, log, maximum, minus, tanh
 
 real = np.float32
@@ -129,9 +130,7 @@ def kernel(
         dLdb1[j] = real(0)
         dLdb1_rest[j] = real(0)
     for block in range(0, N, 64):
-        for n in range(block, min(block + 64, N)):
-            for j in range(9):
-                dLdb1_rest[j] += delta1[n, j]
+        add_rows(dLdb1_rest, delta1, block, min(block + 64, N))
         for j in range(9):
             dLdb1[j], dLdb1_rest[j] = carried(dLdb1[j], dLdb1_rest[j])
 
@@ -144,9 +143,7 @@ def kernel(
         dLdb2[k] = real(0)
         dLdb2_rest[k] = real(0)
     for block in range(0, N, 64):
-        for n in range(block, min(block + 64, N)):
-            for k in range(10):
-                dLdb2_rest[k] += delta2[n, k]
+        add_rows(dLdb2_rest, delta2, block, min(block + 64, N))
         for k in range(10):
             dLdb2[k], dLdb2_rest[k] = carried(dLdb2[k], dLdb2_rest[k])
 

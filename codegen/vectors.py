@@ -1,0 +1,105 @@
+"""Whole vector registers in functions that are written as LLVM's instructions."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import cache
+from typing import Any
+
+import llvmlite.binding as llvm
+from llvmlite import ir
+from numba.core import cgutils
+
+INT, WORD = ir.IntType(64), ir.IntType(32)
+
+
+@cache
+def register_bytes() -> int:
+    """The length of a vector register of this machine."""
+    features = llvm.get_host_cpu_features()
+    return 64 if features.get("avx512f") else 32 if features.get("avx2") else 16
+
+
+class Vectors:
+    """Reads, writes and combines vectors of one kind in a function; a mask covers a last part."""
+
+    def __init__(self, made: Any, real: Any) -> None:
+        self.real = real
+        bits = 32 if isinstance(real, ir.FloatType) else 64
+        self.lanes = register_bytes() * 8 // bits
+        self.vector = ir.VectorType(real, self.lanes)
+        self.align = bits // 8
+        self.zero = ir.Constant(self.vector, [0.0] * self.lanes)
+        self.build = ir.IRBuilder(made.append_basic_block("entry"))
+        suffix = f"v{self.lanes}f{bits}"
+        self._load, self._store, self.fma = _intrinsics(made.module, self.vector, suffix)
+
+    def over_columns(self, count: Any, write: Callable[[Any, int, Any], None]) -> None:
+        """write(first column, vectors, mask) for whole pairs of vectors, then for what is left."""
+        build, width = self.build, INT(2 * self.lanes)
+        whole = build.mul(build.udiv(count, width), width)
+        with self.loop(INT(0), whole, width) as j:
+            write(j, 2, None)
+        left = build.sub(count, whole)
+        is_wide = build.icmp_signed(">", left, INT(self.lanes))
+        with build.if_then(is_wide):
+            write(whole, 2, self.mask(build.sub(left, INT(self.lanes))))
+        with build.if_then(build.and_(build.icmp_signed(">", left, INT(0)), build.not_(is_wide))):
+            write(whole, 1, self.mask(left))
+
+    @contextmanager
+    def loop(self, start: Any, end: Any, step: Any) -> Iterator[Any]:
+        """for index in range(start, end, step)."""
+        with cgutils.for_range_slice(self.build, start, end, step, intp=INT) as (index, _):
+            yield index
+
+    def splat(self, value: Any) -> Any:
+        """A vector that holds this number in every lane."""
+        undefined = ir.Constant(self.vector, ir.Undefined)
+        first = self.build.insert_element(undefined, value, WORD(0))
+        zeros = ir.Constant(ir.VectorType(WORD, self.lanes), [0] * self.lanes)
+        return self.build.shuffle_vector(first, undefined, zeros)
+
+    def mask(self, count: Any) -> Any:
+        """The first `count` lanes."""
+        build, kind = self.build, ir.VectorType(INT, self.lanes)
+        undefined = ir.Constant(kind, ir.Undefined)
+        zeros = ir.Constant(ir.VectorType(WORD, self.lanes), [0] * self.lanes)
+        counts = build.shuffle_vector(
+            build.insert_element(undefined, count, WORD(0)), undefined, zeros)
+        return build.icmp_signed("<", ir.Constant(kind, list(range(self.lanes))), counts)
+
+    def _place(self, place: Any, number: int) -> Any:
+        moved = self.build.gep(place, [INT(number * self.lanes)])
+        return self.build.bitcast(moved, self.vector.as_pointer())
+
+    def read(self, place: Any, number: int, vectors: int, mask: Any) -> Any:
+        """The vector of that number from the place on; the last one under the mask."""
+        at = self._place(place, number)
+        if mask is None or number < vectors - 1:
+            return self.build.load(at, align=self.align)
+        return self.build.call(self._load, [at, WORD(self.align), mask, self.zero])
+
+    def write(self, value: Any, place: Any, number: int, vectors: int, mask: Any) -> None:
+        """A vector into the place of that number; the last one under the mask."""
+        at = self._place(place, number)
+        if mask is None or number < vectors - 1:
+            self.build.store(value, at, align=self.align)
+        else:
+            self.build.call(self._store, [value, at, WORD(self.align), mask])
+
+
+def _intrinsics(module: Any, vector: Any, suffix: str) -> tuple[Any, Any, Any]:
+    """LLVM's masked load, masked store and multiply-add of this vector."""
+    pointer, mask = vector.as_pointer(), ir.VectorType(ir.IntType(1), vector.count)
+
+    def found(name: str, result: Any, arguments: list[Any]) -> Any:
+        kind = ir.FunctionType(result, arguments)
+        return cgutils.get_or_insert_function(module, kind, f"llvm.{name}")
+
+    return (
+        found(f"masked.load.{suffix}.p0", vector, [pointer, WORD, mask, vector]),
+        found(f"masked.store.{suffix}.p0", ir.VoidType(), [vector, pointer, WORD, mask]),
+        found(f"fmuladd.{suffix}", vector, [vector, vector, vector]),
+    )
