@@ -32,8 +32,10 @@ from numba.core import cgutils
 from numba.extending import get_cython_function_address, intrinsic
 from numba.np.arrayobj import make_array
 
+from symbackprop.codegen import blocking
 from symbackprop.codegen.microkernel import DEEPEST, FITTING
 from symbackprop.codegen.microkernel import function as microkernel
+from symbackprop.codegen.vectors import register_bytes
 
 _ROUTINES = {types.float32: "sgemm", types.float64: "dgemm"}
 _INT = ir.IntType(32)
@@ -116,11 +118,14 @@ def _either(module: Any, real: Any, routine: str) -> Any:
         with small:
             builder.call(microkernel(module, real), [
                 m, n, k, alpha, a, builder.select(left, one, lda), builder.select(left, lda, one),
-                b, ldb, right, beta, d, ldd, c, ldc])
+                b, ldb, right, bit(0), beta, d, ldd, c, ldc])
         with large:
-            with builder.if_then(builder.icmp_unsigned("!=", d, c)):
-                _copied(builder, m, n, (d, ldd), (c, ldc))
-            _call_blas(builder, routine, [*made.args[:11], c, ldc])
+            if register_bytes() > 16:
+                builder.call(blocking.function(module, real), made.args)
+            else:
+                with builder.if_then(builder.icmp_unsigned("!=", d, c)):
+                    _copied(builder, m, n, (d, ldd), (c, ldc))
+                _call_blas(builder, routine, [*made.args[:11], c, ldc])
     builder.ret_void()
     return made
 

@@ -24,7 +24,8 @@ from typing import Any
 
 from llvmlite import ir
 
-from symbackprop.codegen.vectors import INT, WORD, Vectors, register_bytes
+from symbackprop.codegen.turning import turning
+from symbackprop.codegen.vectors import INT, Vectors, declared, register_bytes
 
 FITTING = 2**17  # bytes of B, and of an A that is read by columns, that stay in the cache
 DEEPEST = 256  # rows of B in the panel for a B that is stored transposed
@@ -32,21 +33,18 @@ _BIT = ir.IntType(1)
 
 
 def function(module: Any, real: Any) -> Any:
-    """multiply(m, n, k, α, A, row step, column step, B, row step, transposed, β, D, row step, C,
-    row step).
+    """multiply(m, n, k, α, A, row step, column step, B, row step, turned, copied, β, D, …, C, …).
 
-    C ← α·A·B + β·D; D may be C, and of D one row only where its row step is 0.  The function is
-    written into the LLVM module once.
+    C ← α·A·B + β·D; D may be C, and of D one row only where its row step is 0.  copied: whether
+    rows of B are copied into a panel, side by side, before they are read.  The function is written
+    into the LLVM module once.
     """
     name = f"symbackprop_multiply_{real}"
     if name in module.globals:
         return module.globals[name]
     pointer = real.as_pointer()
-    kind = ir.FunctionType(ir.VoidType(), [
-        INT, INT, INT, real, pointer, INT, INT, pointer, INT, _BIT, real, *(pointer, INT)*2])
-    made = ir.Function(module, kind, name)
-    made.linkage = "internal"
-    made.attributes.add("noinline")
+    made = declared(module, name, [
+        INT, INT, INT, real, pointer, INT, INT, pointer, INT, _BIT, _BIT, real, *(pointer, INT)*2])
     for place in (4, 7):  # A and B; D may be C
         made.args[place].add_attribute("noalias")
     _Writer(made, real).body()
@@ -58,7 +56,8 @@ class _Writer(Vectors):
 
     def __init__(self, made: Any, real: Any) -> None:
         (self.m, self.n, self.k, self.alpha, self.a, self.a_row, self.a_column, self.b, self.b_row,
-         self.is_transposed, self.beta, self.d, self.d_row, self.c, self.c_row) = made.args
+         self.is_transposed, self.is_copied, self.beta, self.d, self.d_row, self.c,
+         self.c_row) = made.args
         super().__init__(made, real)
         self.rows = (12, 4, 1) if register_bytes() == 64 else (6, 4, 1)
 
@@ -72,10 +71,19 @@ class _Writer(Vectors):
     def _columns(self, j: Any, vectors: int, mask: Any) -> None:
         """The columns from j on, `vectors` wide, the last of them under the mask."""
         build = self.build
+        width = INT(2 * self.lanes)
         with build.if_then(self.is_transposed):
-            self._turned(j, INT(2 * self.lanes) if mask is None else build.sub(self.n, j))
-        base = build.select(self.is_transposed, self.panel, build.gep(self.b, [j]))
-        step = build.select(self.is_transposed, INT(2 * self.lanes), self.b_row)
+            build.call(turning(build.module, self.real), [
+                self.panel, width, build.gep(self.b, [build.mul(j, self.b_row)]), self.b_row,
+                width if mask is None else build.sub(self.n, j), self.k])
+        with build.if_then(self.is_copied), self.loop(INT(0), self.k, INT(1)) as k:
+            row = build.gep(self.b, [build.add(build.mul(k, self.b_row), j)])
+            for v in range(vectors):
+                self.write(self.read(row, v, vectors, mask),
+                           build.gep(self.panel, [build.mul(k, width)]), v, vectors, None)
+        in_panel = build.or_(self.is_transposed, self.is_copied)
+        base = build.select(in_panel, self.panel, build.gep(self.b, [j]))
+        step = build.select(in_panel, width, self.b_row)
         done: Any = INT(0)
         for rows in self.rows if vectors == 2 else (8, 1):
             end = build.add(done, build.mul(build.udiv(build.sub(self.m, done), INT(rows)),
@@ -133,36 +141,3 @@ class _Writer(Vectors):
                                 added = self.read(old, v, len(row), mask)
                                 value = build.call(self.fma, [beta, added, value])
                             self.write(value, place, v, len(row), mask)
-
-    def _turned(self, j: Any, count: Any) -> None:
-        """panel[k, c] = B[j + c, k] for `count` columns: squares by shuffles, the rest singly."""
-        build, lanes = self.build, self.lanes
-        side = INT(lanes)
-        across = build.mul(build.udiv(count, side), side)
-        down = build.mul(build.udiv(self.k, side), side)
-        with self.loop(INT(0), across, side) as c, self.loop(INT(0), down, side) as k:
-            rows = [self.read(build.gep(self.b, [build.add(build.mul(build.add(
-                build.add(j, c), INT(r)), self.b_row), k)]), 0, 2, None) for r in range(lanes)]
-            for r, row in enumerate(_transposed(build, rows)):
-                place = build.add(build.mul(build.add(k, INT(r)), INT(2 * lanes)), c)
-                self.write(row, build.gep(self.panel, [place]), 0, 2, None)
-        with self.loop(INT(0), count, INT(1)) as c:
-            start = build.select(build.icmp_signed("<", c, across), down, INT(0))
-            with self.loop(start, self.k, INT(1)) as k:
-                value = build.load(build.gep(self.b, [build.add(
-                    build.mul(build.add(j, c), self.b_row), k)]))
-                build.store(value, build.gep(self.panel, [build.add(
-                    build.mul(k, INT(2 * lanes)), c)]))
-
-
-def _transposed(build: Any, rows: list[Any]) -> list[Any]:
-    """The columns of a square of vectors: log₂ n rounds of interleaving upper and lower half."""
-    size = len(rows)
-    low = [x for i in range(size // 2) for x in (i, size + i)]
-    high = [x + size // 2 for x in low]
-    kind = ir.VectorType(WORD, size)
-    for _ in range(size.bit_length() - 1):
-        pairs = zip(rows[:size // 2], rows[size // 2:], strict=True)
-        rows = [build.shuffle_vector(a, b, ir.Constant(kind, part))
-                for a, b in pairs for part in (low, high)]
-    return rows

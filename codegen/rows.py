@@ -22,7 +22,7 @@ from numba.core import cgutils
 from numba.extending import intrinsic
 from numba.np.arrayobj import make_array
 
-from symbackprop.codegen.vectors import INT, WORD, Vectors
+from symbackprop.codegen.vectors import INT, WORD, Vectors, declared
 
 TOGETHER = 4  # rows in registers of their own
 
@@ -55,10 +55,8 @@ def _adding(module: Any, real: Any) -> Any:
 
 
 def _declared(module: Any, name: str, arguments: list[Any]) -> Any:
-    """A function of the LLVM module whose arrays, the first two arguments, do not overlap."""
-    made = ir.Function(module, ir.FunctionType(ir.VoidType(), arguments), name)
-    made.linkage = "internal"
-    made.attributes.add("noinline")
+    """A function whose arrays, the first two arguments, do not overlap."""
+    made = declared(module, name, arguments)
     for argument in made.args[:2]:
         argument.add_attribute("noalias")
     return made

@@ -21,6 +21,14 @@ def register_bytes() -> int:
     return 64 if features.get("avx512f") else 32 if features.get("avx2") else 16
 
 
+def declared(module: Any, name: str, arguments: list[Any]) -> Any:
+    """A function of the LLVM module, for kernels of this module alone."""
+    made = ir.Function(module, ir.FunctionType(ir.VoidType(), arguments), name)
+    made.linkage = "internal"
+    made.attributes.add("noinline")
+    return made
+
+
 class Vectors:
     """Reads, writes and combines vectors of one kind in a function; a mask covers a last part."""
 
