@@ -39,6 +39,7 @@ from symbackprop.codegen.vectors import register_bytes
 
 _ROUTINES = {types.float32: "sgemm", types.float64: "dgemm"}
 _INT = ir.IntType(32)
+IS_WRITTEN_OUT = register_bytes() > 16  # large products too: with short registers BLAS is ahead
 
 
 def _symbol(routine: str) -> str:
@@ -120,7 +121,7 @@ def _either(module: Any, real: Any, routine: str) -> Any:
                 m, n, k, alpha, a, builder.select(left, one, lda), builder.select(left, lda, one),
                 b, ldb, right, bit(0), beta, d, ldd, c, ldc])
         with large:
-            if register_bytes() > 16:
+            if IS_WRITTEN_OUT:
                 builder.call(blocking.function(module, real), made.args)
             else:
                 with builder.if_then(builder.icmp_unsigned("!=", d, c)):

@@ -19,7 +19,8 @@ from symbackprop.codegen import microkernel
 from symbackprop.codegen.turning import turning
 from symbackprop.codegen.vectors import INT, Vectors, declared, register_bytes
 
-BLOCK = 3 * 2**16  # bytes of the block of A
+BLOCK = 3 * 2**16  # bytes of a block of A that is turned
+HIGHEST = 512  # rows of A that are read where they lie
 _BIT = ir.IntType(1)
 
 
@@ -56,8 +57,9 @@ class _Writer(Vectors):
         self.in_place = build.and_(self.a_turned, build.not_(is_wide))
         with self.loop(INT(0), self.k, INT(self.depth)) as k:
             deep = self._least(INT(self.depth), build.sub(self.k, k))
-            with self.loop(INT(0), self.m, INT(self.height)) as i:
-                self._block(i, k, self._least(INT(self.height), build.sub(self.m, i)), deep)
+            high = build.select(self.is_turned, INT(self.height), INT(HIGHEST))
+            with self.loop(INT(0), self.m, high) as i:
+                self._block(i, k, self._least(high, build.sub(self.m, i)), deep)
         build.ret_void()
 
     def _block(self, i: Any, k: Any, high: Any, deep: Any) -> None:

@@ -20,7 +20,8 @@ RESERVED = frozenset((  # every word of a generated module that is not a name of
     *"view gemm_nn gemm_nt gemm_tn gemm_tt symbackprop numba".split(),
     *"gemm_nn_from gemm_nt_from gemm_tn_from gemm_tt_from".split(),
     *"order batch_size run first rows losses sum_of_losses block shape self".split(),
-    *"thread threads height meeting wait tile tiles group groups strip low high".split(),
+    *"thread threads height meeting wait tile tiles group groups low high".split(),
+    *"strip first_strip end_strip".split(),
     *"rows_of row flat entry add_rows take_rows".split(),
     *(str(tensor.name) for tensor in REGISTERS), *CALLS.values(), *VECTORMATH,
 ))

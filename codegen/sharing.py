@@ -9,9 +9,12 @@
             rows = min(height, N - low)
             …                                             stages, with `rows` for the batch
     wait(meeting, threads)
+    first_strip, end_strip = thread*8//threads, (thread + 1)*8//threads
+    low, high = first_strip*784//8, end_strip*784//8
+    …                                                     a stage, with low … high for one index
     for strip in range(thread*8//threads, (thread + 1)*8//threads):
         low, high = strip*784//8, (strip + 1)*784//8
-        …                                                 a stage, with low … high for one index
+        …                                                 a sum of which each strip has a part
     if thread == 0:
         …
 
@@ -23,8 +26,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from symbackprop.codegen.blas import IS_WRITTEN_OUT
 from symbackprop.codegen.emission import Emission, Part
-from symbackprop.codegen.ir import Kernel, Region
+from symbackprop.codegen.ir import Gemm, Kernel, Region, Stage
 from symbackprop.codegen.layout import Argument, indented
 from symbackprop.codegen.schedule.tiling import BLOCKS, lies_along
 from symbackprop.codegen.summation import MOST_GROUPS, ROWS
@@ -122,9 +126,21 @@ def _blocks(emission: Emission, region: Region) -> Iterator[str]:
         yield from _view(emission, tensor)
     target = stage.definition.target
     yield from _view(emission, target)
+    if _is_alike_in_parts(stage):
+        yield f"first_strip, end_strip = {_dealt(str(BLOCKS))}"
+        yield f"low, high = first_strip*{length}//{BLOCKS}, end_strip*{length}//{BLOCKS}"
+        yield from emission.stage(stage, "", Part({}))
+        return
     yield f"for strip in range({_dealt(str(BLOCKS))}):"
     yield from indented([f"low, high = strip*{length}//{BLOCKS}, (strip + 1)*{length}//{BLOCKS}",
                          *emission.stage(stage, "", Part({}, "strip"))])
+
+
+def _is_alike_in_parts(stage: Stage) -> bool:
+    """Whether the bits of a row are the same whichever rows are computed beside it."""
+    is_part = stage.split not in stage.definition.indices
+    is_product = any(isinstance(statement, Gemm) for statement in stage.statements)
+    return not is_part and (not is_product or IS_WRITTEN_OUT)
 
 
 def _alone(emission: Emission, region: Region) -> Iterator[str]:
