@@ -18,30 +18,24 @@ from benchmarks.tables import show
 ROUNDS = 3
 NETS = {
     "3 layers, training": Net((64, 32, 32, 10), "tanh", 32, 96),
-    "3 layers, width 8": Net((8, 8, 8, 8), "tanh", 32, 96),
-    "3 layers, width 800": Net((800, 800, 800, 800), "tanh", 32, 96),
+    **{f"3 layers, width {width}": Net((width,)*4, "tanh", 32, 96) for width in (8, 64, 400, 800)},
 }
-SHARED = "3 layers, width 800, two threads"
+ALIKE = ((8, 64), (400, 800))  # on one thread; in regions that threads share
 
 
-def train(net: Net, threads: int = 1) -> Callable[[], dict[str, object]]:
+def train(net: Net) -> Callable[[], dict[str, object]]:
     """Seconds of the first epoch, of the second, and the source with its numbers blanked."""
 
     def run() -> dict[str, object]:
         x, y, p, loss = classifier(net.widths, net.activation)
         model = sb.Model(inputs=x, targets=y, output=p, loss=loss)
         inputs, labels = made_data(net)
-        first = _epoch(model, net, inputs, labels, threads)
-        second = _epoch(model, net, inputs, labels, threads)
+        first = _epoch(model, net, inputs, labels)
+        second = _epoch(model, net, inputs, labels)
         return {"first": first, "second": second, "compile": first - second,
                 "shape": re.sub(r"\b\d+\b", "0", model.source), "lines": model.source.count("\n")}
 
     return run
-
-
-def train_shared(net: Net) -> Callable[[], dict[str, object]]:
-    """The same with a kernel that two threads share."""
-    return train(net, threads=2)
 
 
 def gradient(net: Net) -> Callable[[], dict[str, object]]:
@@ -62,11 +56,10 @@ def gradient(net: Net) -> Callable[[], dict[str, object]]:
     return run
 
 
-def _epoch(model: sb.Model, net: Net, inputs: np.ndarray, labels: np.ndarray, threads: int
-           ) -> float:
+def _epoch(model: sb.Model, net: Net, inputs: np.ndarray, labels: np.ndarray) -> float:
     start = time.perf_counter()
     model.fit(inputs, labels, epochs=1, batch_size=net.batch, optimizer=sb.optimizers.SGD(0.01),
-              verbose=False, seed=0, threads=threads)
+              verbose=False, seed=0)
     return time.perf_counter() - start
 
 
@@ -79,9 +72,11 @@ def cold_and_warm(prepare: Callable[[Net], Callable[[], dict[str, object]]],
 
 
 def measure(quick: bool = False) -> dict[str, dict[str, float]]:
-    """Medians of seconds to compile; widths must change literals of the source only."""
+    """Medians of seconds to compile; widths must change literals of the source only.
+
+    From some width on threads share a step, by a kernel in regions, which is longer.
+    """
     cases = {**{name: (train, net) for name, net in NETS.items()},
-             SHARED: (train_shared, NETS["3 layers, width 800"]),
              "3 layers, loss and gradients": (gradient, NETS["3 layers, training"])}
     runs = [{name: cold_and_warm(*case) for name, case in cases.items()}
             for _ in range(1 if quick else ROUNDS)]
@@ -95,6 +90,8 @@ def measure(quick: bool = False) -> dict[str, dict[str, float]]:
     lines = {name: runs[0][name][0]["lines"] for name in cases}
     show(["seconds to compile", "cold", "warm", "lines of source"],
           [[name, *found[name].values(), lines[name]] for name in cases])
-    narrow, wide = (runs[0][f"3 layers, width {width}"][0]["shape"] for width in (8, 800))
-    print("widths 8 and 800 differ in", "literals only" if narrow == wide else "MORE THAN LITERALS")
+    for widths in ALIKE:
+        one, other = (runs[0][f"3 layers, width {width}"][0]["shape"] for width in widths)
+        print(f"widths {widths[0]} and {widths[1]} differ in",
+              "literals only" if one == other else "MORE THAN LITERALS")
     return found
