@@ -18,6 +18,7 @@ the setting and the last restores it.
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -205,6 +206,18 @@ def _leave() -> None:
         if _users == 0:
             limiter, _limiter = _limiter, None
             limiter.restore_original_limits()
+
+
+def _forget_users() -> None:
+    """In a child of a fork none of the parent's threads goes on: nobody uses BLAS here yet."""
+    global _users, _lock
+    _lock = threading.Lock()
+    while _users:
+        _leave()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_forget_users)
 
 
 def _scipy_blas() -> Any:

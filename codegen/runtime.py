@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import difflib
 import math
-import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
@@ -152,7 +151,6 @@ class Workspace:
             if isinstance(gemm, Gemm) for group in (gemm.rows, gemm.columns, gemm.inner)
         }
         self._idle: list[tuple[object, list[Slots]]] = []  # what they fit, and the slots
-        self._lock = threading.Lock()
 
     @contextmanager
     def borrowed(self, sizes: Sizes, tile: Sizes | None = None, threads: int = 1
@@ -162,15 +160,16 @@ class Workspace:
         sizes: of a whole batch; tile: of one tile of rows, None where there are no tiles.
         """
         wanted = tuple(sizes.items()), None if tile is None else tuple(tile.items()), threads
-        with self._lock:
-            fitted, slots = self._idle.pop() if self._idle else (None, [])
+        try:
+            fitted, slots = self._idle.pop()  # at once, so no lock is held when a process forks
+        except IndexError:
+            fitted, slots = None, []
         if fitted != wanted:
             self._fit(slots, sizes, tile or sizes, threads)
         try:
             yield slots[:threads]
         finally:
-            with self._lock:
-                self._idle.append((wanted, slots))
+            self._idle.append((wanted, slots))
 
     def _fit(self, slots: list[Slots], sizes: Sizes, tile: Sizes, threads: int) -> None:
         """Make the slots of the first so many threads large enough."""

@@ -37,6 +37,16 @@ _lock = threading.RLock()
 _loaded: dict[Path, Function] = {}
 
 
+def _unlock() -> None:
+    """In a child of a fork the thread that compiled, and held the lock, is not there."""
+    global _lock
+    _lock = threading.RLock()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_unlock)
+
+
 @dataclass(frozen=True, slots=True)
 class Function:
     """A compiled function of a generated module, and where that module lies."""

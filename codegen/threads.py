@@ -151,6 +151,8 @@ class Crew:
         have finished.
         """
         job = _Job(task)
+        if self._owner != os.getpid():  # another thread may have held the lock when this forked
+            self._inboxes, self._owner, self._lock = [], os.getpid(), threading.Lock()
         if threads > 1:
             with self._lock:  # one job at a time: each of its threads must be running
                 return self._shared(job, threads)
@@ -180,8 +182,6 @@ class Crew:
 
     def _workers(self, count: int) -> list[SimpleQueue[tuple[_Job, int] | None]]:
         """The inboxes of so many running threads, or of as many as the system grants."""
-        if self._owner != os.getpid():
-            self._inboxes, self._owner = [], os.getpid()
         while len(self._inboxes) < count:
             inbox: SimpleQueue[tuple[_Job, int] | None] = SimpleQueue()
             try:
