@@ -5,11 +5,11 @@
     gemm_nt(…), gemm_tt(…)                 C ← α·A·Bᵀ + β·C, …       B is stored n×k
     gemm_nn_from(m, n, k, α, A, B, d, C)   C ← α·A·B + 1·dᵀ          d: n, added to every row; …
 
-Rows lie contiguous in memory; columns may be a slice of a wider array.  Small products are
-written out (`microkernel`), others are BLAS's.  A row-major matrix is the transpose of a
-column-major one, so BLAS is asked for Cᵀ = Bᵀ·Aᵀ.  The routine is known to LLVM by a symbol,
-resolved by name when a cached kernel is loaded in another process: importing this module
-registers it.
+Rows lie contiguous in memory; columns may be a slice of a wider array.  Products are written out
+(`microkernel`, `blocking`); where registers are short, large ones are BLAS's.  A row-major matrix
+is the transpose of a column-major one, so BLAS is asked for Cᵀ = Bᵀ·Aᵀ.  The routine is known to
+LLVM by a symbol, resolved by name when a cached kernel is loaded in another process: importing this
+module registers it.
 
 A kernel is itself what runs in parallel, so BLAS must not start threads in it.  Setting the
 number of threads acts on the whole process: `single_threaded` counts its users, the first saves
@@ -94,8 +94,9 @@ def _product(left_transposed: bool, right_transposed: bool, begun: bool = False)
 def _either(module: Any, real: Any, routine: str) -> Any:
     """product(m, n, k, α, A, lda, transposed, B, ldb, transposed, β, D, ldd, C, ldc), written once.
 
-    The instructions of `microkernel` where the operands stay in the cache, else BLAS.  For an A
-    that is read by rows their number has no part in the choice.
+    The instructions of `microkernel` where the operands stay in the cache, else those of
+    `blocking`, or BLAS.  The number of rows that are computed together has no part in the choice:
+    an A that is read by columns counts as wide as the array of which they are a part.
     """
     name, bit, size = f"symbackprop_product_{routine}", ir.IntType(1), ir.IntType(64)
     if name in module.globals:

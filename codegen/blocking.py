@@ -4,9 +4,10 @@
         for i in steps of a few hundred rows:    A[i …, k …], turned or copied once for all panels
             C[i …] ← α·A[i …, k …]·B[k …] + β·D[i …], from the second k on + C[i …]
 
-The blocks are those of Goto and van de Geijn (2008), with the micro-kernel of `microkernel`.  Each
-entry is one sum in the order of k, cut at the same places whatever the rows are: so the bits do
-not depend on how rows are dealt to tiles, strips and threads.
+The block and the panel take 224 KB of the stack at most.  The blocks are those of Goto and van de
+Geijn (2008), with the micro-kernel of `microkernel`.  Each entry is one sum in the order of k, cut
+at the same places whatever the rows are: so the bits do not depend on how rows are dealt to tiles,
+strips and threads.
 """
 
 from __future__ import annotations
@@ -17,11 +18,10 @@ from llvmlite import ir
 
 from symbackprop.codegen import microkernel
 from symbackprop.codegen.turning import turning
-from symbackprop.codegen.vectors import INT, Vectors, declared, register_bytes
+from symbackprop.codegen.vectors import BIT, INT, Vectors, once, register_bytes
 
 BLOCK = 3 * 2**16  # bytes of a block of A that is turned
 HIGHEST = 512  # rows of A that are read where they lie
-_BIT = ir.IntType(1)
 
 
 def function(module: Any, real: Any) -> Any:
@@ -29,12 +29,10 @@ def function(module: Any, real: Any) -> Any:
 
     C ← α·A·B + β·D; D may be C, and one row only where its row step is 0.
     """
-    name, pointer = f"symbackprop_multiply_blocked_{real}", real.as_pointer()
-    if name not in module.globals:
-        made = declared(module, name, [INT, INT, INT, real, *(pointer, INT, _BIT)*2, real,
-                                       *(pointer, INT)*2])
-        _Writer(made, real).body()
-    return module.globals[name]
+    pointer = real.as_pointer()
+    return once(module, f"symbackprop_multiply_blocked_{real}", [
+        INT, INT, INT, real, *(pointer, INT, BIT)*2, real, *(pointer, INT)*2],
+        lambda made: _Writer(made, real).body())
 
 
 class _Writer(Vectors):

@@ -22,6 +22,7 @@ LOG2_E = log2(2.718281828459045)
 LN2 = 0.6931471805599453
 LARGEST = {"float32": 89.0, "float64": 710.0}      # e^t is infinite from there
 SMALLEST = {"float32": -104.0, "float64": -746.0}  # and 0 from there
+SMALL_TANH = 0.64
 _ONE_OF_TANH = {"float32": 9.5, "float64": 19.5}    # tanh t rounds to 1 from there
 _ONE_OF_ERF = {"float32": 4.0, "float64": 6.0}
 
@@ -115,7 +116,7 @@ def tanh(t: Number) -> Number:
     end = _ONE_OF_TANH[t.format.name]
     found = raised(select(size > end, t.of(end), size) * 2)
     far = 1 - 2 / ((found.r + found.rest + 1) * found.factor() + 1)
-    return select(size < 0.64, near, far).sign_of(t)
+    return select(size < SMALL_TANH, near, far).sign_of(t)
 
 
 def sigmoid(t: Number) -> Number:

@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 
 from sympy import Expr, Idx, Symbol
 
-from symbackprop.codegen.extents import block_length, ends, gemm_call, length
+from symbackprop.codegen.extents import block_length, ends, gemm_call, length, multiplied
 from symbackprop.codegen.ir import (
     PART,
     Accumulate,
@@ -259,7 +259,8 @@ def _flat(indices: tuple[Idx, ...], body: Assign | Accumulate, scope: Scope) -> 
                    flat="entry")
     first, end = ends(indices[0], scope)
     row = "".join(f"*{length(i, scope)}" for i in indices[1:])
-    start, stop = "" if first == "0" else f"{first}{row}, ", f"{end}{row}"
+    start, stop = (f"{multiplied(bound)}{row}" for bound in (first, end))
+    start = "" if first == "0" else f"{start}, "
     if isinstance(body, Assign) or body.rest is None:
         yield f"for entry in range({start}{stop}):"
         yield from indented(_lines(body, seen))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from sympy import Expr, Idx
 
 from symbackprop.codegen.ir import Blocks, Gemm
@@ -41,11 +43,16 @@ def ends(index: Idx, scope: Scope) -> tuple[str, str]:
 
 
 def length(index: Idx, scope: Scope) -> str:
-    """How many values an index has in this part of the kernel."""
+    """How many values an index has in this part of the kernel, to be multiplied by others."""
     if index not in scope.spans:
-        return scope.integer(extent(index))
+        return multiplied(scope.integer(extent(index)))
     first, end = scope.spans[index]
     return end if first == "0" else f"({end} - {first})"
+
+
+def multiplied(number: str) -> str:
+    """A number as a factor of a product: 1 + N in brackets."""
+    return number if re.fullmatch(r"\w+", number) else f"({number})"
 
 
 def count(group: tuple[Idx, ...], scope: Scope) -> str:

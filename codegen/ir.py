@@ -97,7 +97,7 @@ class Flat:
 
 @dataclass(frozen=True, slots=True)
 class Rows:
-    """target[j] += Σ_n source[n,j] for all values of the columns, the rows n in order."""
+    """target[j] += Σ_n source[n,j] for all values of the columns, a few rows at a time."""
 
     target: Expr
     source: Expr

@@ -12,13 +12,14 @@ from dataclasses import dataclass
 
 from sympy import And, Eq, Expr, Idx, Mul, S, Symbol
 
-from symbackprop.codegen.ir import Accumulate, Assign, Kernel, Stage, Statement
+from symbackprop.codegen.ir import Accumulate, Assign, Blocks, Kernel, Stage, Statement
 from symbackprop.codegen.ranges import inside
 from symbackprop.codegen.summation import (
     ACCUMULATORS,
+    CARRIED,
     GROUPS,
     ROWS,
-    in_blocks,
+    count,
     looped,
     rest_of,
     total,
@@ -151,8 +152,23 @@ def _in_memory(found: Nest, entry: Expr, filled: tuple[Idx, ...], order: tuple[I
     if found.is_scatter:
         step = Accumulate(op, found.target, found.body, rest)
         return (*beginning, *looped(order, (step,)))
-    return (*beginning, in_blocks(order, found.body, rest, looped(
-        filled, (Accumulate(op, found.target, S.Zero, rest),))))
+    return (*beginning, *_in_blocks(order, found, rest, filled))
+
+
+def _in_blocks(order: tuple[Idx, ...], found: Nest, rest: Expr, filled: tuple[Idx, ...]
+               ) -> tuple[Statement, ...]:
+    """Terms are added to the rests, which are carried over into the totals after each block.
+
+    A block has a few values of one bound index, and all of the bound ones inside of that.
+    """
+    bound = [i for i in order if i in found.over]
+    place = next(p for p in range(len(bound)) if count(bound[p + 1:]) <= CARRIED)
+    at = order.index(bound[place])
+    carry = looped([i for i in filled if i in order[at:]],
+                   (Accumulate("sum", found.target, S.Zero, rest),))
+    terms = looped(order[at:], (Accumulate("sum", rest, found.body),))
+    block = Blocks(bound[place], CARRIED, (*terms, *carry), tuple(bound[place + 1:]))
+    return looped(order[:at], (block,))
 
 
 def _leading(order: tuple[Idx, ...], free: tuple[Idx, ...]) -> tuple[Idx, ...]:

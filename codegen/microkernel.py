@@ -9,9 +9,10 @@ C is computed in blocks of a few rows by two vectors, whose sums stay in registe
 BLAS first copies both matrices into panels, which pays for large ones only.  Measured for float32
 with AVX2, in GFLOP/s, rows × columns · inner (OpenBLAS, this):
 
-    32×16·16 (30, 69)     64×64·64 (62, 96)      64×128·256 (67, 91)     64×256·784 (67, 70)
+    32×16·16 (30, 69)     64×64·64 (62, 96)      64×128·256 (67, 91)
 
-Where an operand outgrows the cache, BLAS is ahead (`FITTING`, `DEEPEST`).
+Where an operand outgrows the cache (`FITTING`, `DEEPEST`), `blocking` cuts the product into such
+that do not, and asks for their rows of B to be copied.  k is at least 1.
 
 Each entry is one sum in the order of k, whatever the blocks are: the bits do not depend on how
 many rows are computed together.  Rows of B that are stored as columns are turned, a panel of two
@@ -25,11 +26,10 @@ from typing import Any
 from llvmlite import ir
 
 from symbackprop.codegen.turning import turning
-from symbackprop.codegen.vectors import INT, Vectors, declared, register_bytes
+from symbackprop.codegen.vectors import BIT, INT, Vectors, once, register_bytes
 
 FITTING = 2**17  # bytes of B, and of an A that is read by columns, that stay in the cache
 DEEPEST = 256  # rows of B in the panel for a B that is stored transposed
-_BIT = ir.IntType(1)
 
 
 def function(module: Any, real: Any) -> Any:
@@ -39,16 +39,10 @@ def function(module: Any, real: Any) -> Any:
     rows of B are copied into a panel, side by side, before they are read.  The function is written
     into the LLVM module once.
     """
-    name = f"symbackprop_multiply_{real}"
-    if name in module.globals:
-        return module.globals[name]
     pointer = real.as_pointer()
-    made = declared(module, name, [
-        INT, INT, INT, real, pointer, INT, INT, pointer, INT, _BIT, _BIT, real, *(pointer, INT)*2])
-    for place in (4, 7):  # A and B; D may be C
-        made.args[place].add_attribute("noalias")
-    _Writer(made, real).body()
-    return made
+    return once(module, f"symbackprop_multiply_{real}", [
+        INT, INT, INT, real, pointer, INT, INT, pointer, INT, BIT, BIT, real, *(pointer, INT)*2],
+        lambda made: _Writer(made, real).body(), apart=(4, 7))  # A and B; D may be C
 
 
 class _Writer(Vectors):

@@ -69,7 +69,7 @@ def _inverse_tanh(s: Any) -> Any:
 _HALF_LOG = ("-0.34658", "0.34658")  # ln 2/2, and what rounding adds
 _RATIOS = ("0", "0.029438")          # ((√2 − 1)/(√2 + 1))², and what rounding adds
 _QUARTER = ("0", "0.61686")          # (π/4)², and what rounding adds
-_SMALL_TANH = ("0", "0.4097")        # 0.64²
+_SMALL_TANH = ("0", "0.4097")        # elementary.SMALL_TANH², and what rounding adds
 
 TARGETS = (
     # e^r = 1 + r + r²·E(r)

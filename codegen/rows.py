@@ -22,7 +22,7 @@ from numba.core import cgutils
 from numba.extending import intrinsic
 from numba.np.arrayobj import make_array
 
-from symbackprop.codegen.vectors import INT, WORD, Vectors, declared
+from symbackprop.codegen.vectors import INT, WORD, Vectors, once
 
 TOGETHER = 4  # rows in registers of their own
 
@@ -34,7 +34,7 @@ def add_rows(typingctx: Any, totals: Any, matrix: Any, first: Any, end: Any) -> 
     def codegen(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         total, source = (make_array(kind)(context, builder, value) for kind, value in zip(
             signature.args[:2], arguments[:2], strict=True))
-        columns = builder.sdiv(cgutils.unpack_tuple(builder, source.strides)[0], source.itemsize)
+        columns = _width(builder, source)
         start = builder.gep(source.data, [builder.mul(arguments[2], columns)])
         rows = builder.sub(arguments[3], arguments[2])
         builder.call(_adding(builder.module, source.data.type.pointee),
@@ -44,22 +44,19 @@ def add_rows(typingctx: Any, totals: Any, matrix: Any, first: Any, end: Any) -> 
     return types.void(totals, matrix, types.int64, types.int64), codegen
 
 
+def _width(builder: Any, source: Any) -> Any:
+    """Entries of a row; a single row may have any stride."""
+    width = INT(1)
+    for axis in cgutils.unpack_tuple(builder, source.shape)[1:]:
+        width = builder.mul(width, axis)
+    return width
+
+
 def _adding(module: Any, real: Any) -> Any:
     """add(totals, matrix, rows, columns), written into the LLVM module once."""
-    name, pointer = f"symbackprop_add_rows_{real}", real.as_pointer()
-    if name in module.globals:
-        return module.globals[name]
-    made = _declared(module, name, [pointer, pointer, INT, INT])
-    _Adding(made, real).body()
-    return made
-
-
-def _declared(module: Any, name: str, arguments: list[Any]) -> Any:
-    """A function whose arrays, the first two arguments, do not overlap."""
-    made = declared(module, name, arguments)
-    for argument in made.args[:2]:
-        argument.add_attribute("noalias")
-    return made
+    pointer = real.as_pointer()
+    return once(module, f"symbackprop_add_rows_{real}", [pointer, pointer, INT, INT],
+                lambda made: _Adding(made, real).body(), apart=(0, 1))
 
 
 class _Adding(Vectors):
@@ -111,7 +108,7 @@ def take_rows(typingctx: Any, batch: Any, data: Any, order: Any, first: Any, ahe
     def codegen(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         target, source, places = (make_array(kind)(context, builder, value) for kind, value in zip(
             signature.args[:3], arguments[:3], strict=True))
-        columns = builder.sdiv(cgutils.unpack_tuple(builder, source.strides)[0], source.itemsize)
+        columns = _width(builder, source)
         (length,), count = cgutils.unpack_tuple(builder, places.shape), cgutils.unpack_tuple(
             builder, target.shape)[0]
         builder.call(_taking(builder.module, source.data.type.pointee), [
@@ -123,12 +120,10 @@ def take_rows(typingctx: Any, batch: Any, data: Any, order: Any, first: Any, ahe
 
 def _taking(module: Any, real: Any) -> Any:
     """take(batch, data, order, its length, first, ahead, rows, columns), written once."""
-    name, pointer = f"symbackprop_take_rows_{real}", real.as_pointer()
-    if name in module.globals:
-        return module.globals[name]
-    made = _declared(module, name, [pointer, pointer, INT.as_pointer(), *[INT]*5])
-    _Taking(made, real).body()
-    return made
+    pointer = real.as_pointer()
+    return once(module, f"symbackprop_take_rows_{real}",
+                [pointer, pointer, INT.as_pointer(), *[INT]*5],
+                lambda made: _Taking(made, real).body(), apart=(0, 1))
 
 
 class _Taking(Vectors):

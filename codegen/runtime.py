@@ -17,7 +17,7 @@ from typing import Any, NoReturn
 import numpy as np
 from sympy import Symbol
 
-from symbackprop.codegen.blas import single_threaded
+from symbackprop.codegen.blas import IS_WRITTEN_OUT, single_threaded
 from symbackprop.codegen.gate import Sizes, check_array, check_hyper, evaluated
 from symbackprop.codegen.ir import Gemm, Kernel, walk
 from symbackprop.codegen.layout import Argument, Module
@@ -216,8 +216,8 @@ def length_of(tensor: Tensor, sizes: Sizes) -> int:
 
 
 def uses_blas(module: Module) -> bool:
-    """Whether a generated module multiplies matrices."""
-    return "gemm_" in module.source
+    """Whether a generated module multiplies matrices, and some of them by BLAS."""
+    return "gemm_" in module.source and not IS_WRITTEN_OUT
 
 
 def named_sizes(values: Mapping[str, Any], kernel: Kernel, inputs: Mapping[str, Tensor]) -> Sizes:

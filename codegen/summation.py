@@ -77,12 +77,6 @@ def _part(inner: tuple[Idx, ...], body: Expr, step: Statement) -> tuple[Statemen
     return (Assign(PART, S.Zero), *looped(inner, (Accumulate("sum", PART, body),)), step)
 
 
-def in_blocks(order: tuple[Idx, ...], body: Expr, rest: Expr, carry: tuple[Statement, ...]
-              ) -> Statement:
-    """A sum in memory in this order of loops, a block of the outermost at a time, then carried."""
-    return Blocks(order[0], CARRIED, (*looped(order, (Accumulate("sum", rest, body),)), *carry))
-
-
 def rest_of(target: Tensor, over: tuple[Idx, ...], is_scatter: bool) -> Tensor | None:
     """What a sum that runs in memory rounds off, for each entry; None where few terms meet."""
     is_short = all(count((i,)) <= LONGEST for i in over) if is_scatter else count(over) <= BLOCK

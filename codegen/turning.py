@@ -9,16 +9,14 @@ from typing import Any
 
 from llvmlite import ir
 
-from symbackprop.codegen.vectors import INT, WORD, Vectors, declared
+from symbackprop.codegen.vectors import INT, WORD, Vectors, once
 
 
 def turning(module: Any, real: Any) -> Any:
     """The function, written into the LLVM module once."""
-    name, pointer = f"symbackprop_turn_{real}", real.as_pointer()
-    if name not in module.globals:
-        made = declared(module, name, [pointer, INT, pointer, INT, INT, INT])
-        _Writer(made, real).body()
-    return module.globals[name]
+    pointer = real.as_pointer()
+    return once(module, f"symbackprop_turn_{real}", [pointer, INT, pointer, INT, INT, INT],
+                lambda made: _Writer(made, real).body())
 
 
 class _Writer(Vectors):

@@ -11,7 +11,7 @@ import llvmlite.binding as llvm
 from llvmlite import ir
 from numba.core import cgutils
 
-INT, WORD = ir.IntType(64), ir.IntType(32)
+INT, WORD, BIT = ir.IntType(64), ir.IntType(32), ir.IntType(1)
 
 
 @cache
@@ -21,12 +21,20 @@ def register_bytes() -> int:
     return 64 if features.get("avx512f") else 32 if features.get("avx2") else 16
 
 
-def declared(module: Any, name: str, arguments: list[Any]) -> Any:
-    """A function of the LLVM module, for kernels of this module alone."""
-    made = ir.Function(module, ir.FunctionType(ir.VoidType(), arguments), name)
-    made.linkage = "internal"
-    made.attributes.add("noinline")
-    return made
+def once(module: Any, name: str, arguments: list[Any], write: Callable[[Any], None],
+         apart: tuple[int, ...] = ()) -> Any:
+    """A function of the LLVM module, for its kernels alone, that is written when first wanted.
+
+    apart: the arguments, by number, that point to memory which no other reaches.
+    """
+    if name not in module.globals:
+        made = ir.Function(module, ir.FunctionType(ir.VoidType(), arguments), name)
+        made.linkage = "internal"
+        made.attributes.add("noinline")
+        for place in apart:
+            made.args[place].add_attribute("noalias")
+        write(made)
+    return module.globals[name]
 
 
 class Vectors:
@@ -100,7 +108,7 @@ class Vectors:
 
 def _intrinsics(module: Any, vector: Any, suffix: str) -> tuple[Any, Any, Any]:
     """LLVM's masked load, masked store and multiply-add of this vector."""
-    pointer, mask = vector.as_pointer(), ir.VectorType(ir.IntType(1), vector.count)
+    pointer, mask = vector.as_pointer(), ir.VectorType(BIT, vector.count)
 
     def found(name: str, result: Any, arguments: list[Any]) -> Any:
         kind = ir.FunctionType(result, arguments)

@@ -147,7 +147,8 @@ def _check_gemm(gemm: Gemm, bound: tuple[Idx, ...]) -> None:
             raise _BrokenError(f"the indices of {access} are not those of the product")
     if gemm.target.indices != (*gemm.batch, *gemm.rows, *gemm.columns):
         raise _BrokenError("the target of the product is transposed")
-    if gemm.start is not None and (gemm.start.indices != gemm.columns or gemm.batch):
+    if gemm.start is not None and (
+            gemm.start.indices != gemm.columns or gemm.batch or gemm.beta != 0):
         raise _BrokenError("a product does not begin at a row")
     if set(gemm.batch) != set(bound) & set(gemm.target.indices):
         raise _BrokenError("the loops around the product are not over its batch")

@@ -1,4 +1,4 @@
-"""absorb(kernel): a product that only an update reads is added to what it updates, by BLAS.
+"""absorb(kernel): a product that only an update reads is added to what it updates.
 
     g[i,j] = Σ_n x[n,i]·δ[n,j]
     W_next[i,j] = W[i,j] − rate·(g[i,j] + 2·λ·W[i,j])      W ← (1 − 2·λ·rate)·W − rate·xᵀ·δ
@@ -71,7 +71,9 @@ def _begun(stages: list[Stage], products: list[Stage], total: Stage) -> tuple[St
         if product is None or element != element.tensor.at(*definition.indices):
             continue
         match product.statements:
-            case (Gemm(batch=()) as gemm,) if gemm.columns == start.indices and is_whole(start):
+            case (Gemm(batch=()) as gemm,) if (
+                    gemm.target.indices == definition.indices
+                    and gemm.columns == start.indices and is_whole(start)):
                 later = {s.definition.target for s in stages[stages.index(product):]}
                 if _readers(stages, product) == [total] and start.tensor not in later:
                     return product, _named(product, definition, start, replace(

@@ -1,4 +1,4 @@
-"""contract(program): sums of products become chains of products of two, in BLAS's shape.
+"""contract(program): sums of products become chains of products of two matrices.
 
     L[n] = Σ_{i,j} A[n,i]·B[i,j]·C[j]        s[n,j] = Σ_i A[n,i]·B[i,j],   L[n] = Σ_j s[n,j]·C[j]
     G[i,j] = Σ_n x[n,i]·(p[n,j] − y[n,j])    q[n,j] = p[n,j] − y[n,j],   G[i,j] = Σ_n x[n,i]·q[n,j]

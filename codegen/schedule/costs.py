@@ -22,7 +22,7 @@ from symbackprop.notation import Definition, Program, extent
 
 SHARED = 4e6  # operations in a step that repay two meetings of threads: about 50 µs
 TILE = 2e5  # operations in a tile that repay its loop
-LOW, HIGH = 64, 256  # rows of a tile: at least where products are written out; at most
+LOW, HIGH = 64, 256  # rows of a tile that is to stay in the cache, at least; at most
 CACHE = 2**18  # bytes that a tile may fill before it has fewer rows than that
 UNIT = 8  # rows
 

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from sympy import Idx, S
+from sympy import Expr, Idx, S
 
 from symbackprop.codegen.ir import (
     Accumulate,
@@ -28,6 +28,7 @@ from symbackprop.codegen.ir import (
     Statement,
 )
 from symbackprop.codegen.schedule.products import is_whole
+from symbackprop.codegen.summation import ROWS
 from symbackprop.notation import Element, elements_in, extent
 
 
@@ -75,9 +76,18 @@ def _rows(loops: tuple[Idx, ...], inner: Statement | None) -> Rows | None:
     match inner:
         case Accumulate("sum", Element() as target, Element() as source, None) if (
                 len(loops) > 1 and source.indices == loops and target.indices == loops[1:]
-                and is_whole(source) and is_whole(target)):
+                and _are_rows(source) and is_whole(target)):
             return Rows(target, source, loops[0], loops[1:])
     return None
+
+
+def _are_rows(source: Expr) -> bool:
+    """Whether an access runs through all rows of a real array, or through those of a tile."""
+    row, *columns = source.indices
+    first, *others = source.tensor.axes
+    return (not source.tensor.has_fact("label") and extent(row) in (first, ROWS)
+            and [extent(i) for i in columns] == others and all(i.lower == 0 for i in source.indices)
+            and len(set(source.indices)) == len(source.indices))
 
 
 def _nest(statements: tuple[Statement, ...]) -> tuple[tuple[Idx, ...], Statement | None]:

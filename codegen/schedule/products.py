@@ -18,7 +18,7 @@ from symbackprop.notation import Definition, Element, extent
 
 
 def multiply(kernel: Kernel) -> Kernel:
-    """The same kernel, with products of matrices done by BLAS."""
+    """The same kernel, with products of matrices as one statement."""
     return replace(kernel, stages=tuple(_multiplied(stage) for stage in kernel.stages))
 
 

@@ -21,39 +21,45 @@ def begin(program: Program) -> Program:
     """The same values; such sums have definitions of their own."""
     made: list[Definition] = []
     found: dict[Tensor, tuple[Definition, Tensor]] = {}
+    readers = _readers(program)
+    claimed: set[Expr | None] = set()
     before: set[Tensor] = set(program.inputs)
     for definition in program:
-        body = _with_names(definition.body, found)
-        made.append(replace(definition, body=body))
-        gemm = product(definition)
+        made.append(replace(definition, body=_with_names(definition.body, found)))
+        target, gemm = definition.target, product(definition)
         if gemm is not None and not gemm.batch and len(gemm.columns) == 1:
-            start = _start(program, definition, before)
-            if start is not None:
+            sums = readers.get(target, set())
+            starts = {_row_beside(node, target) for node in sums}
+            start = starts.pop() if len(starts) == 1 else None
+            if start in before and target not in program.outputs and not claimed & sums:
+                claimed |= sums
                 total = temporary(start.at(*gemm.columns) + definition.element, definition.indices,
                                   hint="z", where=definition.where)
                 made.append(total)
-                found[definition.target] = total, start
-        before.add(definition.target)
+                found[target] = total, start
+        before.add(target)
     return replace(program, definitions=tuple(made))
 
 
-def _start(program: Program, made: Definition, before: set[Tensor]) -> Tensor | None:
-    """The row that all readers of a product add to it, if they do more with the sum than name it.
+def _readers(program: Program) -> dict[Tensor, set[Expr | None]]:
+    """The nodes that have an entry of a tensor among their arguments; None for no sum to name.
 
-    before: the tensors whose values are known where the product is made.
+    There is none where the entry alone, or a sum of it and one other entry, is a whole body.
     """
-    starts: set[Tensor | None] = set()
+    found: dict[Tensor, set[Expr | None]] = {}
     for reader in program:
         for node in postorder(reader.body):
-            if made.target in {e.tensor for e in node.args if isinstance(e, Element)}:
-                is_all = node == reader.body and len(node.args) == 2
-                starts.add(None if is_all else _row_beside(node, made.target))
-    start = starts.pop() if len(starts) == 1 else None
-    return start if start in before and made.target not in program.outputs else None
+            is_all = node == reader.body and len(node.args) == 2
+            for element in node.args:
+                if isinstance(element, Element):
+                    found.setdefault(element.tensor, set()).add(None if is_all else node)
+        if isinstance(reader.body, Element):
+            found.setdefault(reader.body.tensor, set()).add(None)
+    return found
 
 
-def _row_beside(node: Expr, target: Tensor) -> Tensor | None:
-    """b in … + b[j] + s[n,j], where s is the target."""
+def _row_beside(node: Expr | None, target: Tensor) -> Tensor | None:
+    """b in … + b[j] + s[n,j], where s is the target; None where there is no such row."""
     if isinstance(node, Add):
         (element, *others) = [e for e in node.args if isinstance(e, Element)
                               and e.tensor is target]

@@ -11,7 +11,7 @@ from symbackprop.codegen import blas
 from symbackprop.codegen.blas import single_threaded
 
 LAYOUTS = ["nn", "nt", "tn", "tt"]
-SHAPES = [  # every kind of block and rest, and both sides of the choice between loops and BLAS
+SHAPES = [  # every kind of block and rest, and of the choice between whole and cut matrices
     (3, 4, 5), (1, 4, 5), (3, 1, 5), (3, 4, 1), (1, 1, 1), (17, 33, 8), (11, 16, 16), (24, 40, 21),
     (13, 70, 255), (13, 70, 257), (5, 9, 300), (130, 300, 120), (600, 20, 70), (200, 130, 600),
     (530, 300, 260), (530, 7, 5000), (2, 40_000, 3),

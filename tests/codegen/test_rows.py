@@ -68,6 +68,18 @@ def test_rows_are_gathered_in_order_and_nothing_else_is_written(columns: int, dt
         assert (memory[[0, -1]] == 7).all()
 
 
+def test_a_single_row_has_its_own_width_whatever_its_stride() -> None:
+    wide = np.arange(2*LANES*40, dtype="float32").reshape(40, 2*LANES)
+    memory = np.full(5 + 3*LANES, 7, "float32")
+    added(memory[:5], wide[:1, :5], 0, 1)
+    np.testing.assert_array_equal(memory[:5], wide[0, :5] + 7)
+    assert (memory[5:] == 7).all()
+    memory[:] = 7
+    taken(memory[:5].reshape(1, 5), wide[1:2, :5], np.zeros((1, 1), np.int64), 0, 0, 1)
+    np.testing.assert_array_equal(memory[:5], wide[1, :5])
+    assert (memory[5:] == 7).all()
+
+
 def test_the_next_rows_are_fetched_while_some_are_gathered() -> None:
     data = np.zeros((4, 8), "float32")
     taken(np.empty_like(data), data, np.arange(8).reshape(2, 4) % 4, 0, 0, 4)

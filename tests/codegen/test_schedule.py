@@ -19,7 +19,7 @@ from symbackprop.codegen.stability import Minus, stabilise
 from symbackprop.codegen.verification import verify_kernel
 from symbackprop.errors import CompilationError
 from symbackprop.normal import normalise
-from symbackprop.notation import Program
+from symbackprop.notation import Program, tensors_in
 from symbackprop.simplification import simplify
 from tests.codegen.cases import CASES, made, random
 
@@ -93,6 +93,15 @@ def test_groups_of_indices_are_flattened_and_batches_are_loops() -> None:
     assert letters(stage_of(found, "odd"))[-1] == "j"
 
 
+def test_an_extent_that_is_a_sum_is_multiplied_as_a_whole() -> None:
+    n, a, i, j = sb.indices("n a i j", 3, N + 1, 4, 5)
+    x, w = sb.data("x", a, n, i), sb.parameter("W", i, j)
+    draws = np.random.default_rng(0)
+    given = {"x": draws.normal(size=(8, 3, 4)), "W": draws.normal(size=(4, 5)), "N": 7}
+    agrees(sb.define("s", (a, n, j), Sum(x[a, n, i]*w[i, j], i)), given)
+    agrees(sb.define("t", (a, n, i), tanh(x[a, n, i])), given)
+
+
 def test_a_sum_of_three_factors_is_two_products() -> None:
     i, j, k, m = sb.indices("i j k m", 4, 5, 3, 2)
     a, b, c = sb.data("a", i, j), sb.data("b", j, k), sb.data("c", k, m)
@@ -128,7 +137,8 @@ def affine(bias: object) -> tuple[object, dict[str, np.ndarray]]:
 
 def agrees(found: object, given: dict[str, np.ndarray]) -> None:
     program = sb.program([found])
-    known = {str(t.name): given[str(t.name)] for t in program.inputs}
+    known = {name: given[name] for name in (*(str(t.name) for t in program.inputs), "N")
+             if name in given}
     np.testing.assert_allclose(sb.compile(found, dtype="float64")(**known),
                                sb.evaluate(program, known)[program.outputs[0]], rtol=1e-12)
 
@@ -149,7 +159,10 @@ def test_a_sum_of_two_products_and_a_bias_begins_one_of_them_there() -> None:
     z, given = affine(sb.parameter("b", j))
     u, v = sb.data("u", n, k), sb.parameter("V", k, j)
     h = sb.define("h", (n, j), tanh(z + Sum(u[n, k]*v[k, j], k)))
-    assert [str(gemm.start) for gemm in gemms(kernel(h))].count("b[j]") == 1
+    found = kernel(h)
+    assert [str(gemm.start) for gemm in gemms(found)].count("b[j]") == 1
+    read = {t for stage in found.stages for t in tensors_in(stage.definition.body)}
+    assert all(stage.definition.target in {*read, *found.program.outputs} for stage in found.stages)
     agrees(h, {**given, "u": given["x"] + 1, "V": given["W"] - 1})
 
 
@@ -162,8 +175,10 @@ def test_a_row_that_is_known_only_later_or_differs_begins_no_product() -> None:
     centred = sb.define("centred", (n, j), tanh(s[n, j] + mean[j]))
     both = sb.define("both", (n, j), tanh(s[n, j] + b[j])*tanh(s[n, j] + c[j]))
     column = sb.define("column", (n, j), tanh(s[n, j] + sb.parameter("d", n)[n]))
+    turned = sb.define("turned", (j, n), s[n, j] + b[j])
+    alone = sb.define("alone", (n, j), tanh(s[n, j] + b[j])*s[n, j])
     extra = {**given, "c": given["b"]*2, "d": np.arange(7.0)}
-    for found in (centred, both, column):
+    for found in (centred, both, column, turned, alone):
         assert all(gemm.start is None for gemm in gemms(kernel(found)))
         agrees(found, extra)
 
@@ -177,7 +192,7 @@ def test_rows_that_are_added_as_they_are_need_no_loop() -> None:
     deep = sb.define("deep", (i, j), Sum(sb.data("z", n, i, j)[n, i, j], n))
     found = kernel(plain, turned, scaled, deep)
     assert [any(isinstance(s, Rows) for s, _ in walk(stage_of(found, name).statements))
-            for name in ("plain", "turned", "scaled")] == [True, False, False]
+            for name in ("plain", "turned", "scaled", "deep")] == [True, False, False, False]
     draws = np.random.default_rng(0)
     given = {"x": draws.normal(size=(200, 4)), "y": draws.normal(size=(4, 200)),
              "z": draws.normal(size=(200, 3, 4))}

@@ -52,6 +52,17 @@ def test_a_float32_sum_over_200_000_rows_is_right_to_a_few_ulp(name: str, equal:
         np.testing.assert_allclose(found, expected, rtol=8*np.finfo("float32").eps)
 
 
+@pytest.mark.parametrize("shape", [(3, 200_000, 4), (200_000, 3, 4), (16, 112, 112, 3)])
+def test_sums_over_several_indices_in_memory_keep_their_digits(shape: tuple[int, ...]) -> None:
+    axes = [sb.indices(f"a{place}", sb.size(f"M{place}")) for place in range(len(shape) - 1)]
+    column = sb.indices("c", shape[-1])
+    terms = sb.data("terms", *axes, column)
+    f = sb.compile(sb.define("s", (column,), Sum(terms[(*axes, column)], *axes)))
+    exact = float(np.float32(0.1))*np.prod(shape[:-1])
+    np.testing.assert_allclose(f(terms=np.full(shape, 0.1, "float32")), exact,
+                               rtol=8*np.finfo("float32").eps)
+
+
 def test_column_sums_and_all_the_rest_are_float32() -> None:
     j = sb.indices("j", 64)
     v = sb.data("v", n, j)
