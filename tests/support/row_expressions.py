@@ -166,5 +166,6 @@ NEAR: dict[str, tuple[Expr, ...]] = {
     "common factor": (a * t + b * s, a / t + t), "common number": ((2 * a - 3 * b) * t,),
     "minus sign turned": (-(a + b) * t, (a - b) * t),
     "quotients cancelled": ((a + b) * t,), "common denominator": (a / (a + b) - 1 / (a + b),),
+    "factor of some terms": (a * t + b * s + 1, a * t + b * t),
     "multiplied out": ((a + b) * t, a + b),
 }
