@@ -208,7 +208,7 @@ def at(element: Expr, definition: Definition, body: Expr) -> Expr:
 
 def is_logarithmic(known: Known, body: Expr) -> bool:
     """Whether exponentials or their quotients are factors: then log may lead through it."""
-    return any(isinstance(node, (exp, sigmoid, tanh)) or tensor_of(node) in known.logs
+    return any(isinstance(node, (exp, expm1, sigmoid, tanh)) or tensor_of(node) in known.logs
                for node in factors(body))
 
 
