@@ -32,6 +32,9 @@ REWRITTEN: dict[type, Callable[..., Expr]] = {
     f.csch: lambda t: 1 / f.sinh(t), f.frac: lambda t: t - f.floor(t),
     Heaviside: lambda t, half: Piecewise((1, t > 0), (0, t < 0), (half, True)),
     own.xlogy: lambda x, y: Piecewise((0, Eq(x, 0)), (x * f.log(y), True)),
+    own.log_gumbel: lambda t: Piecewise(  # as in the interpreter
+        (t - f.exp(t) / 2, t < -20), (f.log(-own.expm1(-f.exp(t))), t < -0.37),
+        (own.log1p(-f.exp(-f.exp(t))), True)),
     own.root: lambda s: f.sqrt(s),
     f.sinc: lambda t: Piecewise((1, Eq(t, 0)), (f.sin(t) / t, True)),
 }

@@ -2,6 +2,7 @@
 
     softplus(t) = log(1 + e^t)      logaddexp(a, b) = log(e^a + e^b)      xlogy(x, y) = x·log y
     log1p(u) = log(1 + u)           expm1(t) = e^t − 1                    root(s) = √s
+    log_gumbel(t) = log(1 − exp(−e^t))
 
 Formulas show the plain spelling (`spelled`), kernels and interpreter compute the safe one.
 """
@@ -54,6 +55,17 @@ class expm1(RealFunction):  # noqa: N801
         return exp(t) - 1 if t.is_Rational else None
 
 
+class log_gumbel(RealFunction):  # noqa: N801
+    """log_gumbel(t) = log(1 − exp(−e^t)), which is t − e^t/2 + … also where e^t underflows.
+
+    1 − exp(−e^t) is the probability that a cloglog regression gives to an event with the
+    predictor t: the distribution function of a Gumbel variable with the sign turned.
+    """
+
+    nargs = 1
+    is_negative = True
+
+
 class logaddexp(RealFunction):  # noqa: N801
     """logaddexp(a, b, …) = log(e^a + e^b + …), never overflowing; logaddexp(0, t) = softplus(t).
 
@@ -99,6 +111,7 @@ SPELLED: dict[type, Callable[..., Expr]] = {
     expm1: lambda t: exp(t) - 1,
     logaddexp: lambda *args: log(Add(*map(exp, args))),
     xlogy: lambda x, y: x * log(y),
+    log_gumbel: lambda t: log(1 - exp(-exp(t))),
     root: lambda s: sqrt(s),
 }
 

@@ -22,6 +22,7 @@ from symbackprop.printing.forms import View, form_lines
 from symbackprop.printing.latex import lines_latex
 from symbackprop.printing.lines import Line, lines_text
 from symbackprop.printing.naming import derivative
+from symbackprop.printing.parts import Part, with_parts
 from symbackprop.printing.presentation import presented, under_their_names
 from symbackprop.readers import is_sensitivity, pruned
 from symbackprop.rewriting import Step
@@ -129,7 +130,14 @@ class Derivation:
 
     def presented(self, whole: Tensor | None = None) -> Program:
         """The backward definitions as a reader sees them: what is read once is inlined."""
-        return self.remembered(_presented) if whole is None else _presented(self, whole)
+        if whole is None:
+            return self.remembered(_with_parts)[0]
+        return _presented(self, whole)
+
+    @property
+    def parts(self) -> tuple[Part, ...]:
+        """The long functions that have a name in the printed lines only."""
+        return self.remembered(_with_parts)[1]
 
     def __str__(self) -> str:
         return self.text("matrix")
@@ -143,10 +151,15 @@ def _presented(derivation: Derivation, whole: Tensor | None = None) -> Program:
     return presented(known, declared, whole)
 
 
+def _with_parts(derivation: Derivation) -> tuple[Program, tuple[Part, ...]]:
+    return with_parts(_presented(derivation), derivation.normal)
+
+
 def _named(derivation: Derivation) -> dict[Tensor, str]:
     declared = {d.target for d in derivation.forward}
     own = (d for d in derivation.backward if d.target not in declared)
-    return Program((*derivation.forward, *own), (derivation.loss,)).names
+    parts = (part.definition for part in derivation.parts)
+    return Program((*derivation.forward, *own, *parts), (derivation.loss,)).names
 
 
 def _view(options: Mapping[str, Any]) -> View:

@@ -23,6 +23,7 @@ from symbackprop.accurate import (
     RealFunction,
     expm1,
     log1p,
+    log_gumbel,
     logaddexp,
     root,
     softplus,
@@ -30,7 +31,8 @@ from symbackprop.accurate import (
     xlogy,
 )
 
-__all__ = ["Iverson", "expm1", "leaky_relu", "log1p", "logaddexp", "relu",
+__all__ = ["Iverson", "expm1", "leaky_relu", "log1p", "log_gumbel", "logaddexp",
+           "relu",
            "root", "sigmoid", "softplus", "spelled", "xlogy"]
 
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from sympy import Add, Expr, Mul, Piecewise, Pow, exp, expand_mul, log, tanh
 
 from symbackprop.conditions import beside_ties, beside_ties_replaced
-from symbackprop.functions import Iverson, sigmoid
+from symbackprop.functions import Iverson, sigmoid, xlogy
 from symbackprop.indexing import free_indices
 from symbackprop.normal import kinds, postorder, temporary
 from symbackprop.notation import Definition, Element, Tensor, TensorSymbol, elements_in
@@ -28,6 +28,7 @@ from symbackprop.rules.across import (
     factors,
     is_logarithmic,
     tensor_of,
+    zero_of,
 )
 from symbackprop.rules.exponentials import logarithm, turned
 from symbackprop.rules.facts import is_sum_of_squares
@@ -53,6 +54,7 @@ class LookThrough(Known):
         if definition.op in ("map", "sum") and is_sum_of_squares(body, self.norms):
             self.norms.add(target)
         self._record_partial(definition)
+        self._record_zero(definition)
         shiftable = definition.op == "map" and isinstance(body, Add) and definition.indices
         if target in self.keep or definition.op not in ("map", "sum") or not (
                 shiftable or self.maps or self.sums or self.logs or (
@@ -70,6 +72,21 @@ class LookThrough(Known):
         elif shiftable and any(
                 len(free_indices(term)) < len(definition.indices) for term in body.args):
             self.shifts[target] = definition, body
+
+    def _record_zero(self, definition: Definition) -> None:
+        """What is 0 where a base to a power that is no number is; and what has a logarithm."""
+        if definition.op == "map" and definition.target not in self.keep:
+            body = definition.body
+            if log in kinds(body) and definition.target.name is None and weight(body) <= LARGEST:
+                self.poles[definition.target] = definition, body
+            for factor in Mul.make_args(definition.body):
+                known = factor.as_base_exp()[0] if not isinstance(factor, xlogy) else factor
+                open_power = isinstance(factor, Pow) and not factor.args[1].is_number
+                if open_power or isinstance(factor, xlogy) or tensor_of(known) in self.zeros:
+                    t = zero_of(self, factor)
+                    if t is not None:
+                        self.zeros[definition.target] = definition, t
+                        return
 
     def _record_partial(self, definition: Definition) -> None:
         """What is not finite everywhere, or reads such: no branch may leave it to another line."""

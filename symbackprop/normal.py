@@ -15,6 +15,7 @@ use explicit stacks.
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 
@@ -24,6 +25,7 @@ from sympy import (
     Expr,
     Function,
     Idx,
+    Integer,
     KroneckerDelta,
     Mul,
     Pow,
@@ -62,6 +64,15 @@ def temporary(body: Expr, letters: tuple[Idx, ...], over: tuple[Idx, ...] = (), 
     axes = tuple(extent(i) for i in letters)
     target = Array(None, axes, letters, "intermediate", hint=hint, where=where)
     return Definition(target, letters, body, over, op, where)
+
+
+def letters_of(body: Expr, known: tuple[Idx, ...], over: tuple[Idx, ...] = ()) -> tuple[Idx, ...]:
+    """The free indices of a body: those known first, others in the order of data, then weights."""
+    read = sorted(elements_in(body), key=lambda e: (_LETTERS_FROM.get(e.tensor.role, 2),
+                                                    e.tensor.serial))
+    free = dict.fromkeys(i for part in (*read, body) for i in free_indices(part))
+    found = [i for i in free if i not in over]
+    return tuple([i for i in known if i in found] + [i for i in found if i not in known])
 
 
 def _normalised(definition: Definition) -> list[Definition]:
@@ -127,6 +138,7 @@ class _Flattening:
     parent: Definition
     made: list[Definition] = field(default_factory=list)
     holds_sum: set[Expr] = field(default_factory=set)
+    affine: dict[Expr, Expr] = field(default_factory=dict)  # by its name, each z and r
 
     def flatten(self, body: Expr) -> Expr:
         """The body without reductions; what is too deep, or large and shared, gets a name."""
@@ -143,7 +155,16 @@ class _Flattening:
             if (too_deep or shared) and isinstance(made, Expr):
                 new[node] = self._named(made, "t")
                 _measure(new[node], heights, sizes)
-        return new[body]
+        return self._by_names(new[body])
+
+    def _by_names(self, body: Expr) -> Expr:
+        """z·tanh(z) for (s + b)·tanh(z), where z = s + b got its name as an argument of tanh."""
+        named: list[tuple[Expr, Expr]] = []
+        for place, definition in enumerate(self.made):
+            self.made[place] = replace(definition, body=read_by_names(definition.body, named))
+            if definition.element in self.affine:
+                named.append((definition.body, definition.element))
+        return read_by_names(body, named)
 
     def compares(self, reduction: Definition) -> bool:
         """A maximum over a temporary: the derivative compares these two, so both are ours."""
@@ -165,9 +186,9 @@ class _Flattening:
         args = [new.get(arg, arg) for arg in node.args]
         if isinstance(node, Function) and len(args) == 1 and self._pre_activation(args[0]):
             sign = -1 if args[0].could_extract_minus_sign() else 1  # exp(−Σ − b): z = Σ + b
-            args = [sign * self._named(sign * args[0], "z")]
+            args = [sign * self._affine(sign * args[0], "z")]
         elif isinstance(node, Pow) and isinstance(args[0], Add) and self._pre_activation(args[0]):
-            args = [self._named(args[0], "r"), *args[1:]]  # the residual of a square
+            args = [self._affine(args[0], "r"), *args[1:]]  # the residual of a square
         return node if tuple(args) == node.args else node.func(*args)
 
     def _sum(self, node: Sum, body: Expr) -> Expr:
@@ -194,19 +215,42 @@ class _Flattening:
             return False
         return any(t in self.holds_sum for t in _summands(arg))
 
+    def _affine(self, total: Expr, hint: str) -> Expr:
+        """The one name of a pre-activation or residual, however often it is an argument."""
+        known = next((name for name, known in self.affine.items() if known == total), None)
+        name = known or self._named(total, hint)
+        self.affine[name] = total
+        return name
+
     def _named(self, expr: Expr, hint: str) -> Expr:
         return self._new(expr, (), "map", hint).element
 
     def _new(self, body: Expr, over: tuple[Idx, ...], op: Op, hint: str) -> Definition:
-        known = self.parent.indices
-        read = sorted(elements_in(body), key=lambda e: (_LETTERS_FROM.get(e.tensor.role, 2),
-                                                        e.tensor.serial))
-        free = dict.fromkeys(i for part in (*read, body) for i in free_indices(part))
-        found = [i for i in free if i not in over]
-        letters = tuple([i for i in known if i in found] + [i for i in found if i not in known])
+        letters = letters_of(body, self.parent.indices, over)
         definition = temporary(body, letters, over, op, hint, self.parent.where)
         self.made.append(definition)
         return definition
+
+
+def read_by_names(body: Expr, named: Sequence[tuple[Expr, Expr]]) -> Expr:
+    """The body with c·z for the terms of c·(s + b), a number c, in every sum that has them."""
+    new: dict[Expr, Expr] = {}
+    for node in postorder(body) if named else ():
+        args = tuple(new.get(arg, arg) for arg in node.args)
+        made = node if args == node.args or node.is_Atom else node.func(*args)
+        for total, name in named if isinstance(made, Add) else ():
+            made = _with_name(made, total, name)
+        new[node] = made
+    return new.get(body, body)
+
+
+def _with_name(node: Expr, total: Expr, name: Expr) -> Expr:
+    terms, wanted = node.as_coefficients_dict(), total.as_coefficients_dict()
+    first = next(iter(wanted))
+    number = terms.get(first, Integer(0)) / wanted[first]
+    if number == 0 or any(terms.get(t, 0) != number * c for t, c in wanted.items()):
+        return node
+    return Add(*(t * c for t, c in terms.items() if t not in wanted), number * name)
 
 
 def _summands(arg: Expr) -> list[Expr]:

@@ -20,6 +20,7 @@ from symbackprop.functions import (
     expm1,
     leaky_relu,
     log1p,
+    log_gumbel,
     logaddexp,
     relu,
     root,
@@ -75,6 +76,13 @@ def _xlogy(x: Any, y: Any) -> Any:
     return np.where(x == 0, 0.0, x * np.log(y))
 
 
+def _log_gumbel(t: Any) -> Any:
+    """t − e^t/2 below −20, where the next term e^2t/24 is lost; then as Mächler (2012) has it."""
+    u = np.exp(t)
+    return np.where(t < -20, t - u / 2, np.where(
+        u < math.log(2), np.log(-np.expm1(-u)), np.log1p(-np.exp(-u))))
+
+
 def _log_of_sum(*arguments: Any) -> Any:
     largest = max(arguments)
     return largest + mpmath.log(sum(mpmath.exp(a - largest) for a in arguments))
@@ -109,6 +117,7 @@ FUNCTIONS: dict[type, tuple[Callable[..., Any], Callable[..., Any]]] = {
     softplus: (lambda t: np.logaddexp(0, t), _precise(lambda t: mpmath.log1p(mpmath.exp(t)))),
     log1p: _both("log1p"), expm1: _both("expm1"), root: _both("sqrt"),
     logaddexp: (lambda *arguments: reduce(np.logaddexp, arguments), _precise(_log_of_sum)),
+    log_gumbel: (_log_gumbel, _precise(lambda t: mpmath.log(-mpmath.expm1(-mpmath.exp(t))))),
     xlogy: (_xlogy, _precise(lambda x, y: x * mpmath.log(y) if x else x)),
     sp.Eq: _same(np.equal), sp.Ne: _same(np.not_equal),
     sp.Lt: _same(np.less), sp.Le: _same(np.less_equal),

@@ -23,7 +23,8 @@ def compared(derivation: sb.Derivation, seed: int) -> int:
     """The number of lines; each definition that is shown has the value of the derived one."""
     declared = {d.target for d in derivation.forward}
     derived = Program((*derivation.forward, *(d for d in derivation.backward
-                                              if d.target not in declared)), ())
+                                              if d.target not in declared),
+                       *(part.definition for part in derivation.parts)), ())
     shown = derivation.presented().definitions
     values = drawn(derived, seed)
     true = evaluate(derived, values)

@@ -182,6 +182,32 @@ def test_a_power_of_zero_has_the_second_derivative_zero_by_its_exponent():
     np.testing.assert_allclose(sb.compile([curvature], dtype="float64")(**given), [expected], 1e-12)
 
 
+POWERS = {  # of h = w^b and b: the second derivatives by b at w = 0, b = 2 are those of h = 0
+    "tanh(h)·b": lambda h, b: sp.tanh(h)*b, "tanh(h)": lambda h, b: sp.tanh(h),
+    "h²": lambda h, b: h**2, "exp(h)": lambda h, b: sp.exp(h), "b·log(1 + h)": lambda h, b: sp.log(
+        1 + h)*b, "h·b + h³": lambda h, b: h*b + h**3,
+    "σ(h − b)": lambda h, b: 1/(1 + sp.exp(b - h)),
+}
+
+
+@pytest.mark.parametrize("named", [False, True])
+@pytest.mark.parametrize("form", POWERS)
+def test_a_function_of_a_power_of_zero_has_second_derivatives_by_its_exponent(form, named):
+    power, b, given = power_of_zero()
+    h = sb.define("h", (i,), power)[i] if named else power
+    slope = sb.derive(sb.define("L", (), Sum(POWERS[form](h, b[i]), i))).gradient(b)
+    total = sb.define("S", (), Sum(slope.at(i), i))
+    curvature = sb.derive(total, [b]).gradient(b)
+    x, y = sp.symbols("x y", positive=True)
+    exact = sp.diff(POWERS[form](x**y, y), y, 2)
+    at_zero = sp.diff(POWERS[form](sp.Integer(0), y), y, 2).subs(y, 2)
+    expected = [float(at_zero), *(float(exact.subs({x: float(w), y: float(e)}).doit()) for w, e in
+                                  zip(given["w"][1:], given["b"][1:], strict=True))]
+    np.testing.assert_allclose(value(curvature, **given), expected, rtol=1e-12, atol=1e-15)
+    np.testing.assert_allclose(sb.compile([curvature], dtype="float64")(**given), [expected],
+                               rtol=1e-11, atol=1e-15)
+
+
 def test_a_maximum_is_compared_with_the_numbers_that_it_was_taken_of():
     W, c = sb.parameter("W", i), sb.data("c", j)
     g = sb.define("g", (j,), sp.sin(c[j])*sp.exp(-c[j]/12))

@@ -32,7 +32,7 @@ from symbackprop.interpreter import evaluate
 from symbackprop.rewriting import Hole, Rule, Step, match, rewrite
 from symbackprop.rules.algebra import ALGEBRA, COMPLEMENT
 from symbackprop.rules.facts import FACTS
-from symbackprop.rules.forms import COLLECTED, SHORTENING, factored, shortest, weight
+from symbackprop.rules.forms import COLLECTED, SHORTENING, factored, number_in, shortest, weight
 from symbackprop.rules.stability import STABILITY
 from symbackprop.simplification import RULES
 from tests.support.row_expressions import DISGUISES, NEAR, NEAR_MISSES
@@ -129,6 +129,7 @@ FORMS = [
     (b / (a + c) - b * c / (a + c) ** 2, a * b / (a + c) ** 2),
     (1 / sqrt(1 + a**2) - a**2 / (1 + a**2) ** sympy.Rational(3, 2),
      (1 + a**2) ** sympy.Rational(-3, 2)),
+    (1 + a * b * c * s - 2 * a * b * c * t, 1 + a * b * c * (s - 2 * t)),
     (-c * (a * sigmoid(-t) - b * sigmoid(t)) - c * b * sigmoid(t), -a * c * sigmoid(-t)),
     (-(1 - a) * sigmoid(-t) + sigmoid(t) * a, a - sigmoid(-t)),
 ]
@@ -151,6 +152,19 @@ def test_a_denominator_to_a_power_that_is_no_number_stays() -> None:
 def test_common_factors_are_taken_out_of_sums_within_products() -> None:
     assert factored(t * (a * b + a * c)) == a * t * (b + c)
     assert factored(Add(a * b, a * c, a)) == a * (b + c + 1)
+
+
+@pytest.mark.parametrize(("total", "number"), [
+    (4 + 0.3 * s, 4), (6 * a + 0.5 * s, 2), (3 * a + 0.5 * s, 1), (a / 2 + 0.5 * s, 1),
+    (0.25 * a + 0.5 * s, 1), (6 * a + 9 * s, 3), (a / 2 + 3 * s / 2, sympy.Rational(1, 2)),
+    (-4 * a - 6 * s, -2), (-4 * a - 0.3 * s, 4),
+])
+def test_beside_decimal_fractions_a_number_in_common_is_a_power_of_two(
+    total: sympy.Expr, number: sympy.Expr
+) -> None:
+    assert number_in(total) == number
+    shown = factored(c * total)
+    assert sympy.expand(shown - c * total) == 0
 
 
 n, i, k = sb.indices("n i k", sb.size("N"), 3, 4)

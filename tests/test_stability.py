@@ -169,3 +169,64 @@ def test_multinomial_losses_meet_the_reference_values_of_scikit_learn(form: str)
         given = {"z": np.array([raw], float), "y": np.array([int(target)])}
         for (found,) in by_both([loss], given):
             assert found == pytest.approx(exact, rel=1e-15, abs=1e-15), (target, raw)
+
+
+EVENTS = {  # −y·log p − (1 − y)·log(1 − p) with p = 1 − exp(−e^z)
+    "by the survivor": lambda p, y, z: -y*log(p) + (1 - y)*sympy.exp(z),
+    "by both": lambda p, y, z: -y*log(p) - (1 - y)*log(1 - p),
+    "with a rate": lambda p, y, z: -y*log(1 - sympy.exp(-2*sympy.exp(z - log(2)))) + (
+        1 - y)*sympy.exp(z),
+}
+
+
+def cloglog(z: float, y: float) -> tuple[np.longdouble, np.longdouble]:
+    """The loss of a cloglog regression and its derivative by the predictor, at 60 digits."""
+    with mpmath.workdps(60):
+        u = mpmath.exp(z)
+        event = mpmath.log(-mpmath.expm1(-u)) if u < 1e5 else mpmath.mpf(0)
+        slope = u/mpmath.expm1(u) if u < 1e5 else mpmath.mpf(0)
+        rest = (1 - y)*u if y != 1 else 0
+        return np.longdouble(str(rest - y*event)), np.longdouble(str(rest - y*slope))
+
+
+@pytest.mark.parametrize("named", [True, False])
+@pytest.mark.parametrize("form", EVENTS)
+def test_a_cloglog_regression_is_finite_and_exact_where_a_probability_underflows(
+    form: str, named: bool
+) -> None:
+    n = sb.indices("n", sb.size("N"))
+    z, y = sb.parameter("z", n), sb.data("y", n)
+    p = 1 - sympy.exp(-sympy.exp(z[n]))
+    p = sb.define("p", (n,), p)[n] if named else p
+    entry = sb.define("entry", (n,), EVENTS[form](p, y[n], z[n]))
+    slope = sb.derive(sb.define("L", (), Sum(entry[n], n)), [z]).gradient(z)
+    at = [-1e4, -800.0, -88.0, -50.0, -20.5, -19.5, -5.0, -0.375, -0.25, 0.0, 1.5, 5.0, 50.0]
+    for label in (0.0, 0.25, 1.0):
+        given = {"z": np.array(at), "y": np.full(len(at), label)}
+        exact = np.array([cloglog(place, label) for place in at]).T
+        for dtype, found in both([entry, slope], given):
+            for values, expected in zip(found, exact, strict=True):
+                small = np.abs(expected) < 1e-300 if dtype is np.float64 else np.abs(expected) < (
+                    1e-30)
+                relative = np.maximum(np.abs(expected), 1e-300)
+                gap = np.abs(values.astype(np.longdouble) - expected)/relative
+                digits = 4e-14 if dtype is np.float64 else 2e-5  # 148·ε, of the exponent at 5
+                assert np.isfinite(values).all()
+                assert ((gap <= digits) | small).all(), (form, label, dtype, values, expected)
+
+
+def test_the_logarithm_of_a_cloglog_probability_is_exact_at_ten_thousand() -> None:
+    n = sb.indices("n", sb.size("N"))
+    z, y = sb.parameter("z", n), sb.data("y", n)
+    entry = sb.define("entry", (n,), -y[n]*log(1 - sympy.exp(-sympy.exp(z[n]))))
+    slope = sb.derive(sb.define("L", (), Sum(entry[n], n)), [z]).gradient(z)
+    given = {"z": np.array([-1e4, 1e4, 1e4, 710.0]), "y": np.array([2.0, 1.0, 0.0, 1.0])}
+    for _, (values, slopes) in both([entry, slope], given):
+        np.testing.assert_array_equal(values, [2e4, 0, 0, 0])
+        np.testing.assert_array_equal(slopes, [-2, 0, 0, 0])
+
+
+def test_without_its_name_a_double_exponential_underflows() -> None:
+    z = np.array([-800.0])
+    with np.errstate(divide="ignore"):
+        assert np.isneginf(np.log(-np.expm1(-np.exp(z))))

@@ -13,7 +13,7 @@ from dataclasses import replace
 from sympy import Add, Expr
 
 from symbackprop.codegen.schedule.products import is_whole, product
-from symbackprop.normal import postorder, temporary
+from symbackprop.normal import postorder, read_by_names, temporary
 from symbackprop.notation import Definition, Element, Program, Tensor, elements_in
 
 
@@ -72,13 +72,10 @@ def _row_beside(node: Expr | None, target: Tensor) -> Tensor | None:
 
 def _with_names(body: Expr, found: dict[Tensor, tuple[Definition, Tensor]]) -> Expr:
     """The body that reads z[n,j] for b[j] + s[n,j]."""
-    replaced = {}
+    named = []
     for element in elements_in(body):
         if element.tensor in found:
             total, start = found[element.tensor]
-            row = start.at(element.indices[-1])
-            for node in postorder(body):
-                if isinstance(node, Add) and {element, row} <= set(node.args):
-                    rest = [term for term in node.args if term not in (element, row)]
-                    replaced[node] = Add(total.target.at(*element.indices), *rest)
-    return body.xreplace(replaced)
+            named.append((start.at(element.indices[-1]) + element,
+                          total.target.at(*element.indices)))
+    return read_by_names(body, named)

@@ -24,6 +24,7 @@ from symbackprop.printing.index import index_line
 from symbackprop.printing.lines import Line
 from symbackprop.printing.matrix import matrix_lines
 from symbackprop.printing.neuron import Neuron
+from symbackprop.printing.parts import written_by_parts
 from symbackprop.printing.steps import Steps
 from symbackprop.sameness import values_together
 
@@ -123,9 +124,11 @@ def chained(derivation: Derivation) -> tuple[Chain, dict[Tensor, str]]:
     The blackboard has a line for whatever the lines of the derivation speak of.
     """
     final = derivation.remembered(_final)
-    read = [t for line in final.values() for t in tensors_in(line.body)]
+    parts = derivation.parts
+    lines = (*final.values(), *(part.definition for part in parts))
+    read = [t for line in lines for t in tensors_in(line.body)]
     kept = {*(d.target for d in derivation.forward), *final, *read}
-    program = board(derivation.normal, kept)
+    program = written_by_parts(board(derivation.normal, kept), parts)
     if len(derivation.forward.definitions) == 1:
         program = elementary(program)  # one formula: nothing has a name but its parts
     chain = links(program, tuple(derivation.gradients))

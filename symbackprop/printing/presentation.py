@@ -10,7 +10,7 @@ Sensitivities, gradients and what the user named keep their lines.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from sympy import Add, Expr, Idx, Piecewise, Sum
@@ -29,12 +29,18 @@ from symbackprop.notation import (
 )
 from symbackprop.printing.index import right_hand_side
 from symbackprop.readers import is_sensitivity, pruned, trivial
-from symbackprop.rules.forms import factored, weight
+from symbackprop.rules.forms import READ, factored, weight
 from symbackprop.rules.sums import with_factors_outside
 
 WIDEST = 90
 COPIED = 3
 SCALE = 12
+LINE = 6  # what a line of its own costs a reader, beside what stands in it
+
+
+def is_element(node: Expr) -> bool:
+    """Whether it is an entry of a tensor."""
+    return isinstance(node, (Element, TensorSymbol))
 
 
 def presented(program: Program, declared: Collection[Tensor], whole: Tensor | None = None
@@ -48,6 +54,7 @@ def presented(program: Program, declared: Collection[Tensor], whole: Tensor | No
     own = tuple(d for d in program if d.target not in declared or d.target in outputs)
     program = pruned(replace(program, definitions=own, outputs=outputs))
     counts = Counter(e.tensor for d in program for e in elements_in(d.body))
+    times = Counter(e.tensor for d in program for e in standing(d.body))
     scaled = frozenset(t for d in program if d.indices for t in tensors_in(d.body))
     inlined: dict[Tensor, Definition] = {}
     shown = []
@@ -55,7 +62,7 @@ def presented(program: Program, declared: Collection[Tensor], whole: Tensor | No
         body = _with_contents(definition, inlined)
         written = replace(definition, body=body, over=(), op="map")
         if definition.target not in program.outputs and (
-                whole is not None or _hidden(definition, body, counts)
+                whole is not None or _hidden(definition, body, counts, times)
                 or _is_scale(definition, body, counts, scaled)):
             inlined[definition.target] = written
         else:
@@ -103,11 +110,29 @@ def _as_on_the_blackboard(shown: Program, gradients: Sequence[Tensor]) -> list[D
     return sorted(shown, key=lambda d: place[d.target])
 
 
-def _hidden(definition: Definition, body: Expr, counts: Counter[Tensor]) -> bool:
+def _hidden(definition: Definition, body: Expr, counts: Counter[Tensor], times: Counter[Tensor]
+            ) -> bool:
+    target = definition.target
     if is_sensitivity(definition):
         return False
     return (trivial(definition.body) and definition.op == "map") or (
-        counts[definition.target] == 1 and weight(body) <= WIDEST)
+        counts[target] == 1 and weight(body) <= WIDEST and not gain(body, times[target]) > 0)
+
+
+def gain(body: Expr, times: int) -> int:
+    """By how much all lines get shorter where what they have several times is a line of its own."""
+    return (times - 1) * weight(body) - (times + 1) * READ - LINE
+
+
+def standing(body: Expr, wanted: Callable[[Expr], bool] = is_element) -> Iterator[Expr]:
+    """What a reader meets of this kind in a body, each time that it stands there."""
+    stack = [body]
+    while stack:
+        node = stack.pop()
+        if wanted(node):
+            yield node
+        if not is_element(node):
+            stack.extend(reversed(node.args))
 
 
 def _is_scale(definition: Definition, body: Expr, counts: Counter[Tensor],

@@ -16,6 +16,7 @@ from symbackprop.indexing import bound_indices, replace_indices, unshadowed
 from symbackprop.normal import postorder
 from symbackprop.notation import Definition, Element, Tensor, TensorSymbol, elements_in
 from symbackprop.printing.index import right_hand_side
+from symbackprop.rules.sums import with_factors_outside
 
 LONGEST = 8  # tensors that stand for one
 DEEPEST = 8
@@ -31,7 +32,8 @@ def spelled_out(definition: Definition, names: Collection[Tensor]) -> Definition
                 if (found := _content(element.tensor, names, DEEPEST)) is not None}
     if not contents:
         return definition
-    return Definition(definition.target, definition.indices, body.xreplace(contents),
+    written = with_factors_outside(body.xreplace(contents))
+    return Definition(definition.target, definition.indices, written,
                       where=definition.where, adjoint_of=definition.adjoint_of)
 
 

@@ -23,6 +23,7 @@ from sympy import (
     Min,
     Mul,
     Not,
+    NumberSymbol,
     Or,
     Piecewise,
     Pow,
@@ -67,6 +68,7 @@ from symbackprop.printing.ordering import (
 
 SUM, PRODUCT, UNARY, POWER, ATOM = range(5)
 RELATIONS = {"==": "=", "!=": "≠", "<=": "≤", ">=": "≥", "<": "<", ">": ">"}
+_CONSTANTS = {"pi": "π", "E": "e"}
 _NAMES = {exp: "exp", Max: "max", Min: "min", Heaviside: "step"}
 
 
@@ -178,6 +180,8 @@ def _function(node: Basic, written: Mapping[Basic, Piece]) -> Piece:
 
 
 def _atom(node: Basic) -> Formula:
+    if isinstance(node, NumberSymbol):
+        return letter(_CONSTANTS.get(str(node), str(node)))
     return name(node.name) if isinstance(node, Symbol) else word(str(node))
 
 

@@ -11,11 +11,12 @@ from dataclasses import dataclass, field, replace
 from sympy import Add, Expr, Mul, Piecewise, Pow, Rational, exp, expand_mul, log, tanh
 
 from symbackprop.conditions import beside_ties_replaced
-from symbackprop.functions import expm1, root, sigmoid
+from symbackprop.functions import expm1, root, sigmoid, xlogy
 from symbackprop.indexing import free_indices
 from symbackprop.normal import kinds, postorder
 from symbackprop.notation import Definition, Element, Tensor, TensorSymbol, elements_in
 from symbackprop.rewriting import Rule, Steps, noted, rewrite
+from symbackprop.rules.facts import by_logarithm, vanishing_with
 from symbackprop.rules.forms import weight
 
 LARGEST = 60
@@ -28,7 +29,8 @@ class Known:
     """What is known of definitions: exponentials, shifts, norms and partial functions.
 
     keep: tensors that formulas must go on reading; logs: what log leads through; partials: what
-    is not finite everywhere; shifts: differences with a term that lacks an index.
+    is not finite everywhere; poles: what has a logarithm and no name; zeros: what is t^c by
+    definition, with that t; shifts: differences with a term that lacks an index.
     """
 
     keep: Collection[Tensor]
@@ -39,6 +41,8 @@ class Known:
     logs: Contents = field(default_factory=dict)
     shifts: Contents = field(default_factory=dict)
     partials: Contents = field(default_factory=dict)
+    poles: Contents = field(default_factory=dict)
+    zeros: Contents = field(default_factory=dict)
     norms: set[Tensor] = field(default_factory=set)
     lses: set[Tensor] = field(default_factory=set)
 
@@ -153,6 +157,36 @@ def _vanishing(known: Known, body: Expr) -> Expr:
         known.steps, "exponent of a vanishing factor", node, _merged(known, node)))
 
 
+def _beside_logarithms(known: Known, body: Expr) -> Expr:
+    """h·δ is a·xlogy(h, t) + h·b, where h = t^c and δ = a·log(t) + b."""
+    if not known.zeros:
+        return body
+    return body.replace(lambda node: isinstance(node, Mul), lambda node: noted(
+        known.steps, "logarithm beside a vanishing factor", node, _without_pole(known, node)))
+
+
+def _without_pole(known: Known, product: Expr) -> Expr:
+    for factor in product.args:
+        t = zero_of(known, factor)
+        if t is None or t.is_positive:
+            continue
+        rest = product / factor
+        inner = {e: at(e, *known.poles[e.tensor]) for e in factors(rest)
+                 if tensor_of(e) in known.poles}
+        a, b = by_logarithm(beside_ties_replaced(rest, inner), t)
+        if a != 0:
+            return a * xlogy(factor, t) + factor * b
+    return product
+
+
+def zero_of(known: Known, factor: Expr) -> Expr | None:
+    """What a factor is 0 with, by itself or by its definition: w of h = w^b."""
+    base, power = factor.as_base_exp()
+    if tensor_of(base) in known.zeros and power.is_positive:
+        return at(base, *known.zeros[base.tensor])
+    return vanishing_with(factor) if tensor_of(base) is None else None
+
+
 def _merged(known: Known, product: Expr) -> Expr:
     for factor in product.args:
         base, power = factor.as_base_exp()
@@ -208,7 +242,7 @@ def at(element: Expr, definition: Definition, body: Expr) -> Expr:
 
 def is_logarithmic(known: Known, body: Expr) -> bool:
     """Whether exponentials or their quotients are factors: then log may lead through it."""
-    return any(isinstance(node, (exp, sigmoid, tanh)) or tensor_of(node) in known.logs
+    return any(isinstance(node, (exp, expm1, sigmoid, tanh)) or tensor_of(node) in known.logs
                for node in factors(body))
 
 
@@ -255,6 +289,9 @@ AFTER: tuple[Passage, ...] = (
     Passage("exponent of a vanishing factor", "h·e^u", "e^(f + u)",
             "h = e^f, and f has an exponential, e.g. f = −e^u",
             "e^f·e^u = e^(f + u); left is 0·∞ where e^u overflows", _vanishing),
+    Passage("logarithm beside a vanishing factor", "h·δ", "a·xlogy(h, t) + h·b",
+            "h = t^c, or a product with such a factor, and δ = a·log t + b has no name",
+            "lim t^c·log t = 0 at 0 for c > 0; left is 0·(−∞)", _beside_logarithms),
 )
 
 

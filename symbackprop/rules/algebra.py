@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sympy import Abs, Expr, Gt, Max, Min, Mul, exp, sign
+from sympy import Abs, Expr, Gt, Max, Min, Mul, exp, sign, tanh
 
 from symbackprop.functions import expm1, relu, sigmoid
 from symbackprop.rewriting import Hole, Rule
@@ -37,4 +37,16 @@ COMPLEMENT: tuple[Rule, ...] = (
          "sigmoid(−t) = e^−t/(1 + e^−t) = 1 − sigmoid(t)",
          when=lambda found: found[t].could_extract_minus_sign(),
          where="t is written with a minus; kept where the line gets shorter"),
+)
+
+#: How a function is written through the name of its mirror image, where a line has that name.
+NAMED: tuple[Rule, ...] = (
+    Rule("sigmoid by a named sigmoid", sigmoid(t), 1 - sigmoid(-t),
+         "sigmoid(t) + sigmoid(−t) = 1", where="sigmoid(−t) has a name in the printed lines"),
+    Rule("sigmoid by a named tanh", sigmoid(t), (1 + tanh(t / 2)) / 2,
+         "1 + tanh(t/2) = 2·sigmoid(t)", where="tanh(t/2) has a name in the printed lines"),
+    Rule("tanh by a named sigmoid", tanh(t), 2 * sigmoid(2 * t) - 1,
+         "tanh(t) = 2·sigmoid(2·t) − 1", where="sigmoid(2·t) has a name in the printed lines"),
+    Rule("tanh by a named mirror image", tanh(t), 1 - 2 * sigmoid(-2 * t),
+         "tanh(t) = 1 − 2·sigmoid(−2·t)", where="sigmoid(−2·t) has a name in the printed lines"),
 )

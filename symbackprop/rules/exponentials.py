@@ -14,7 +14,7 @@ from typing import Any
 
 from sympy import Abs, Add, Expr, Mul, Pow, exp, expand_mul, log, tanh
 
-from symbackprop.functions import expm1, log1p, logaddexp, relu, sigmoid, softplus
+from symbackprop.functions import expm1, log1p, log_gumbel, logaddexp, relu, sigmoid, softplus
 from symbackprop.rewriting import Hole, Rule
 
 t, a, b = Hole("t"), Hole("a"), Hole("b")
@@ -72,6 +72,16 @@ def _log_of_factors(product: Expr) -> Expr | None:
         return None
     whole = -log(rest.args[0]) if isinstance(rest, Pow) and rest.args[1] == -1 else log(rest)
     return whole + Add(*known.values())
+
+
+def _log_gumbel(node: Expr) -> Expr | None:
+    """log(1 − e^−u) for a product u of exponentials and positive factors."""
+    inside = -node.args[0]
+    if len(node.args) > 1 or not isinstance(inside, expm1):
+        return None
+    below = -inside.args[0]
+    exponent = logarithm(below) if grows(below) else None
+    return None if exponent is None else log_gumbel(exponent)
 
 
 def _log1p(node: Expr) -> Expr | None:
@@ -237,6 +247,9 @@ EXPONENTIALS: tuple[Rule, ...] = (
          "log Σ e^{a_i} is logaddexp by definition; left overflows where an e^{a_i} does", by=_log,
          where="every factor is positive or an exponential, or left over: log(a·e^t) = log a + t",
          needs=frozenset([log])),
+    Rule("log of a double exponential", log(-expm1(-c * exp(t))), log_gumbel(t + log(c)),
+         "log(1 − exp(−e^t)) is log_gumbel by definition; left is −∞ where e^t underflows",
+         by=_log_gumbel, where="every factor is positive or an exponential"),
     Rule("log of one plus", log(1 + t**2), log1p(t**2),
          "log1p(u) = log(1 + u) by definition; left is 0 where 1 + u rounds to 1", by=_log1p,
          where="u has no bare exponential"),
@@ -264,6 +277,8 @@ EXPONENTIALS: tuple[Rule, ...] = (
           "1 − sigmoid(t) = sigmoid(−t); left is 0 where sigmoid rounds to 1"),
     _pair("exponential less one", exp, -ONE, expm1, (ONE, ONE),
           "expm1(t) = e^t − 1 by definition; left is 0 where e^t rounds to 1"),
+    _pair("one and an exponential less one", expm1, ONE, exp, (ONE, ONE),
+          "e^t − 1 + 1 = e^t; left is 0 where expm1 rounds to −1"),
     Rule("power less one", a * (1 + exp(t)) ** 2 - a, a * expm1(2 * softplus(t)),
          "u^m − 1 = e^(m·log u) − 1; left is 0 where u rounds to 1, and overflows",
          by=_power_less_one, where="any power; u is a sum of exponentials"),

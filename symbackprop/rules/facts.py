@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from typing import Any
 
-from sympy import Add, Expr, Idx, Mul, Pow, Rational, Sum, default_sort_key, log
+from sympy import Add, Expr, Idx, Mul, Pow, Rational, S, Sum, default_sort_key, log
 
 from symbackprop.functions import Iverson, log1p, root, xlogy
 from symbackprop.notation import Element, Tensor, TensorSymbol
@@ -81,6 +81,40 @@ def _vanishing(node: Expr) -> Expr | None:
     return None
 
 
+def _vanishing_in_bracket(product: Expr) -> Expr | None:
+    """f·(a·log(t) + b) = a·xlogy(f, t) + f·b for a factor f that is 0 where t is 0."""
+    for f in product.args:
+        t = vanishing_with(f)
+        if t is not None and not t.is_positive:
+            a, b = by_logarithm(product / f, t)
+            if a != 0 and b != 0:
+                return a * xlogy(f, t) + f * b
+    return None
+
+
+def by_logarithm(expr: Expr, t: Expr) -> tuple[Expr, Expr]:
+    """a and b in a·log(t) + b, by the distributive law."""
+    if isinstance(expr, log) and expr.args == (t,):
+        return expr * 0 + 1, expr * 0
+    if isinstance(expr, Add):
+        parts = [by_logarithm(term, t) for term in expr.args]
+        return Add(*(a for a, _ in parts)), Add(*(b for _, b in parts))
+    for factor in expr.args if isinstance(expr, Mul) else ():
+        a, b = by_logarithm(factor, t)
+        if a != 0:
+            rest = Mul(*(f for f in expr.args if f is not factor))
+            return a * rest, b * rest
+    return S.Zero, expr
+
+
+def vanishing_with(factor: Expr) -> Expr | None:
+    """What a factor is 0 with: t of t^a for an a that may be positive, and of xlogy(x, t)."""
+    if isinstance(factor, xlogy):
+        return None if factor.args[0].is_number else factor.args[1]
+    base, power = factor.as_base_exp()
+    return base if not (power.is_nonpositive or base.is_number) else None
+
+
 def _vanishes_with(factor: Expr, t: Expr) -> bool:
     """Whether a factor is t^a, where a may be positive, or has been found to vanish with t."""
     if isinstance(factor, xlogy):
@@ -123,6 +157,10 @@ FACTS: tuple[Rule, ...] = (
     Rule("x to a power log x", t**a * log(t), xlogy(t**a, t),
          "lim t^a·log t = 0 at 0 for a > 0, where left is 0·(−∞)", domain=(0.1, 3.0),
          by=_vanishing, needs=frozenset([log]), where="t^a is 0 at 0"),
+    Rule("x to a power log x in a bracket", t**a * (b * log(t) + 1), b * xlogy(t**a, t) + t**a,
+         "t^a·(b·log t + c) = b·t^a·log t + c·t^a; lim t^a·log t = 0 at 0 for a > 0",
+         domain=(0.1, 3.0), by=_vanishing_in_bracket, needs=frozenset([log]),
+         where="t^a is 0 at 0"),
     Rule("complement's x log x", (1 + t) * log1p(t), xlogy(1 + t, 1 + t),
          "lim (1 + t)·log(1 + t) = 0 at −1, where left is 0·(−∞)",
          domain=(-0.9, 3.0)),

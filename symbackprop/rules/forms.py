@@ -28,7 +28,7 @@ def shortest(body: Expr, steps: Steps = None) -> Expr:
         return body
     best = factored(body, steps)
     divides = any(isinstance(node, Pow) and node.args[1].is_negative for node in postorder(best))
-    for first, row in TRIED if divides else TRIED[-1:]:
+    for first, row in TRIED if divides else TRIED[-2:]:
         if weight(best) > LARGEST:
             break
         trial: Steps = None if steps is None else []
@@ -147,13 +147,40 @@ def _common(total: Expr) -> Expr | None:
     terms = [_powers(term) for term in total.args]
     shared = dict(terms[0])
     for powers in terms[1:]:
-        shared = {base: _least(exponent, powers[base]) for base, exponent in shared.items()
-                  if base in powers}
-        shared = {base: exponent for base, exponent in shared.items() if exponent != 0}
+        shared = _in_both(shared, powers)
     if not shared:
         return None
     rest = Add(*(_without(term, shared) for term in total.args))
     return Mul(*(Pow(base, exponent) for base, exponent in shared.items()), rest)
+
+
+def _shared_by_some(body: Expr) -> Expr | None:
+    """a·t + b·t + c → (a + b)·t + c: of the terms of each sum, those that share most."""
+    wanted = any(isinstance(node, Add) and len(node.args) > 2 for node in postorder(body))
+    return body.replace(lambda node: isinstance(node, Add), _gathered) if wanted else None
+
+
+def _gathered(total: Expr) -> Expr:
+    """A sum with the factors taken out that make it shortest, of two terms or more."""
+    best = total
+    powers = {term: _powers(term) for term in total.args}
+    for place, one in enumerate(total.args if len(total.args) > 2 else ()):
+        for other in total.args[place + 1:]:
+            shared = _in_both(powers[one], powers[other])
+            those = [term for term in total.args if shared and all(
+                base in powers[term] and _least(power, powers[term][base]) == power
+                for base, power in shared.items())]
+            if len(those) > 1:
+                inside = Add(*(_without(term, shared) for term in those))
+                outside = Mul(*(Pow(base, power) for base, power in shared.items()))
+                found = Add(*(term for term in total.args if term not in those), inside * outside)
+                best = min(best, found, key=weight)
+    return best
+
+
+def _in_both(one: dict[Expr, Expr], other: dict[Expr, Expr]) -> dict[Expr, Expr]:
+    shared = {base: _least(power, other[base]) for base, power in one.items() if base in other}
+    return {base: power for base, power in shared.items() if power != 0}
 
 
 def _powers(term: Expr) -> dict[Expr, Expr]:
@@ -221,7 +248,11 @@ def _mostly_negative(total: Expr) -> bool:
 def number_in(total: Expr) -> Expr:
     """The greatest rational that divides every coefficient of a sum; negative if all are."""
     coefficients = [term.as_coeff_Mul()[0] for term in total.args]
-    if not all(isinstance(c, Rational) and c != 0 for c in coefficients):
+    whole = [c for c in coefficients if isinstance(c, Rational)]
+    if whole and len(whole) < len(coefficients):  # beside 0.5: only a power of two is exact
+        found = gcd(*(int(c) for c in whole)) if all(c.is_Integer for c in whole) else 1
+        return Integer(max(found & -found, 1))
+    if not whole or 0 in whole:
         return Integer(1)
     number = Rational(gcd(*(int(c.p) for c in coefficients)),
                       _lcm([int(c.q) for c in coefficients]))
@@ -255,8 +286,11 @@ SHORTENING: tuple[Rule, ...] = (
     Rule("common denominator", a / (a + b) - b**2 / (a + b)**2 - a**2 / (a + b)**2,
          (a * b - b**2) / (a + b)**2, "a/s = a·s/s²", domain=(0.5, 3.0), by=_common_denominator,
          where="kept where the line gets shorter"),
+    Rule("factor of some terms", a * t + b * t + a * b, (a + b) * t + a * b,
+         "the distributive law", by=_shared_by_some,
+         where="kept where the line gets shorter"),
     Rule("multiplied out", (a + b) * t - a * t, b * t, "the distributive law",
          by=_multiplied_out, where="kept where the line gets shorter"),
 )
 TRIED: tuple[tuple[Sequence[Rule], Rule], ...] = (
-    ((), SHORTENING[0]), ((), SHORTENING[1]), (COMPLEMENT, SHORTENING[2]))
+    ((), SHORTENING[0]), ((), SHORTENING[1]), ((), SHORTENING[2]), (COMPLEMENT, SHORTENING[3]))

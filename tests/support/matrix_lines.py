@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -20,7 +21,8 @@ def whole(derivation: sb.Derivation) -> Program:
     """The forward program as declared, and after it what the derivation adds."""
     declared = {f.target for f in derivation.forward}
     added = (d for d in derivation.backward if d.target not in declared)
-    return Program((*derivation.forward, *added), ())
+    parts = (part.definition for part in derivation.parts)
+    return Program((*derivation.forward, *added, *parts), ())
 
 
 def read_back(derivation: sb.Derivation, values: Mapping[Tensor, Any]) -> tuple[int, int]:
@@ -29,6 +31,7 @@ def read_back(derivation: sb.Derivation, values: Mapping[Tensor, Any]) -> tuple[
     plain = derivation.names
     names = matrix_names(plain)
     known = {names[t]: true.get(t, values.get(t)) for t in names if t in true or t in values}
+    known["π"] = math.pi
     sizes = {str(axis): length for t, value in true.items()
              for axis, length in zip(t.axes, np.shape(value), strict=True)
              if isinstance(axis, sympy.Symbol)}

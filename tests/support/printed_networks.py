@@ -95,6 +95,14 @@ def elu() -> Any:
     return sb.losses.squared_error(sb.layers.dense(h, 2), sb.data("y", N, 2))
 
 
+def gelu() -> Any:
+    x, y = sb.data("x", n, i), sb.data("y", n, k)
+    W1, b1, W2 = sb.parameter("W1", i, j), sb.parameter("b1", j), sb.parameter("W2", j, k)
+    z = Sum(x[n, i]*W1[i, j], i) + b1[j]
+    h = sb.define("h", (n, j), z/2*(1 + tanh(sympy.sqrt(2/sympy.pi)*(z + 0.044715*z**3))))
+    return sb.define("L", (), Sum((Sum(h[n, j]*W2[j, k], j) - y[n, k])**2, n, k)/N)
+
+
 def parametric_relu() -> Any:
     h = sb.leaky_relu(sb.data("x", N, 6) @ sb.parameter("W", 6, 5), sb.parameter("a"))
     return sb.losses.squared_error(h, sb.data("y", N, 5))
@@ -212,7 +220,7 @@ def norm_squared_times_sum() -> Any:
 DENSE: list[Callable[[], Any]] = [
     classifier, three_relu_layers, logistic_regression, ridge_regression, tied_autoencoder,
     linear_autoencoder, factorisation, residual_block, two_heads, one_output_column, one_sample,
-    elastic_net, elu, parametric_relu, attention, softmax_with_squared_error, quadratic_form,
+    elastic_net, elu, gelu, parametric_relu, attention, softmax_with_squared_error, quadratic_form,
     outer_product, weighted_least_squares, bilinear, mahalanobis, layer_normalisation,
     batch_normalisation, mean_of_rows, norm_squared_times_sum,
 ]
@@ -220,7 +228,7 @@ OTHERS: list[Callable[[], Any]] = [
     norm_of_rows, largest_of_rows, own_softmax, integer_labels, maxout, differences, plain_scalars,
 ]
 GOLDEN: list[Callable[[], Any]] = [
-    classifier, ridge_regression, logistic_regression, three_relu_layers, maxout, elu,
+    classifier, ridge_regression, logistic_regression, three_relu_layers, maxout, elu, gelu,
     parametric_relu, tied_autoencoder, residual_block, elastic_net, attention,
     layer_normalisation, integer_labels,
 ]

@@ -126,6 +126,9 @@ PROGRAMS: dict[str, tuple[Callable[[Names], Expr], Callable[[Names], Expr]]] = {
         sqrt(w.define(1 + Sum(w.x[w.n, w.i]**2, w.i), w.n)), w.n)),
     "shift cancelled": (lambda w: _shifted(w, w.define(w.x[w.n, 0]*w.x[w.n, 1], w.n)),
                         lambda w: _shifted(w, w.u[w.n, w.k])),
+    "logarithm beside a vanishing factor": (
+        lambda w: w.loss(w.define(abs(w.z[w.n, w.k])**w.u[w.n, w.k])*log(abs(w.z[w.n, w.k]))),
+        lambda w: w.loss(w.define(abs(w.z[w.n, w.k])**w.u[w.n, w.k])*log(w.u[w.n, w.k]))),
     "exponent of a vanishing factor": (
         lambda w: w.loss(w.define(exp(-exp(-w.z[w.n, w.k])))),
         lambda w: w.loss(w.define(exp(-w.z[w.n, w.k]**2)))),
