@@ -29,8 +29,7 @@ from symbackprop.notation import (
     tensors_in,
 )
 from symbackprop.printing.presentation import presented
-from symbackprop.rules.across import with_norms
-from symbackprop.rules.facts import is_sum_of_squares
+from symbackprop.rules.facts import is_sum_of_squares, with_norms
 from symbackprop.simplification import simplify
 
 __all__ = ["Chain", "Link", "board", "links"]

@@ -8,15 +8,15 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field, replace
 
-from sympy import Add, Expr, Mul, Piecewise, Pow, Rational, exp, expand_mul, log, tanh
+from sympy import Add, Expr, Mul, Piecewise, Pow, exp, expand_mul, log, tanh
 
 from symbackprop.conditions import beside_ties_replaced
-from symbackprop.functions import expm1, root, sigmoid, xlogy
+from symbackprop.functions import expm1, sigmoid, xlogy
 from symbackprop.indexing import free_indices
 from symbackprop.normal import kinds, postorder
 from symbackprop.notation import Definition, Element, Tensor, TensorSymbol, elements_in
 from symbackprop.rewriting import Rule, Steps, noted, rewrite
-from symbackprop.rules.facts import by_logarithm, vanishing_with
+from symbackprop.rules.facts import by_logarithm, vanishing_with, with_norms
 from symbackprop.rules.forms import weight
 
 LARGEST = 60
@@ -80,17 +80,6 @@ def _within_branches(known: Known, body: Expr) -> Expr:
 def _norms(known: Known, body: Expr) -> Expr:
     """√s is root(s) where s is a sum of squares by definition."""
     return with_norms(body, known.norms, known.steps)
-
-
-def with_norms(body: Expr, squares: Collection[Tensor], steps: Steps = None) -> Expr:
-    """The body with root(s) for √s, where s is one of these tensors, all sums of squares."""
-    if not (squares and Pow in kinds(body)):
-        return body
-
-    norms = [node for node in postorder(body) if isinstance(node, Pow)
-             and node.args[1] == Rational(1, 2) and tensor_of(node.args[0]) in squares]
-    return body.xreplace({node: noted(steps, "norm of a named sum", node, root(node.args[0]))
-                          for node in norms}) if norms else body
 
 
 def _through_logs(known: Known, body: Expr) -> Expr:

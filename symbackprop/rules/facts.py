@@ -8,8 +8,9 @@ from typing import Any
 from sympy import Add, Expr, Idx, Mul, Pow, Rational, S, Sum, default_sort_key, log
 
 from symbackprop.functions import Iverson, log1p, root, xlogy
+from symbackprop.normal import kinds, postorder
 from symbackprop.notation import Element, Tensor, TensorSymbol
-from symbackprop.rewriting import Hole, Rule
+from symbackprop.rewriting import Hole, Rule, Steps, noted
 
 t, a, b = Hole("t"), Hole("a"), Hole("b")
 
@@ -26,6 +27,16 @@ def is_sum_of_squares(expr: Expr, known: Collection[Tensor] = ()) -> bool:
     It is 0 only where all terms are.  known: tensors that are sums of squares by definition.
     """
     return all(_is_square(term, known) for term in Add.make_args(expr))
+
+
+def with_norms(body: Expr, squares: Collection[Tensor], steps: Steps = None) -> Expr:
+    """The body with root(s) for √s, where s is one of these tensors, all sums of squares."""
+    norms = [node for node in postorder(body) if isinstance(node, Pow)
+             and node.args[1] == Rational(1, 2)
+             and isinstance(node.args[0], (Element, TensorSymbol))
+             and node.args[0].tensor in squares] if squares and Pow in kinds(body) else []
+    return body.xreplace({node: noted(steps, "norm of a named sum", node, root(node.args[0]))
+                          for node in norms}) if norms else body
 
 
 def _is_square(term: Expr, known: Collection[Tensor]) -> bool:
