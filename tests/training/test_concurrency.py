@@ -5,9 +5,9 @@ import os
 import signal
 import subprocess
 import sys
-import textwrap
 import threading
 import time
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -47,18 +47,38 @@ def assert_same(found: dict[str, Any], expected: dict[str, Any]) -> None:
         np.testing.assert_array_equal(found[name], value, err_msg=name)
 
 
-def test_after_an_interruption_the_parameters_are_those_of_the_last_finished_step() -> None:
+def interrupted() -> int:
+    """The steps of a fit that Ctrl-C ends; the parameters must be those of so many steps."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # also where the parent ignores it
     model, data = network(0)
     model.fit(**data, epochs=1, **WHOLE)  # compiled
     timer = threading.Timer(0.3, os.kill, (os.getpid(), signal.SIGINT))
     timer.start()
     with pytest.raises(KeyboardInterrupt):
-        model.fit(**data, epochs=10**7, **WHOLE)
+        model.fit(**data, epochs=10**5, **WHOLE)
     timer.join()
     steps = float(model.parameters["steps"])*2**10
     assert steps == int(steps) > 1
     assert_same(model.parameters, fitted(0, int(steps)))
     assert model.fit(**data, epochs=1)["loss"]  # and it goes on
+    return int(steps)
+
+
+def in_a_process(call: str) -> str:
+    """What a call of this module prints as a program of its own, which must end well."""
+    script = f"from tests.training.test_concurrency import *; print({call})"
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True,
+                          timeout=300, check=False, cwd=Path(__file__).parents[2])
+    assert (done.returncode, done.stderr) == (0, "")
+    return done.stdout.strip()
+
+
+def test_after_an_interruption_the_parameters_are_those_of_the_last_finished_step() -> None:
+    assert 1 < int(in_a_process("interrupted()")) < 10**5
+
+
+def test_a_program_ends_while_kernels_have_threads() -> None:
+    assert in_a_process("len(fitted(0))") == "7"
 
 
 def test_fits_on_several_threads_of_python_do_not_disturb_each_other() -> None:
@@ -119,15 +139,3 @@ def test_a_process_forked_in_the_middle_of_a_fit_trains_too() -> None:
     finally:
         ended.set()
         worker.join()
-
-
-def test_a_program_ends_while_kernels_have_threads(tmp_path: Any) -> None:
-    script = textwrap.dedent(f"""
-        import sys
-        sys.path.insert(0, {str(os.getcwd())!r})
-        from tests.training.test_concurrency import fitted
-        print(len(fitted(0)))
-    """)
-    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True,
-                          timeout=300, check=False)
-    assert (done.returncode, done.stdout.strip(), done.stderr) == (0, "7", "")
