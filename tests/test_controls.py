@@ -10,7 +10,7 @@ from sympy import Abs, Max, cosh, exp, log, sinh, sqrt, tanh
 import symbackprop as sb
 from symbackprop.backprop import partial_derivatives
 from symbackprop.collect import program
-from symbackprop.functions import sigmoid, softplus
+from symbackprop.functions import expm1, sigmoid, softplus
 from symbackprop.interpreter import evaluate
 from symbackprop.rewriting import Rule, Step, rewrite
 from symbackprop.rules.facts import FACTS
@@ -37,6 +37,8 @@ CONTROLS = [
     (t**2 * log(t), 0.0),
     ((1 - t) * log(1 - t), 1.0), (t * (log(t) + 2), 0.0),
     (log(t + sqrt(t**2 + 1)), -1e9), (exp(t) / (exp(t) - 1), 800.0), (log(exp(t) - 1), 800.0),
+    (log(1 - exp(-exp(t))), -800.0), (log(1 - exp(-3 * exp(t))), -60.0), (expm1(t) + 1, -60.0),
+    (t**3 * (2 * log(t) + 1), 0.0),
 ]
 FREE = {  # for the shape: other rows, and facts, match what these leave
     "powers of a bit", "exponential of a softplus"}
