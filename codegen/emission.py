@@ -221,10 +221,8 @@ def _lines(statement: Statement, scope: Scope, blocks: Blocks | None = None) -> 
             for inner in body:
                 yield from indented(_lines(inner, scope, statement))
         case Loop(index, body):
-            first, end = ends(index, scope)
+            first, end = _range(index, scope, blocks)
             span = end if first == "0" else f"{first}, {end}"
-            if blocks is not None and blocks.index == index:
-                span = f"block, min(block + {block_length(blocks, scope)}, {end})"
             yield f"for {scope.indices[index]} in range({span}):"
             for inner in body:
                 yield from indented(_lines(inner, scope, blocks))
@@ -239,13 +237,19 @@ def _lines(statement: Statement, scope: Scope, blocks: Blocks | None = None) -> 
             yield f"{pair} = " + (f"added({pair}, {scope.real(value)})" if value != 0
                                   else f"carried({pair})")
         case Rows(target, source, row):
-            first, end = ends(row, scope)
-            if blocks is not None and blocks.index == row:
-                first, end = "block", f"min(block + {block_length(blocks, scope)}, {end})"
+            first, end = _range(row, scope, blocks)
             names = ", ".join(scope.tensors[e.tensor] for e in (target, source))
             yield f"add_rows({names}, {first}, {end})"
         case Gemm():
             yield gemm_call(statement, scope)
+
+
+def _range(index: Idx, scope: Scope, blocks: Blocks | None) -> tuple[str, str]:
+    """The first value of an index inside of these blocks, and the one after its last."""
+    first, end = ends(index, scope)
+    if blocks is None or blocks.index != index:
+        return first, end
+    return "block", f"min(block + {block_length(blocks, scope)}, {end})"
 
 
 def _flat(indices: tuple[Idx, ...], body: Assign | Accumulate, scope: Scope) -> Iterator[str]:

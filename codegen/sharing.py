@@ -19,7 +19,7 @@
         …
 
 Each thread has groups, and strips, that lie side by side: dealt out in turn, the parts of two
-threads would share lines of the cache, which took a third of the time of a narrow net.
+threads would share lines of the cache, which took a fifth of the time of a narrow net.
 """
 
 from __future__ import annotations

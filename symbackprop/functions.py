@@ -32,8 +32,7 @@ from symbackprop.accurate import (
 )
 
 __all__ = ["Iverson", "expm1", "leaky_relu", "log1p", "log_gumbel", "logaddexp",
-           "relu",
-           "root", "sigmoid", "softplus", "spelled", "xlogy"]
+           "relu", "root", "sigmoid", "softplus", "spelled", "xlogy"]
 
 
 class relu(RealFunction):  # noqa: N801  functions are named as they are written in formulas

@@ -3,7 +3,7 @@
     h[n,j] = tanh(b[j] + s[n,j])        z[n,j] = b[j] + s[n,j],   h[n,j] = tanh(z[n,j])
 
 Then the product begins at b (`absorb`), and what is left is read entry by entry: one loop over
-all entries, without the row that was repeated.  tanh of 32 × 16 entries takes 0.6 of the time.
+all entries, as long as vectors like it, and no visit for the bias alone.
 """
 
 from __future__ import annotations
