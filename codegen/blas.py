@@ -36,7 +36,7 @@ from numba.np.arrayobj import make_array
 from symbackprop.codegen import blocking
 from symbackprop.codegen.microkernel import DEEPEST, FITTING
 from symbackprop.codegen.microkernel import function as microkernel
-from symbackprop.codegen.vectors import register_bytes
+from symbackprop.codegen.vectors import BIT, INT, once, register_bytes
 
 _ROUTINES = {types.float32: "sgemm", types.float64: "dgemm"}
 _INT = ir.IntType(32)
@@ -98,39 +98,35 @@ def _either(module: Any, real: Any, routine: str) -> Any:
     `blocking`, or BLAS.  The number of rows that are computed together has no part in the choice:
     an A that is read by columns counts as wide as the array of which they are a part.
     """
-    name, bit, size = f"symbackprop_product_{routine}", ir.IntType(1), ir.IntType(64)
-    if name in module.globals:
-        return module.globals[name]
     pointer = real.as_pointer()
-    kind = ir.FunctionType(ir.VoidType(), [size, size, size, real, pointer, size, bit,
-                                           pointer, size, bit, real, pointer, size,
-                                           pointer, size])
-    made = ir.Function(module, kind, name)
-    made.linkage = "internal"
-    made.attributes.add("noinline")
+    return once(module, f"symbackprop_product_{routine}", [
+        INT, INT, INT, real, *(pointer, INT, BIT)*2, real, *(pointer, INT)*2],
+        lambda made: _write_either(made, real, routine))
+
+
+def _write_either(made: Any, real: Any, routine: str) -> None:
     m, n, k, alpha, a, lda, left, b, ldb, right, beta, d, ldd, c, ldc = made.args
     builder = ir.IRBuilder(made.append_basic_block("entry"))
-    most = size(FITTING // (4 if isinstance(real, ir.FloatType) else 8))
-    along = builder.select(left, builder.mul(lda, k), size(0))
+    most = INT(FITTING // (4 if isinstance(real, ir.FloatType) else 8))
+    along = builder.select(left, builder.mul(lda, k), INT(0))
     fits = builder.and_(builder.icmp_signed("<=", builder.mul(n, k), most),
                         builder.icmp_signed("<=", along, most))
-    shallow = builder.icmp_signed("<=", k, size(DEEPEST))
+    shallow = builder.icmp_signed("<=", k, INT(DEEPEST))
     is_small = builder.and_(fits, builder.or_(shallow, builder.not_(right)))
-    one = size(1)
+    one = INT(1)
     with builder.if_else(is_small) as (small, large):
         with small:
-            builder.call(microkernel(module, real), [
+            builder.call(microkernel(made.module, real), [
                 m, n, k, alpha, a, builder.select(left, one, lda), builder.select(left, lda, one),
-                b, ldb, right, bit(0), beta, d, ldd, c, ldc])
+                b, ldb, right, BIT(0), beta, d, ldd, c, ldc])
         with large:
             if IS_WRITTEN_OUT:
-                builder.call(blocking.function(module, real), made.args)
+                builder.call(blocking.function(made.module, real), made.args)
             else:
                 with builder.if_then(builder.icmp_unsigned("!=", d, c)):
                     _copied(builder, m, n, (d, ldd), (c, ldc))
                 _call_blas(builder, routine, [*made.args[:11], c, ldc])
     builder.ret_void()
-    return made
 
 
 def _copied(builder: Any, rows: Any, columns: Any, source: tuple[Any, Any],
