@@ -19,21 +19,13 @@ from symbackprop.indexing import free_indices
 from symbackprop.normal import kinds, postorder, temporary
 from symbackprop.notation import Definition, Element, Tensor, TensorSymbol, elements_in
 from symbackprop.rewriting import Steps, noted, rewrite
-from symbackprop.rules.across import (
-    ACROSS,
-    AFTER,
-    LARGEST,
-    Known,
-    at,
-    factors,
-    is_logarithmic,
-    tensor_of,
-    zero_of,
-)
+from symbackprop.rules.across import ACROSS, AFTER, is_logarithmic
 from symbackprop.rules.exponentials import logarithm, turned
 from symbackprop.rules.facts import is_sum_of_squares
 from symbackprop.rules.forms import weight
+from symbackprop.rules.known import LARGEST, Known, at, factors, tensor_of
 from symbackprop.rules.masks import into_exponent, is_weight, kind_of, unbranched
+from symbackprop.rules.zeros import zero_of
 
 TRIED = 120
 Kinds = frozenset[object]

@@ -97,8 +97,8 @@ def rewrite(expr: Expr, rules: Sequence[Rule], steps: Steps = None, passes: int 
         for node in postorder(expr) if possible else ():
             args = tuple(new.get(arg, arg) for arg in node.args)
             current = node if args == node.args else node.func(*args)
-            new[node] = _settled(current, possible, steps)
-            if new[node] != current and not present >= (fresh := kinds(new[node])):
+            new[node] = made = _settled(current, possible, steps)
+            if made is not current and not present >= (fresh := kinds(made)):
                 present |= fresh
                 possible = _possible(rules, present)
         if new.get(expr, expr) == expr:

@@ -36,13 +36,13 @@ from symbackprop.notation import (
 from symbackprop.readers import consumers, is_sensitivity, pruned, trivial
 from symbackprop.reductions import reduced
 from symbackprop.rewriting import Steps, noted, rewrite
-from symbackprop.rules.across import at
 from symbackprop.rules.across import unshifted as written_out
 from symbackprop.rules.algebra import ALGEBRA
 from symbackprop.rules.definitions import copied, folded, taken_over
 from symbackprop.rules.facts import FACTS, ordered
 from symbackprop.rules.forms import shortest, weight
 from symbackprop.rules.indices import summed, unshifted
+from symbackprop.rules.known import at
 from symbackprop.rules.stability import STABILITY
 from symbackprop.rules.sums import apart
 from symbackprop.rules.totals import Totals

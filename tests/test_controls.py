@@ -38,7 +38,7 @@ CONTROLS = [
     ((1 - t) * log(1 - t), 1.0), (t * (log(t) + 2), 0.0),
     (log(t + sqrt(t**2 + 1)), -1e9), (exp(t) / (exp(t) - 1), 800.0), (log(exp(t) - 1), 800.0),
     (log(1 - exp(-exp(t))), -800.0), (log(1 - exp(-3 * exp(t))), -60.0), (expm1(t) + 1, -60.0),
-    (t**3 * (2 * log(t) + 1), 0.0),
+    (t**3 * (2 * log(t) + 1), 0.0), (t**(2 + t**2) / t, 0.0),
 ]
 FREE = {  # for the shape: other rows, and facts, match what these leave
     "powers of a bit", "exponential of a softplus"}

@@ -208,6 +208,23 @@ def test_a_function_of_a_power_of_zero_has_second_derivatives_by_its_exponent(fo
                                rtol=1e-11, atol=1e-15)
 
 
+@pytest.mark.parametrize("order", ["bw", "wb"])
+@pytest.mark.parametrize("named", [False, True])
+@pytest.mark.parametrize("form", POWERS)
+def test_mixed_second_derivatives_of_a_power_of_zero_are_finite(form, named, order):
+    power, b, given = power_of_zero()
+    h = sb.define("h", (i,), power)[i] if named else power
+    d = sb.derive(sb.define("L", (), Sum(POWERS[form](h, b[i]), i)))
+    total = sb.define("S", (), Sum(d.gradient(order[0]).at(i), i))
+    mixed = sb.derive(total, [order[1]]).gradient(order[1])
+    x, y = sp.symbols("x y", positive=True)
+    exact = sp.diff(POWERS[form](x**y, y), x, y)
+    expected = [float(sp.limit(exact.subs(y, 2), x, 0)), *(
+        float(exact.subs({x: float(w), y: float(e)}).doit())
+        for w, e in zip(given["w"][1:], given["b"][1:], strict=True))]
+    np.testing.assert_allclose(value(mixed, **given), expected, rtol=1e-12, atol=1e-15)
+
+
 def test_a_maximum_is_compared_with_the_numbers_that_it_was_taken_of():
     W, c = sb.parameter("W", i), sb.data("c", j)
     g = sb.define("g", (j,), sp.sin(c[j])*sp.exp(-c[j]/12))

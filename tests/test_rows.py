@@ -13,7 +13,7 @@ from symbackprop.normal import normalise
 from symbackprop.notation import Program, Tensor
 from symbackprop.printing.film import frames
 from symbackprop.rewriting import Rule, Step
-from symbackprop.rules.across import Passage
+from symbackprop.rules.known import Passage
 from symbackprop.rules.derivatives import DERIVATIVES, Derivative
 from symbackprop.rules.indices import IndexRule
 from symbackprop.rules.sums import RENAMED

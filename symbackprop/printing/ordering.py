@@ -42,8 +42,9 @@ def number_shared(total: Expr) -> Expr | None:
     """2·a − 2·b as 2·(a − b), and −2·a − 2·b as −2·(a + b), which SymPy does not keep; or None."""
     terms = [term.as_coeff_Mul() for term in total.args]
     size = abs(terms[0][0])
-    alike = all(abs(number) == size and not _has_hyper(rest) for number, rest in terms)
-    if size == 1 or not isinstance(size, Rational) or not alike:  # a float might never end
+    if size == 1 or not isinstance(size, Rational):  # a float might never end
+        return None
+    if any(abs(number) != size or _has_hyper(rest) for number, rest in terms):
         return None
     unit = -size if all(number < 0 for number, _ in terms) else size
     return Mul(unit, Add(*(number / unit * rest for number, rest in terms)), evaluate=False)

@@ -157,15 +157,15 @@ def put_in(body: Expr, contents: Mapping[Tensor, Definition], taken: Collection[
     """For each entry of these tensors in the body, the right-hand side of its definition there;
     its sums have other letters than those taken, and than the sums around it."""
     replaced = {}
-    sums = body.atoms(Sum)
-    for element in elements_in(body):
-        known = contents.get(element.tensor)
-        if known is not None:
-            indices = element.indices if isinstance(element, Element) else ()
-            mapping = dict(zip(known.indices, indices, strict=True))
-            inside = replace_indices(bracketed(known.body), mapping)
-            around = (i for total in sums if total.has(element) for i in bound_indices(total))
-            replaced[element] = unshadowed(inside, [*taken, *around])
+    found = [element for element in elements_in(body) if element.tensor in contents]
+    sums = body.atoms(Sum) if found else ()
+    for element in found:
+        known = contents[element.tensor]
+        indices = element.indices if isinstance(element, Element) else ()
+        mapping = dict(zip(known.indices, indices, strict=True))
+        inside = replace_indices(bracketed(known.body), mapping)
+        around = (i for total in sums if total.has(element) for i in bound_indices(total))
+        replaced[element] = unshadowed(inside, [*taken, *around])
     return replaced
 
 

@@ -5,63 +5,22 @@ Each takes what is known of the definitions so far, and a body that reads them.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 
-from sympy import Add, Expr, Mul, Piecewise, Pow, exp, expand_mul, log, tanh
+from sympy import Add, Expr, Mul, Piecewise, exp, expand_mul, log, tanh
 
 from symbackprop.conditions import beside_ties_replaced
-from symbackprop.functions import expm1, sigmoid, xlogy
+from symbackprop.functions import expm1, sigmoid
 from symbackprop.indexing import free_indices
 from symbackprop.normal import kinds, postorder
-from symbackprop.notation import Definition, Element, Tensor, TensorSymbol, elements_in
-from symbackprop.rewriting import Rule, Steps, noted, rewrite
-from symbackprop.rules.facts import by_logarithm, vanishing_with, with_norms
+from symbackprop.notation import Definition, Element, TensorSymbol, elements_in
+from symbackprop.rewriting import Steps, noted, rewrite
+from symbackprop.rules.facts import with_norms
 from symbackprop.rules.forms import weight
+from symbackprop.rules.known import LARGEST, Known, Passage, at, factors, tensor_of
+from symbackprop.rules.zeros import ZEROS
 
-LARGEST = 60
 LEVELS = 3
-Contents = dict[Tensor, tuple[Definition, Expr]]
-
-
-@dataclass(slots=True)
-class Known:
-    """What is known of definitions: exponentials, shifts, norms and partial functions.
-
-    keep: tensors that formulas must go on reading; logs: what log leads through; partials: what
-    is not finite everywhere; poles: what has a logarithm and no name; zeros: what is t^c by
-    definition, with that t; shifts: differences with a term that lacks an index.
-    """
-
-    keep: Collection[Tensor]
-    rules: Sequence[Rule]
-    steps: Steps = None
-    maps: Contents = field(default_factory=dict)
-    sums: Contents = field(default_factory=dict)
-    logs: Contents = field(default_factory=dict)
-    shifts: Contents = field(default_factory=dict)
-    partials: Contents = field(default_factory=dict)
-    poles: Contents = field(default_factory=dict)
-    zeros: Contents = field(default_factory=dict)
-    norms: set[Tensor] = field(default_factory=set)
-    lses: set[Tensor] = field(default_factory=set)
-
-    def keep_steps(self, steps: Steps) -> None:
-        """The steps of a trial that is kept."""
-        if self.steps is not None and steps:
-            self.steps.extend(steps)
-
-
-@dataclass(frozen=True, slots=True)
-class Passage:
-    """left → right in a body, by the definitions that it reads; `apply` may leave it alone."""
-
-    name: str
-    left: str
-    right: str
-    where: str
-    why: str
-    apply: Callable[..., Expr]
 
 
 def _within_branches(known: Known, body: Expr) -> Expr:
@@ -146,36 +105,6 @@ def _vanishing(known: Known, body: Expr) -> Expr:
         known.steps, "exponent of a vanishing factor", node, _merged(known, node)))
 
 
-def _beside_logarithms(known: Known, body: Expr) -> Expr:
-    """h·δ is a·xlogy(h, t) + h·b, where h = t^c and δ = a·log(t) + b."""
-    if not known.zeros:
-        return body
-    return body.replace(lambda node: isinstance(node, Mul), lambda node: noted(
-        known.steps, "logarithm beside a vanishing factor", node, _without_pole(known, node)))
-
-
-def _without_pole(known: Known, product: Expr) -> Expr:
-    for factor in product.args:
-        t = zero_of(known, factor)
-        if t is None or t.is_positive:
-            continue
-        rest = product / factor
-        inner = {e: at(e, *known.poles[e.tensor]) for e in factors(rest)
-                 if tensor_of(e) in known.poles}
-        a, b = by_logarithm(beside_ties_replaced(rest, inner), t)
-        if a != 0:
-            return a * xlogy(factor, t) + factor * b
-    return product
-
-
-def zero_of(known: Known, factor: Expr) -> Expr | None:
-    """What a factor is 0 with, by itself or by its definition: w of h = w^b."""
-    base, power = factor.as_base_exp()
-    if tensor_of(base) in known.zeros and power.is_positive:
-        return at(base, *known.zeros[base.tensor])
-    return vanishing_with(factor) if tensor_of(base) is None else None
-
-
 def _merged(known: Known, product: Expr) -> Expr:
     for factor in product.args:
         base, power = factor.as_base_exp()
@@ -222,13 +151,6 @@ def _grows(known: Known, expr: Expr) -> bool:
                for part in Mul.make_args(term) for f in Add.make_args(part))
 
 
-def at(element: Expr, definition: Definition, body: Expr) -> Expr:
-    """A body at the indices of an element of its definition."""
-    if not definition.indices:
-        return body
-    return body.xreplace(dict(zip(definition.indices, element.indices, strict=True)))
-
-
 def is_logarithmic(known: Known, body: Expr) -> bool:
     """Whether exponentials or their quotients are factors: then log may lead through it."""
     return any(isinstance(node, (exp, expm1, sigmoid, tanh)) or tensor_of(node) in known.logs
@@ -238,25 +160,6 @@ def is_logarithmic(known: Known, body: Expr) -> bool:
 def _atoms(term: Expr) -> list[Expr]:
     """The elements that are factors of a term."""
     return [f for f in Mul.make_args(term) if isinstance(f, (Element, TensorSymbol))]
-
-
-def factors(body: Expr) -> list[Expr]:
-    """What sums, products and powers are made of, however deep they nest."""
-    found, stack = [], [body]
-    while stack:
-        node = stack.pop()
-        if isinstance(node, (Add, Mul)):
-            stack.extend(node.args)
-        elif isinstance(node, Pow):
-            stack.append(node.args[0])
-        else:
-            found.append(node)
-    return found
-
-
-def tensor_of(node: Expr) -> Tensor | None:
-    """The tensor that a node is an entry of, if it is one."""
-    return node.tensor if isinstance(node, (Element, TensorSymbol)) else None
 
 
 #: Applied to every body in this order, before the rows of algebra and stability.
@@ -278,9 +181,7 @@ AFTER: tuple[Passage, ...] = (
     Passage("exponent of a vanishing factor", "h·e^u", "e^(f + u)",
             "h = e^f, and f has an exponential, e.g. f = −e^u",
             "e^f·e^u = e^(f + u); left is 0·∞ where e^u overflows", _vanishing),
-    Passage("logarithm beside a vanishing factor", "h·δ", "a·xlogy(h, t) + h·b",
-            "h = t^c, or a product with such a factor, and δ = a·log t + b has no name",
-            "lim t^c·log t = 0 at 0 for c > 0; left is 0·(−∞)", _beside_logarithms),
+    *ZEROS,
 )
 
 

@@ -16,10 +16,11 @@ from symbackprop.indexing import fingerprint, fresh
 from symbackprop.normal import postorder
 from symbackprop.notation import Definition
 from symbackprop.rewriting import Steps, noted
-from symbackprop.rules.across import Passage, at, unshifted
+from symbackprop.rules.across import unshifted
 from symbackprop.rules.exponentials import logarithm, turned
 from symbackprop.rules.facts import ordered
 from symbackprop.rules.indices import unshifted as constant_out
+from symbackprop.rules.known import Passage, at
 
 Parts = Mapping[tuple[object, ...], tuple[Definition, tuple[Idx, ...]]]
 

@@ -64,8 +64,9 @@ def _log_in_bracket(product: Expr) -> Expr | None:
             inside = Mul.make_args(logs[0].args[0]) if len(logs) == 1 else ()
             shared = [f for f in product.args if f in inside and not f.is_number]
             if shared:
-                outside, safe = product / total, xlogy(shared[0], logs[0].args[0])
-                return outside * (total - term) + outside / shared[0] * (term / logs[0]) * safe
+                outside, safe = without(product, total), xlogy(shared[0], logs[0].args[0])
+                rest = without(product, total, shared[0]) * without(term, logs[0])
+                return outside * (total - term) + rest * safe
     return None
 
 
@@ -92,15 +93,31 @@ def _vanishing(node: Expr) -> Expr | None:
     return None
 
 
+def _lowered(product: Expr) -> Expr | None:
+    """t^a/t^n = t^(a − n) for an a that is no number, which SymPy leaves as it is."""
+    below = {f.args[0]: f for f in product.args if isinstance(f, Pow) and f.args[1].is_negative}
+    for f in product.args if below else ():
+        if isinstance(f, Pow) and f.args[0] in below and not f.args[1].is_number:
+            base, power = f.args
+            others = (g for g in product.args if g not in (f, below[base]))
+            return Mul(base ** (power + below[base].args[1]), *others)
+    return None
+
+
 def _vanishing_in_bracket(product: Expr) -> Expr | None:
     """f·(a·log(t) + b) = a·xlogy(f, t) + f·b for a factor f that is 0 where t is 0."""
     for f in product.args:
         t = vanishing_with(f)
         if t is not None and not t.is_positive:
-            a, b = by_logarithm(product / f, t)
+            a, b = by_logarithm(without(product, f), t)
             if a != 0 and b != 0:
                 return a * xlogy(f, t) + f * b
     return None
+
+
+def without(product: Expr, *factors: Expr) -> Expr:
+    """A product without these factors; SymPy does not cancel t^(a − 1)/t^(a − 1)."""
+    return Mul(*(f for f in Mul.make_args(product) if f not in factors))
 
 
 def by_logarithm(expr: Expr, t: Expr) -> tuple[Expr, Expr]:
@@ -172,6 +189,9 @@ FACTS: tuple[Rule, ...] = (
          "t^a·(b·log t + c) = b·t^a·log t + c·t^a; lim t^a·log t = 0 at 0 for a > 0",
          domain=(0.1, 3.0), by=_vanishing_in_bracket, needs=frozenset([log]),
          where="t^a is 0 at 0"),
+    Rule("power over its base", t**a / t, t ** (a - 1),
+         "t^a = t·t^(a − 1); at 0 left is 0/0", domain=(0.1, 3.0), by=_lowered,
+         where="a is no number; also over a power of t"),
     Rule("complement's x log x", (1 + t) * log1p(t), xlogy(1 + t, 1 + t),
          "lim (1 + t)·log(1 + t) = 0 at −1, where left is 0·(−∞)",
          domain=(-0.9, 3.0)),

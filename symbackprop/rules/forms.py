@@ -210,14 +210,14 @@ def _least(first: Expr, second: Expr) -> Expr:
     return min(first, second) if first > 0 else max(first, second)
 
 
-def _number_out(product: Expr) -> Expr:
+def _number_out(product: Expr) -> Expr | None:
     """(2a − 2b)·x → 2·(a − b)·x, for the greatest number that divides all terms."""
-    factors, content = [], Integer(1)
-    for factor in product.args:
-        number = number_in(factor) if isinstance(factor, Add) else Integer(1)
-        content *= number
-        factors.append(factor if number == 1 else Add(*(term / number for term in factor.args)))
-    return Mul(content, *factors)
+    numbers = [number_in(factor) if isinstance(factor, Add) else Integer(1)
+               for factor in product.args]
+    if all(number == 1 for number in numbers):
+        return None
+    return Mul(*numbers, *(factor if number == 1 else Add(*(term / number for term in factor.args))
+                           for factor, number in zip(product.args, numbers, strict=True)))
 
 
 def _minus_turned(product: Expr) -> Expr | None:

@@ -14,7 +14,7 @@ from sympy import Add, Expr, Integer, Mul, Ne, Piecewise, S, exp
 
 from symbackprop.functions import Iverson, xlogy
 from symbackprop.notation import Element, Tensor, TensorSymbol, elements_in
-from symbackprop.rules.across import Passage
+from symbackprop.rules.known import Passage
 
 FACTS = ("one_hot", "simplex", "positive")
 

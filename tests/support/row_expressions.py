@@ -144,6 +144,7 @@ NEAR: dict[str, tuple[Expr, ...]] = {
     "x to a power log x": (log(t) / t, 2**t * log(t), t**2 * log(s)),
     "x to a power log x in a bracket": (t**a * (1 + log(s)), 2**t * (1 + log(t)), t**a * (1 + s),
                                         t**a * (2 + log(t) ** 2)),
+    "power over its base": (t**a / s, t**a * t, t**a / (1 + t), t**a * s**a),
     "own tanh": (expm1(t) * sigmoid(t), expm1(s) * sigmoid(-t)),
     "hyperbolic quotient": (sinh(t) / cosh(s), cosh(t) / sinh(t)),
     "own inverse of sinh": (log(t + sqrt(t**2 + 2)), log(s + sqrt(t**2 + 1))),

@@ -129,6 +129,9 @@ PROGRAMS: dict[str, tuple[Callable[[Names], Expr], Callable[[Names], Expr]]] = {
     "logarithm beside a vanishing factor": (
         lambda w: w.loss(w.define(abs(w.z[w.n, w.k])**w.u[w.n, w.k])*log(abs(w.z[w.n, w.k]))),
         lambda w: w.loss(w.define(abs(w.z[w.n, w.k])**w.u[w.n, w.k])*log(w.u[w.n, w.k]))),
+    "named power over its base": (
+        lambda w: w.loss(w.define(abs(w.z[w.n, w.k])**w.u[w.n, w.k])/abs(w.z[w.n, w.k])),
+        lambda w: w.loss(w.define(abs(w.z[w.n, w.k])**w.u[w.n, w.k])/(1 + w.u[w.n, w.k]**2))),
     "exponent of a vanishing factor": (
         lambda w: w.loss(w.define(exp(-exp(-w.z[w.n, w.k])))),
         lambda w: w.loss(w.define(exp(-w.z[w.n, w.k]**2)))),
