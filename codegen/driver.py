@@ -20,6 +20,7 @@ from symbackprop.codegen.modules import emit, emit_training
 from symbackprop.codegen.runtime import Executable
 from symbackprop.codegen.schedule.absorption import absorb
 from symbackprop.codegen.schedule.barriers import wait
+from symbackprop.codegen.schedule.columns import turn
 from symbackprop.codegen.schedule.contractions import contract
 from symbackprop.codegen.schedule.flattening import flatten
 from symbackprop.codegen.schedule.inlining import inline
@@ -121,7 +122,7 @@ def with_constants_in(program: Program, dtype: str) -> Program:
 
 def kernel_of(program: Program, batch: Symbol | None = None) -> Kernel:
     """The kernel of a program in normal form."""
-    program = begin(inline(contract(stabilise(program))))
+    program = turn(begin(inline(contract(stabilise(program)))), batch)
     kernel = lower(program, batch)
     kernel = absorb(multiply(flatten(reorder(kernel))))
     return verify_kernel(allocate(kernel))
@@ -129,6 +130,7 @@ def kernel_of(program: Program, batch: Symbol | None = None) -> Kernel:
 
 def shared_kernel_of(program: Program, batch: Symbol, gathered: tuple[Tensor, ...]) -> Kernel:
     """The same in regions, for threads and for batches that do not stay in the cache."""
-    program, parts = tile(begin(inline(contract(stabilise(program)))), batch)
+    program = turn(begin(inline(contract(stabilise(program)))), batch)
+    program, parts = tile(program, batch)
     kernel = absorb(multiply(flatten(reorder(lower(program, batch)))))
     return verify_kernel(wait(allocate_shared(arrange(kernel, parts, gathered))))

@@ -1,6 +1,7 @@
 """view(flat, shape): the beginning of a flat array seen as an array of this shape.
 
-rows_of(flat, first, shape) begins at a row of such an array; flat(array) is all of it in one row.
+rows_of(flat, first, shape) begins at a row of such an array, columns_of(flat, first, shape) where
+the columns from `first` on lie side by side; flat(array) is all of it in one row.
 
 Numba's own reshape calls into C and counts references; this is four stores, and literal extents
 stay literal for the optimiser.  The flat array must outlive the view, as arguments do.
@@ -60,20 +61,27 @@ def _made(context: Any, builder: Any, result: Any, data: Any, lengths: list[Any]
     return made._getvalue()
 
 
-@intrinsic  # type: ignore[untyped-decorator]
-def rows_of(typingctx: Any, flat: Any, first: Any, shape: Any) -> Any:
-    """The rows from `first` on of what lies in flat, as a C-contiguous array of this shape."""
-    result = types.Array(flat.dtype, len(shape), "C")
+def _beginning(across: slice) -> Any:
+    """An intrinsic: from entry first·(product of these lengths) of flat on, an array of a shape."""
 
-    def codegen(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        source = make_array(signature.args[0])(context, builder, arguments[0])
-        lengths = _lengths(builder, arguments[2], len(shape))
-        start = arguments[1]
-        for length in lengths[1:]:
-            start = builder.mul(start, length)
-        return _made(context, builder, result, builder.gep(source.data, [start]), lengths)
+    def beginning(typingctx: Any, flat: Any, first: Any, shape: Any) -> Any:
+        result = types.Array(flat.dtype, len(shape), "C")
 
-    return result(flat, types.intp, shape), codegen
+        def codegen(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+            source = make_array(signature.args[0])(context, builder, arguments[0])
+            lengths = _lengths(builder, arguments[2], len(shape))
+            start = arguments[1]
+            for length in lengths[across]:
+                start = builder.mul(start, length)
+            return _made(context, builder, result, builder.gep(source.data, [start]), lengths)
+
+        return result(flat, types.intp, shape), codegen
+
+    return intrinsic(beginning)
+
+
+rows_of = _beginning(slice(1, None))
+columns_of = _beginning(slice(None, -1))
 
 
 @intrinsic  # type: ignore[untyped-decorator]

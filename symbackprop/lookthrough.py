@@ -28,6 +28,7 @@ from symbackprop.rules.masks import into_exponent, is_weight, kind_of, unbranche
 from symbackprop.rules.zeros import zero_of
 
 TRIED = 120
+LEAVES = (Element, TensorSymbol, exp)  # what an exponent reads stays as it is
 Kinds = frozenset[object]
 
 
@@ -121,7 +122,7 @@ class LookThrough(Known):
 
     def _through(self, body: Expr) -> Expr:
         """The whole body tried, else its parts."""
-        nodes = beside_ties(body)
+        nodes = beside_ties(body, LEAVES)
         found = [e for e in nodes if self._is_open(e) and not isinstance(e, exp)]
         if not found or isinstance(body, (Element, TensorSymbol)):
             return body
@@ -137,7 +138,7 @@ class LookThrough(Known):
                 read = self._masked(beside_ties_replaced(body, contents), masks, own)
                 trial = rewrite(read, self.rules, own)
                 trial = self._all_turned(trial, own)
-                if not any(map(self._is_open, beside_ties(trial))):
+                if not any(map(self._is_open, beside_ties(trial, LEAVES))):
                     self.keep_steps(own)
                     return trial
         return body.func(*(self._through(arg) if isinstance(arg, Expr) else arg

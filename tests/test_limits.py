@@ -51,6 +51,20 @@ def test_a_norm_of_scalars_is_a_norm_and_a_shifted_root_is_none() -> None:
     assert not simplify(normalise(program(length))).definitions[-1].body.has(root)
 
 
+@pytest.mark.parametrize("named", [False, True])
+def test_an_exponential_among_the_logits_leaves_a_softmax_safe(named: bool) -> None:
+    W, c = sb.parameter("W", k), sb.data("c", j)
+    shift = sb.define("g", (j,), exp(c[j]))[1] if named else exp(c[1])
+    raised = exp(W[k] + shift)
+    p = sb.define("p", (k,), raised/Sum(raised, k))
+    given, chance = np.log([1.0, 2.0, 5.0]), np.array([1, 2, 5])/8
+    slope = 2*chance*(chance - (chance**2).sum())
+    same(gradients(Sum(p[k]**2, k), [W], W=given, c=[0.0, 4.0, 0.0])[:1], 30/64, slope)
+    float32 = gradients(Sum(p[k]**2, k), [W], W=given, c=[0.0, 9.0, 0.0])[1]
+    for value, exact in zip(float32, (30/64, slope), strict=True):  # an ulp of e^9 is 5e-4
+        np.testing.assert_allclose(value, exact, rtol=4e-3, atol=1e-3)
+
+
 def test_an_entropy_counts_nothing_for_a_probability_of_zero() -> None:
     q, p = sb.data("q", k), sb.parameter("p", k)
     bits = sb.define("bits", (), -Sum(q[k]*log(q[k]), k))

@@ -13,9 +13,9 @@ from symbackprop.normal import normalise
 from symbackprop.notation import Program, Tensor
 from symbackprop.printing.film import frames
 from symbackprop.rewriting import Rule, Step
-from symbackprop.rules.known import Passage
 from symbackprop.rules.derivatives import DERIVATIVES, Derivative
 from symbackprop.rules.indices import IndexRule
+from symbackprop.rules.known import Passage
 from symbackprop.rules.sums import RENAMED
 from symbackprop.rules.tables import TABLES
 from symbackprop.rules.totals import Totals

@@ -48,6 +48,10 @@ class Parts:
         return frozenset((*self.tiles, *self.products))
 
 
+class ByColumns(Tensor):
+    """An array [l,n] of the step whose columns n are the rows of the batch."""
+
+
 def tile(program: Program, batch: Symbol) -> tuple[Program, Parts]:
     """The program with its sums over the batch parted, and which tensors the parts are."""
     made: list[Definition] = []
@@ -79,7 +83,7 @@ def is_rowwise(definition: Definition, batch: Symbol) -> bool:
     target = definition.target
     if not lies_along(target, batch) or nest(definition).is_scatter:
         return False
-    return _reads_rows(definition, definition.indices[0], batch)
+    return _reads_rows(definition, definition.indices[_row_axis(target)], batch)
 
 
 def is_parted(definition: Definition, batch: Symbol) -> bool:
@@ -110,9 +114,16 @@ def is_long(definition: Definition, batch: Symbol) -> bool:
 
 
 def lies_along(tensor: Tensor, batch: Symbol | None) -> bool:
-    """Whether the first axis of a tensor, and no other, runs over the batch."""
-    return bool(tensor.axes) and batch is not None and tensor.axes[0] == batch and not any(
+    """Whether a tensor has a row for each of the batch, first axis or by columns, and no more."""
+    if batch is None or isinstance(tensor, ByColumns):
+        return batch is not None
+    return bool(tensor.axes) and tensor.axes[0] == batch and not any(
         batch in axis.free_symbols for axis in tensor.axes[1:])
+
+
+def _row_axis(tensor: Tensor) -> int:
+    """The axis along the batch of a tensor that lies along it."""
+    return 1 if isinstance(tensor, ByColumns) else 0
 
 
 def entries(tensor: Tensor) -> float:
@@ -131,9 +142,10 @@ def _reads_rows(definition: Definition, row: Idx, batch: Symbol) -> bool:
         along = lies_along(tensor, batch)
         if not along and any(batch in axis.free_symbols for axis in tensor.axes):
             return False
-        if along and indices[0] != row:
+        place = _row_axis(tensor) if along else len(indices)
+        if along and indices[place] != row:
             return False
-        rest = indices[1:] if along else indices
+        rest = (*indices[:place], *indices[place + 1:])
         if any(row in index.xreplace(known).atoms(Idx) for index in rest):
             return False
         known[element] = Dummy(integer=True)

@@ -20,6 +20,7 @@ from symbackprop.rules.algebra import COMPLEMENT
 
 LARGEST = 140
 READ = 3
+MORE_DIGITS = 1  # (x + 2)/2 for x/2 + 1
 
 
 def shortest(body: Expr, steps: Steps = None) -> Expr:
@@ -256,7 +257,16 @@ def number_in(total: Expr) -> Expr:
         return Integer(1)
     number = Rational(gcd(*(int(c.p) for c in coefficients)),
                       _lcm([int(c.q) for c in coefficients]))
+    if number.q > 1 and _digits([number, *(c / number for c in coefficients)]) > _digits(
+            coefficients) + MORE_DIGITS:
+        return Integer(1)  # 1 + 26829·z²/200000
     return -number if all(c < 0 for c in coefficients) else number
+
+
+def _digits(numbers: Sequence[Expr]) -> int:
+    """How many digits are written for these numbers; none for 1 and −1."""
+    return sum(len(str(abs(part))) for number in numbers for part in (number.p, number.q)
+               if abs(part) != 1)
 
 
 def _lcm(numbers: list[int]) -> int:
