@@ -6,7 +6,9 @@ A row of four scores fills a quarter of a vector register, and a sum over it is 
 its four columns are as long as the batch.  So the scores of a network with few outputs, what a
 loss makes of them, their sensitivities and the gradient of their weights are turned.  The products
 of a layer with 4 columns, forward and backward, take 250 in place of 500 µs for 10,000 rows of 64,
-with 8 columns 330 : 510, with 10 columns 450 : 530 (float32, AVX-512).
+with 8 columns 330 : 510, with 10 columns 450 : 530 (float32, AVX-512).  Few columns that are made
+of few lie by rows: the gradient of their weights would be a product of two turned arrays, and a
+step of 8-8-8-3 took 7 % longer.
 
 Rows still pass through the step one tile at a time: of an array that is longer than a tile each
 tile has its own columns, one tile after the other.  So all that read a turned tensor do it row by
