@@ -1,7 +1,8 @@
 """compile(): the pipeline, a line for each stage.
 
-    Program → verify → normalise → simplify → stabilise → contract → inline → begin
-    Program → lower → reorder → multiply → allocate → Kernel → emit → load → run
+    Program → verify → normalise → simplify → stabilise → contract → inline → begin → turn
+    Program → (tile) → lower → reorder → flatten → multiply → absorb → Kernel
+    Kernel → (arrange) → allocate → (wait) → verify → emit → load → run        (…) with threads
 """
 
 from __future__ import annotations

@@ -62,7 +62,7 @@ def _made(context: Any, builder: Any, result: Any, data: Any, lengths: list[Any]
 
 
 def _beginning(across: slice) -> Any:
-    """An intrinsic: from entry first·(product of these lengths) of flat on, an array of a shape."""
+    """An intrinsic: an array of a shape that begins at flat[first·(product of those lengths)]."""
 
     def beginning(typingctx: Any, flat: Any, first: Any, shape: Any) -> Any:
         result = types.Array(flat.dtype, len(shape), "C")

@@ -28,7 +28,7 @@ from symbackprop.rules.masks import into_exponent, is_weight, kind_of, unbranche
 from symbackprop.rules.zeros import zero_of
 
 TRIED = 120
-LEAVES = (Element, TensorSymbol, exp)  # what an exponent reads stays as it is
+ENTRIES = (Element, TensorSymbol)
 Kinds = frozenset[object]
 
 
@@ -100,7 +100,7 @@ class LookThrough(Known):
         for row in ACROSS:
             body = row.apply(self, body)
         if self.maps or self.sums:
-            body = self._through(body)
+            body = self._through(body, {})
         for row in AFTER:
             body = row.apply(self, body)
         return body
@@ -120,29 +120,46 @@ class LookThrough(Known):
         return len(terms) > 1 and any(term.could_extract_minus_sign() and any(
             e.tensor in self.lses for e in elements_in(term)) for term in terms)
 
-    def _through(self, body: Expr) -> Expr:
-        """The whole body tried, else its parts."""
-        nodes = beside_ties(body, LEAVES)
-        found = [e for e in nodes if self._is_open(e) and not isinstance(e, exp)]
-        if not found or isinstance(body, (Element, TensorSymbol)):
+    def _through(self, body: Expr, known: dict[Expr, Expr]) -> Expr:
+        """The whole body tried, then all of it but its exponents, else its parts.
+
+        known: what parts of this body have become.
+        """
+        if isinstance(body, ENTRIES) or not self._open_in(body):
             return body
-        more = [e for e in nodes if tensor_of(e) in self.logs]
+        if body not in known:
+            found = self._tried(body, ENTRIES)
+            raised = () if found is not None else body.atoms(exp)
+            if raised:
+                own = {e: exp(self._through(e.args[0], known)) for e in raised}
+                found = self._tried(body.xreplace(own), (*ENTRIES, exp))
+            known[body] = found if found is not None else body.func(*(
+                self._through(arg, known) if isinstance(arg, Expr) else arg for arg in body.args))
+        return known[body]
+
+    def _open_in(self, body: Expr, under: tuple[type, ...] = ENTRIES) -> list[Expr]:
+        """The elements of a body, but those under these kinds, that stand for exponentials."""
+        return [e for e in beside_ties(body, under) if self._is_open(e) and not isinstance(e, exp)]
+
+    def _tried(self, body: Expr, under: tuple[type, ...]) -> Expr | None:
+        """The body with all that is open in it written out, if it is not open then."""
+        found = self._open_in(body, under)
+        more = [e for e in beside_ties(body, under) if tensor_of(e) in self.logs]
         bound = len(found) + len(more) > 1 or any(isinstance(node, log) or _is_below(node)
-                                      for node in postorder(body))
-        if bound and weight(body) <= TRIED:
-            for chosen in (found, [*found, *more]) if more else (found,):
-                own: Steps = None if self.steps is None else []
-                below, masks = _below(body), set[object]()
-                contents = {e: noted(own, "exponentials written out", e, self._content(
-                    e, e in below, masks)) for e in chosen}
-                read = self._masked(beside_ties_replaced(body, contents), masks, own)
-                trial = rewrite(read, self.rules, own)
-                trial = self._all_turned(trial, own)
-                if not any(map(self._is_open, beside_ties(trial, LEAVES))):
-                    self.keep_steps(own)
-                    return trial
-        return body.func(*(self._through(arg) if isinstance(arg, Expr) else arg
-                           for arg in body.args))
+                                                  for node in postorder(body))
+        if not found or not bound or weight(body) > TRIED:
+            return None
+        for chosen in (found, [*found, *more]) if more else (found,):
+            own: Steps = None if self.steps is None else []
+            below, masks = _below(body), set[object]()
+            contents = {e: noted(own, "exponentials written out", e, self._content(
+                e, e in below, masks)) for e in chosen}
+            read = self._masked(beside_ties_replaced(body, contents), masks, own)
+            trial = self._all_turned(rewrite(read, self.rules, own), own)
+            if not any(map(self._is_open, beside_ties(trial, under))):
+                self.keep_steps(own)
+                return trial
+        return None
 
     def _masked(self, body: Expr, kinds: set[object], steps: Steps) -> Expr:
         """The weights of the sums below as part of the exponents, in numerators too."""

@@ -208,6 +208,20 @@ def test_a_function_of_a_power_of_zero_has_second_derivatives_by_its_exponent(fo
                                rtol=1e-11, atol=1e-15)
 
 
+@pytest.mark.parametrize(("body", "at_zero"), [
+    (lambda h, w, u: h**2/w**2, 0), (lambda h, w, u: h**2/w, 0), (lambda h, w, u: h*u/w, 0),
+    (lambda h, w, u: h*w, 0), (lambda h, w, u: h/w + 1, 1)])
+def test_a_named_power_over_its_base_is_a_lower_power(body, at_zero):
+    w, b, u = sb.parameter("w", i), sb.parameter("b", i), sb.parameter("u", i)
+    h = sb.define("h", (i,), w[i]**b[i])
+    line = sb.define("q", (i,), body(h[i], w[i], u[i]) + u[i])
+    d = sb.derive(sb.define("L", (), Sum(line[i], i)), [b])
+    given = {"w": np.array([0.0, 1, 2]), "b": np.array([2.5, 2, 0.5]), "u": np.zeros(3) + 2}
+    found = sb.compile([line, d[b]], dtype="float64")(**given)
+    assert [value[0] for value in found] == [at_zero + 2, 0]
+    assert all(np.isfinite(value).all() for value in found)
+
+
 @pytest.mark.parametrize("order", ["bw", "wb"])
 @pytest.mark.parametrize("named", [False, True])
 @pytest.mark.parametrize("form", POWERS)
@@ -231,7 +245,7 @@ def test_a_maximum_is_compared_with_the_numbers_that_it_was_taken_of():
     raised = sp.exp(-W[i] - g[1])
     h = sb.define("h", (i,), raised/Sum(raised, i))
     d = sb.derive(sb.define("L", (), sb.Maximum(h[i], i)*c[0]))
-    assert "δ1[i] = c[0]·[h[i] = s2]" in d.text("index")
+    assert "δ1[i] = c[0]·[h[i] = s1]" in d.text("index")
     given = {"W": np.array([0.5, -1.5, 0.25]), "c": np.array([1.0, 0.3, 0, 0])}
     p = np.exp(-given["W"])/np.exp(-given["W"]).sum()
     found = sb.compile([d[W]], dtype="float32")(**given)[0]

@@ -65,6 +65,29 @@ def test_an_exponential_among_the_logits_leaves_a_softmax_safe(named: bool) -> N
         np.testing.assert_allclose(value, exact, rtol=4e-3, atol=1e-3)
 
 
+INSIDE = {  # of z, e = exp(z), a sum of exponentials in the line, and a named one
+    "squared log-softmax": lambda z, e, s, t: exp(-(z - log(s))**2),
+    "softmax": lambda z, e, s, t: exp(-exp(z)/s), "named softmax": lambda z, e, s, t: exp(e/t),
+    "sigmoid": lambda z, e, s, t: exp(-e/(1 + e)),
+    "softmax and a factor": lambda z, e, s, t: exp(-e/t)*e/t,
+}
+
+
+@pytest.mark.parametrize("name", INSIDE)
+def test_a_softmax_in_an_exponent_is_as_safe_as_outside(name: str) -> None:
+    z, i = sb.parameter("z", k), sb.indices("i", 3)
+    e = sb.define("e", (k,), exp(z[k]))[k]
+    total = sb.define("t", (), Sum(exp(z[k]), k))
+    body = INSIDE[name](z[k], e, Sum(exp(z[i]), i), total)
+    target = sb.define("L", (), Sum(body, k))
+    outputs = [target, sb.derive(target).gradient(z)]
+    given = np.array([1.0, 2.0, 0.0])
+    exact = evaluate(program(outputs), {"z": given + 800}, 60)
+    found = sb.compile(outputs, dtype="float64")(z=given + 800)
+    for value, output in zip(found, program(outputs).outputs, strict=True):
+        np.testing.assert_allclose(value, np.array(exact[output], float), rtol=1e-12, atol=1e-300)
+
+
 def test_an_entropy_counts_nothing_for_a_probability_of_zero() -> None:
     q, p = sb.data("q", k), sb.parameter("p", k)
     bits = sb.define("bits", (), -Sum(q[k]*log(q[k]), k))

@@ -32,7 +32,8 @@ from symbackprop.interpreter import evaluate
 from symbackprop.rewriting import Hole, Rule, Step, match, rewrite
 from symbackprop.rules.algebra import ALGEBRA, COMPLEMENT
 from symbackprop.rules.facts import FACTS
-from symbackprop.rules.forms import COLLECTED, SHORTENING, factored, number_in, shortest, weight
+from symbackprop.rules.forms import COLLECTED, SHORTENING, factored, shortest, weight
+from symbackprop.rules.numbers import number_in
 from symbackprop.rules.stability import STABILITY
 from symbackprop.simplification import RULES
 from tests.support.row_expressions import DISGUISES, NEAR, NEAR_MISSES

@@ -49,7 +49,12 @@ class Parts:
 
 
 class ByColumns(Tensor):
-    """An array [l,n] of the step whose columns n are the rows of the batch."""
+    """A tensor [l,n] whose last axis runs over the batch, and which is read row by row.
+
+    Of one that is longer than a tile the columns of each tile lie together, tile after tile.
+    """
+
+    __slots__ = ()
 
 
 def tile(program: Program, batch: Symbol) -> tuple[Program, Parts]:
@@ -115,9 +120,9 @@ def is_long(definition: Definition, batch: Symbol) -> bool:
 
 def lies_along(tensor: Tensor, batch: Symbol | None) -> bool:
     """Whether a tensor has a row for each of the batch, first axis or by columns, and no more."""
-    if batch is None or isinstance(tensor, ByColumns):
-        return batch is not None
-    return bool(tensor.axes) and tensor.axes[0] == batch and not any(
+    if isinstance(tensor, ByColumns):
+        return bool(tensor.axes[-1] == batch)
+    return bool(tensor.axes) and batch is not None and tensor.axes[0] == batch and not any(
         batch in axis.free_symbols for axis in tensor.axes[1:])
 
 

@@ -93,14 +93,17 @@ def _vanishing(node: Expr) -> Expr | None:
     return None
 
 
-def _lowered(product: Expr) -> Expr | None:
-    """t^a/t^n = t^(a − n) for an a that is no number, which SymPy leaves as it is."""
-    below = {f.args[0]: f for f in product.args if isinstance(f, Pow) and f.args[1].is_negative}
-    for f in product.args if below else ():
-        if isinstance(f, Pow) and f.args[0] in below and not f.args[1].is_number:
-            base, power = f.args
-            others = (g for g in product.args if g not in (f, below[base]))
-            return Mul(base ** (power + below[base].args[1]), *others)
+def _one_power(product: Expr) -> Expr | None:
+    """t^a/t^n as t^(a − n), and t^n·t^(a − m) as t^(a + n − m) for n ≤ m: SymPy leaves both."""
+    numbers = {f.as_base_exp()[0]: f for f in product.args if f.as_base_exp()[1].is_number}
+    for f in product.args:
+        base, power = f.as_base_exp()
+        if power.is_number or base not in numbers:
+            continue
+        other = numbers[base]
+        number = other.as_base_exp()[1]
+        if number.is_negative or power.as_coeff_Add()[0] + number <= 0:
+            return Mul(base ** (power + number), without(product, f, other))
     return None
 
 
@@ -189,9 +192,10 @@ FACTS: tuple[Rule, ...] = (
          "t^a·(b·log t + c) = b·t^a·log t + c·t^a; lim t^a·log t = 0 at 0 for a > 0",
          domain=(0.1, 3.0), by=_vanishing_in_bracket, needs=frozenset([log]),
          where="t^a is 0 at 0"),
-    Rule("power over its base", t**a / t, t ** (a - 1),
-         "t^a = t·t^(a − 1); at 0 left is 0/0", domain=(0.1, 3.0), by=_lowered,
-         where="a is no number; also over a power of t"),
+    Rule("one power of a base", t**a / t, t ** (a - 1),
+         "t^a = t·t^(a − 1); at 0 left is 0/0, and t·t^(a − 1) is 0·∞ for a < 1",
+         domain=(0.1, 3.0), by=_one_power,
+         where="a is no number; over a power of t, or times one that a number in a takes away"),
     Rule("complement's x log x", (1 + t) * log1p(t), xlogy(1 + t, 1 + t),
          "lim (1 + t)·log(1 + t) = 0 at −1, where left is 0·(−∞)",
          domain=(-0.9, 3.0)),

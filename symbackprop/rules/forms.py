@@ -8,19 +8,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import lru_cache
-from math import gcd
 
-from sympy import Add, Expr, Idx, Integer, Mul, Number, Pow, Rational, exp, expand_mul, sign
+from sympy import Add, Expr, Idx, Integer, Mul, Number, Pow, exp, expand_mul, sign
 
 from symbackprop.functions import sigmoid
 from symbackprop.normal import kinds, postorder
 from symbackprop.notation import Element, TensorSymbol
 from symbackprop.rewriting import Hole, Rule, Steps, noted, rewrite
 from symbackprop.rules.algebra import COMPLEMENT
+from symbackprop.rules.numbers import number_in
 
 LARGEST = 140
 READ = 3
-MORE_DIGITS = 1  # (x + 2)/2 for x/2 + 1
 
 
 def shortest(body: Expr, steps: Steps = None) -> Expr:
@@ -244,36 +243,6 @@ def _negated(total: Expr) -> Expr:
 def _mostly_negative(total: Expr) -> bool:
     negative = sum(1 for term in total.args if term.as_coeff_Mul()[0] < 0)
     return 2 * negative >= len(total.args)
-
-
-def number_in(total: Expr) -> Expr:
-    """The greatest rational that divides every coefficient of a sum; negative if all are."""
-    coefficients = [term.as_coeff_Mul()[0] for term in total.args]
-    whole = [c for c in coefficients if isinstance(c, Rational)]
-    if whole and len(whole) < len(coefficients):  # beside 0.5: only a power of two is exact
-        found = gcd(*(int(c) for c in whole)) if all(c.is_Integer for c in whole) else 1
-        return Integer(max(found & -found, 1))
-    if not whole or 0 in whole:
-        return Integer(1)
-    number = Rational(gcd(*(int(c.p) for c in coefficients)),
-                      _lcm([int(c.q) for c in coefficients]))
-    if number.q > 1 and _digits([number, *(c / number for c in coefficients)]) > _digits(
-            coefficients) + MORE_DIGITS:
-        return Integer(1)  # 1 + 26829·z²/200000
-    return -number if all(c < 0 for c in coefficients) else number
-
-
-def _digits(numbers: Sequence[Expr]) -> int:
-    """How many digits are written for these numbers; none for 1 and −1."""
-    return sum(len(str(abs(part))) for number in numbers for part in (number.p, number.q)
-               if abs(part) != 1)
-
-
-def _lcm(numbers: list[int]) -> int:
-    result = 1
-    for number in numbers:
-        result = result * number // gcd(result, number)
-    return result
 
 
 t, a, b = Hole("t"), Hole("a"), Hole("b")

@@ -12,8 +12,8 @@ from symbackprop.indexing import bound_indices, canonical, free_indices
 from symbackprop.normal import postorder, temporary
 from symbackprop.notation import Element, elements_in, extent
 from symbackprop.rewriting import Steps, noted
-from symbackprop.rules.forms import number_in
 from symbackprop.rules.indices import IndexRule, Indices
+from symbackprop.rules.numbers import number_in
 from symbackprop.rules.totals import Totals
 
 

@@ -17,12 +17,13 @@ from symbackprop.rules import (
     stability,
     sums,
     totals,
+    zeros,
 )
 
 __all__ = ["BOOKKEEPING", "TABLES", "Rows", "reason"]
 
-_MODULES = (across, algebra, definitions, derivatives, exponentials, facts, forms, indices, masks,
-            stability, sums, totals)
+_MODULES = (zeros, across, algebra, definitions, derivatives, exponentials, facts, forms, indices,
+            masks, stability, sums, totals)
 
 
 class Rows(NamedTuple):

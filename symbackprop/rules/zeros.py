@@ -52,21 +52,35 @@ def _over_bases(known: Known, body: Expr) -> Expr:
 
 
 def _lowered(known: Known, product: Expr) -> Expr:
-    """The product with the content of an element that it divides by the base of."""
-    below = {f.args[0] for f in product.args if isinstance(f, Pow) and f.args[1].is_negative}
+    """h^p/t^q as h^(p − m)·(t^(c − 1))^m/t^(q − m) for the smaller m of p and q."""
+    below = {f.args[0]: -f.args[1] for f in product.args
+             if isinstance(f, Pow) and f.args[1].is_Integer and f.args[1] < 0}
     for factor in product.args if below else ():
         base, power = factor.as_base_exp()
-        if tensor_of(base) in known.zeros and power.is_number and power >= 1:
-            definition = known.zeros[base.tensor][0]
-            content = at(base, definition, definition.body)
-            if any(isinstance(f, Pow) and f.args[0] in below for f in Mul.make_args(content)):
-                return without(product, factor) * base**(power - 1) * content
+        if not (tensor_of(base) in known.zeros and power.is_Integer and power > 0):
+            continue
+        factors = Mul.make_args(_written_out(known, base))
+        raised = next((f for f in factors if isinstance(f, Pow) and f.args[0] in below), None)
+        if raised is not None:
+            t, c = raised.args
+            m = min(power, below[t])
+            less = Mul(t**(c - 1), *(f for f in factors if f is not raised))
+            rest = without(product, factor, t**-below[t])
+            return rest * base**(power - m) * less**m * t**(m - below[t])
     return product
+
+
+def _written_out(known: Known, element: Expr) -> Expr:
+    """What an element that vanishes with a base stands for, down to that base."""
+    definition, _ = known.zeros[element.tensor]
+    return Mul(*(_written_out(known, f) if tensor_of(f) in known.zeros else f
+                 for f in Mul.make_args(at(element, definition, definition.body))))
 
 
 #: Rows about definitions that vanish with a base.
 ZEROS: tuple[Passage, ...] = (
-    Passage("named power over its base", "h/t", "t^(c − 1)", "h = t^c; of a power of h, one h",
+    Passage("named power over its base", "h/t", "t^(c − 1)",
+            "h = t^c, or a product with such a factor",
             "t^c/t = t^(c − 1); left is 0/0 where t is 0", _over_bases),
     Passage("logarithm beside a vanishing factor", "h·δ", "a·xlogy(h, t) + h·b",
             "h = t^c, or a product with such a factor, and δ = a·log t + b has no name",

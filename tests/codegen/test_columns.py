@@ -1,10 +1,11 @@
 """Narrow arrays of a step, stored column by column: what is turned, and the same numbers."""
 
+import re
 from collections.abc import Callable
 
 import numpy as np
 import pytest
-from sympy import Sum, exp, log, tanh
+from sympy import Sum, exp, log, sqrt, tanh
 
 import symbackprop as sb
 from symbackprop.codegen.driver import kernel_of
@@ -39,6 +40,21 @@ def classifier(hidden: int = 12, classes: int = 3) -> Net:
     return Net(step(loss, updates), (x, y), arrays, {rate.tensor: 0.5})
 
 
+def normed_scores() -> Net:
+    """Scores whose mean and spread over the batch are known before anybody reads them."""
+    x, y, w = sb.data("x", n, i), sb.data("y", n, k), sb.parameter("W", i, k)
+    rate = sb.hyper("rate")
+    z = sb.define("z", (n, k), Sum(x[n, i]*w[i, k], i))
+    mean = sb.define("mean", (k,), Sum(z[n, k], n)/N)
+    spread = sb.define("spread", (k,), Sum((z[n, k] - mean[k])**2, n)/N)
+    q = sb.define("q", (n, k), (z[n, k] - mean[k])/sqrt(spread[k] + 1))
+    loss = sb.losses.cross_entropy(sb.softmax(q), y)
+    d = sb.derive(loss)
+    updates = [(w, sb.define("W_next", (i, k), w[i, k] - rate*d[w][i, k]))]
+    arrays = {x: random(ROWS, 6), y: np.eye(3)[np.arange(ROWS) % 3], w: random(6, 3)/4}
+    return Net(step(loss, updates), (x, y), arrays, {rate.tensor: 0.1})
+
+
 def formulas(net: Net) -> list[str]:
     kernel: Kernel = kernel_of(with_defined_updates(net.program), N)
     return [line[2:] for line in str(kernel).splitlines() if line.startswith("# ")]
@@ -70,7 +86,21 @@ def few(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("symbackprop.codegen.training.height", lambda *_: 4)
 
 
-NARROW = {**EVERY, "classifier of 12 and 3": classifier}
+NARROW = {"classifier": EVERY["classifier"], "normed": EVERY["normed"],
+          "classifier of 12 and 3": classifier, "normed scores": normed_scores}
+
+
+@pytest.mark.usefixtures("few")
+@pytest.mark.parametrize("name", NARROW)
+def test_these_networks_have_turned_arrays(name: str) -> None:
+    stages = in_regions(NARROW[name]()).stages
+    assert any(isinstance(stage.definition.target, tiling.ByColumns) for stage in stages)
+
+
+@pytest.mark.usefixtures("few")
+def test_tiles_of_a_turned_array_lie_one_after_the_other() -> None:
+    source = compiled(normed_scores()).source
+    assert re.search(r" z = columns_of\(slot\d+, low, \(3, rows\)\)", source)
 
 
 @pytest.mark.usefixtures("few")

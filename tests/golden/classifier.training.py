@@ -5,10 +5,10 @@ from math import inf
 import numpy as np
 from numba import njit
 
-from symbackprop.codegen.blas import gemm_nn, gemm_nt, gemm_tn, gemm_tt
+from symbackprop.codegen.blas import gemm_nn, gemm_nn_from, gemm_nt, gemm_tn
 from symbackprop.codegen.memory import flat, view
 from symbackprop.codegen.rows import add_rows, take_rows
-from symbackprop.codegen.vectormath import added, exp, log, maximum, minus, tanh
+from symbackprop.codegen.vectormath import added, carried, exp, log, maximum, minus, tanh
 
 real = np.float32
 float64 = np.float64
@@ -40,6 +40,7 @@ def train(
     slot1,
     slot2,
     slot3,
+    slot4,
     losses,
 ):
     sum_of_losses = 0.0
@@ -56,57 +57,53 @@ def train(
             for n in range(N):
                 y[n] = y_rows[order[run, first + n]]
 
-            # s1[j,n] = Σ_i x[n,i]·W1[i,j]
-            s1 = view(slot0, (5, N))
-            gemm_tt(5, N, 6, real(1), W1, x, real(0), s1)
+            # z1[n,j] = Σ_i x[n,i]·W1[i,j] + b1[j]
+            z1 = view(slot0, (N, 5))
+            gemm_nn_from(N, 5, 6, real(1), x, W1, b1, z1)
 
-            # z1[j,n] = b1[j] + s1[j,n]
-            z1 = view(slot0, (5, N))
-            for j in range(5):
-                for n in range(N):
-                    z1[j, n] = b1[j] + s1[j, n]
-
-            # h[j,n] = tanh(z1[j,n])
-            h = view(slot0, (5, N))
+            # h[n,j] = tanh(z1[n,j])
+            h = view(slot0, (N, 5))
             h_flat, z1_flat = flat(h), flat(z1)
-            for entry in range(5*N):
+            for entry in range(N*5):
                 h_flat[entry] = tanh(z1_flat[entry])
 
-            # z[k,n] = Σ_j h[j,n]·W2[j,k]
-            z = view(slot1, (3, N))
-            gemm_tn(3, N, 5, real(1), W2, h, real(0), z)
+            # z[n,k] = Σ_j h[n,j]·W2[j,k]
+            z = view(slot1, (N, 3))
+            gemm_nn(N, 3, 5, real(1), h, W2, real(0), z)
 
-            # m1[n] = max_k z[k,n]
+            # m1[n] = max_k z[n,k]
             m1 = view(slot2, (N,))
             for n in range(N):
-                m1[n] = real(-inf)
-            for k in range(3):
-                for n in range(N):
-                    m1[n] = maximum(m1[n], z[k, n])
+                largest = real(-inf)
+                for k in range(3):
+                    largest = maximum(largest, z[n, k])
+                m1[n] = largest
 
-            # d1[k,n] = z[k,n] − m1[n]
-            d1 = view(slot1, (3, N))
-            for k in range(3):
-                for n in range(N):
-                    d1[k, n] = minus(z[k, n], m1[n])
+            # d1[n,k] = z[n,k] − m1[n]
+            d1 = view(slot1, (N, 3))
+            for n in range(N):
+                for k in range(3):
+                    d1[n, k] = minus(z[n, k], m1[n])
 
-            # e1[k,n] = exp(d1[k,n])
-            e1 = view(slot2, (3, N))
+            # e1[n,k] = exp(d1[n,k])
+            e1 = view(slot2, (N, 3))
             e1_flat, d1_flat = flat(e1), flat(d1)
-            for entry in range(3*N):
+            for entry in range(N*3):
                 e1_flat[entry] = exp(d1_flat[entry])
 
-            # s4[n] = Σ_k e1[k,n]
+            # s4[n] = Σ_k e1[n,k]
             s4 = view(slot3, (N,))
             for n in range(N):
-                s4[n] = real(0)
-            add_rows(s4, e1, 0, 3)
+                total = real(0)
+                for k in range(3):
+                    total += e1[n, k]
+                s4[n] = total
 
-            # p[k,n] = e1[k,n]/s4[n]
-            p = view(slot2, (3, N))
-            for k in range(3):
-                for n in range(N):
-                    p[k, n] = e1[k, n]/s4[n]
+            # p[n,k] = e1[n,k]/s4[n]
+            p = view(slot2, (N, 3))
+            for n in range(N):
+                for k in range(3):
+                    p[n, k] = e1[n, k]/s4[n]
 
             # s2 = Σ_{i,j} W1[i,j]²
             total = real(0)
@@ -119,38 +116,38 @@ def train(
                 total, rest = added(total, rest, part)
             s2 = total
 
-            # s3 = Σ_n (d1[y[n],n] − log(s4[n]))
+            # s3 = Σ_n (d1[n,y[n]] − log(s4[n]))
             total = real(0)
             rest = real(0)
             for block in range(0, N, 128):
                 part = real(0)
                 for n in range(block, min(block + 128, N)):
-                    part += d1[y[n], n] - log(s4[n])
+                    part += d1[n, y[n]] - log(s4[n])
                 total, rest = added(total, rest, part)
             s3 = total
 
             # L = lam·s2 − s3/N
             L = lam*s2 - s3/real(N)
 
-            # δ2[k,n] = (p[k,n] − [k = y[n]])/N
-            delta2 = view(slot2, (3, N))
-            for k in range(3):
-                for n in range(N):
-                    delta2[k, n] = (p[k, n] - real(k == y[n]))/real(N)
+            # δ2[n,k] = (p[n,k] − [k = y[n]])/N
+            delta2 = view(slot2, (N, 3))
+            for n in range(N):
+                for k in range(3):
+                    delta2[n, k] = (p[n, k] - real(k == y[n]))/real(N)
 
-            # ∂L/∂h[j,n] = Σ_k δ2[k,n]·W2[j,k]
-            dLdh = view(slot1, (5, N))
-            gemm_nn(5, N, 3, real(1), W2, delta2, real(0), dLdh)
+            # ∂L/∂h[n,j] = Σ_k δ2[n,k]·W2[j,k]
+            dLdh = view(slot1, (N, 5))
+            gemm_nt(N, 5, 3, real(1), delta2, W2, real(0), dLdh)
 
-            # δ1[j,n] = ∂L/∂h[j,n]·(1 − h[j,n]²)
-            delta1 = view(slot1, (5, N))
+            # δ1[n,j] = ∂L/∂h[n,j]·(1 − h[n,j]²)
+            delta1 = view(slot1, (N, 5))
             delta1_flat, h_flat, dLdh_flat = flat(delta1), flat(h), flat(dLdh)
-            for entry in range(5*N):
+            for entry in range(N*5):
                 delta1_flat[entry] = dLdh_flat[entry]*(real(1) - h_flat[entry]**2)
 
-            # t1[i,j] = Σ_n x[n,i]·δ1[j,n]
+            # t1[i,j] = Σ_n x[n,i]·δ1[n,j]
             t1 = view(slot3, (6, 5))
-            gemm_tt(6, 5, N, real(1), x, delta1, real(0), t1)
+            gemm_tn(6, 5, N, real(1), x, delta1, real(0), t1)
 
             # v1_next[i,j] = momentum·v1[i,j] + 2·lam·W1[i,j] + t1[i,j]
             v1_next = v1
@@ -170,26 +167,25 @@ def train(
             for entry in range(6*5):
                 W1_next_flat[entry] = W1_flat[entry] - rate*v1_next_flat[entry]
 
-            # ∂L/∂b1[j] = Σ_n δ1[j,n]
+            # ∂L/∂b1[j] = Σ_n δ1[n,j]
             dLdb1 = view(slot3, (5,))
+            dLdb1_rest = view(slot4, (5,))
             for j in range(5):
-                total = real(0)
-                rest = real(0)
-                for block in range(0, N, 128):
-                    part = real(0)
-                    for n in range(block, min(block + 128, N)):
-                        part += delta1[j, n]
-                    total, rest = added(total, rest, part)
-                dLdb1[j] = total
+                dLdb1[j] = real(0)
+                dLdb1_rest[j] = real(0)
+            for block in range(0, N, 64):
+                add_rows(dLdb1_rest, delta1, block, min(block + 64, N))
+                for j in range(5):
+                    dLdb1[j], dLdb1_rest[j] = carried(dLdb1[j], dLdb1_rest[j])
 
             # b1_next[j] = b1[j] − rate·∂L/∂b1[j]/t_next
             b1_next = b1
             for j in range(5):
                 b1_next[j] = b1[j] - rate*dLdb1[j]/t_next[()]
 
-            # W2_next[j,k] = W2[j,k] − rate·Σ_n h[j,n]·δ2[k,n]
+            # W2_next[j,k] = W2[j,k] − rate·Σ_n h[n,j]·δ2[n,k]
             W2_next = W2
-            gemm_nt(5, 3, N, -rate, h, delta2, real(1), W2_next)
+            gemm_tn(5, 3, N, -rate, h, delta2, real(1), W2_next)
 
             losses[run, first//batch_size] = L
             sum_of_losses += float64(L)*float64(N)

@@ -16,7 +16,7 @@ from sympy import Idx, Symbol
 
 from symbackprop.codegen.gate import evaluated
 from symbackprop.codegen.ir import Kernel, Region, Stage
-from symbackprop.codegen.schedule.tiling import BLOCKS
+from symbackprop.codegen.schedule.tiling import BLOCKS, ByColumns
 from symbackprop.codegen.summation import GROUPS, MOST_GROUPS, ROWS
 from symbackprop.notation import Element, elements_in, extent
 
@@ -88,7 +88,14 @@ class Replay:
         shape = tuple(evaluated(axis, self.sizes) for axis in access.tensor.axes)
         for place in self._places(access, shape, ranges, stage):
             flat = int(np.ravel_multi_index(place, shape)) if shape else 0
+            if isinstance(access.tensor, ByColumns):
+                flat = self._in_its_tile(*place, shape[0])
             log[self.phase, (memory, flat)].add(thread)
+
+    def _in_its_tile(self, row: int, column: int, length: int) -> int:
+        """Where an entry of an array by columns lies: its tile has these columns side by side."""
+        low = column//self.height*self.height
+        return low*length + row*min(self.height, self.rows - low) + column - low
 
     def _places(self, access: object, shape: tuple[int, ...], ranges: dict[object, range],
                 stage: Stage | None) -> Iterator[tuple[int, ...]]:
