@@ -223,6 +223,7 @@ def _lines(statement: Statement, scope: Scope, blocks: Blocks | None = None) -> 
         case Loop(index, body):
             first, end = _range(index, scope, blocks)
             span = end if first == "0" else f"{first}, {end}"
+            span = f"times({span})" if span.isdigit() and _is_around_long(body, scope) else span
             yield f"for {scope.indices[index]} in range({span}):"
             for inner in body:
                 yield from indented(_lines(inner, scope, blocks))
@@ -242,6 +243,14 @@ def _lines(statement: Statement, scope: Scope, blocks: Blocks | None = None) -> 
             yield f"add_rows({names}, {first}, {end})"
         case Gemm():
             yield gemm_call(statement, scope)
+
+
+def _is_around_long(body: tuple[Statement, ...], scope: Scope) -> bool:
+    """Whether a loop holds nothing but one whose length is no literal."""
+    match body:
+        case (Loop(index, _),):
+            return not ends(index, scope)[1].isdigit()
+    return False
 
 
 def _range(index: Idx, scope: Scope, blocks: Blocks | None) -> tuple[str, str]:
