@@ -13,7 +13,13 @@ from symbackprop.codegen.ir import Kernel
 from symbackprop.codegen.schedule import columns, costs, regions, tiling
 from symbackprop.codegen.schedule.storage import with_defined_updates
 from tests.codegen.cases import random
-from tests.codegen.test_sharing import EVERY, compiled, in_regions
+from tests.codegen.test_sharing import (
+    EVERY,
+    assert_same_bits,
+    assert_steps_agree,
+    compiled,
+    in_regions,
+)
 from tests.codegen.test_training_kernel import ROWS, N, Net, step
 from tests.support.replay import Replay
 
@@ -108,15 +114,7 @@ def test_tiles_of_a_turned_array_lie_one_after_the_other() -> None:
 @pytest.mark.parametrize("name", NARROW)
 def test_steps_with_turned_arrays_are_those_of_the_interpreter(name: str, made: Callable) -> None:
     net = NARROW[name]()
-    kernel = made(net, "float64")
-    for batch_size, threads in [(1, 2), (7, 2), (10, 3), (100, 4)]:
-        order = np.random.default_rng(0).permutation(ROWS)
-        expected, losses = net.slow(order, batch_size)
-        arrays, found = net.copies(), np.zeros(len(losses))
-        kernel.run(order, batch_size, arrays, net.hypers, found, threads)
-        np.testing.assert_allclose(found, losses, rtol=1e-12)
-        for old, _ in net.program.updates:
-            np.testing.assert_allclose(arrays[old], expected[old], rtol=1e-9, atol=1e-12)
+    assert_steps_agree(net, made(net, "float64"), [(1, 2), (7, 2), (10, 3), (100, 4)])
 
 
 @pytest.mark.usefixtures("few")
@@ -124,10 +122,4 @@ def test_steps_with_turned_arrays_are_those_of_the_interpreter(name: str, made: 
 def test_threads_do_not_meet_in_turned_arrays(name: str) -> None:
     net = NARROW[name]()
     assert not Replay(in_regions(net), {N: 23}, 4, 3).conflicts()
-    train, order, runs = compiled(net, "float32"), np.tile(np.arange(ROWS), (5, 1)), []
-    for threads in (1, 3):
-        arrays, losses = net.copies("float32"), np.zeros((5, 3))
-        train.run(order, 10, arrays, net.hypers, losses, threads)
-        runs.append([losses, *(arrays[old] for old, _ in net.program.updates)])
-    for one, other in zip(*runs, strict=True):
-        np.testing.assert_array_equal(one, other)
+    assert_same_bits(net, (1, 3))

@@ -90,13 +90,9 @@ def compiled(net: Net, dtype: str = "float64") -> TrainingKernel:
     return compile_training(net.program, net.batch, N, net.program.outputs[0], dtype, shared=True)
 
 
-@pytest.mark.usefixtures("tiny")
-@pytest.mark.parametrize("name", EVERY)
-def test_shared_steps_are_those_of_the_interpreter(name: str) -> None:
-    """The last batch of 23 rows is smaller; tiles of 4 rows do not divide one of 7 or 10."""
-    net = EVERY[name]()
-    kernel = compiled(net)
-    for batch_size, threads in [(1, 2), (7, 1), (7, 2), (10, 3), (23, 2), (100, 4)]:
+def assert_steps_agree(net: Net, kernel: TrainingKernel, cases: list[tuple[int, int]]) -> None:
+    """Losses, their sum and what is updated, for batches of so many rows on so many threads."""
+    for batch_size, threads in cases:
         order = np.random.default_rng(0).permutation(ROWS)
         expected, losses = net.slow(order, batch_size)
         arrays, found = net.copies(), np.zeros(len(losses))
@@ -108,19 +104,31 @@ def test_shared_steps_are_those_of_the_interpreter(name: str) -> None:
             np.testing.assert_allclose(arrays[old], expected[old], rtol=1e-9, atol=1e-12)
 
 
-@pytest.mark.usefixtures("tiny")
-@pytest.mark.parametrize("name", EVERY)
-def test_the_bits_do_not_depend_on_the_number_of_threads(name: str) -> None:
-    net = EVERY[name]()
+def assert_same_bits(net: Net, counts: tuple[int, ...]) -> None:
+    """For any of these numbers of threads, in float32."""
     kernel, order = compiled(net, "float32"), np.tile(np.arange(ROWS), (5, 1))
     runs = []
-    for threads in (1, 2, 3, 4):
+    for threads in counts:
         arrays, losses = net.copies("float32"), np.zeros((5, 3))
         kernel.run(order, 10, arrays, net.hypers, losses, threads)
         runs.append([losses, *(arrays[old] for old, _ in net.program.updates)])
     for other in runs[1:]:
         for one, another in zip(runs[0], other, strict=True):
             np.testing.assert_array_equal(one, another)
+
+
+@pytest.mark.usefixtures("tiny")
+@pytest.mark.parametrize("name", EVERY)
+def test_shared_steps_are_those_of_the_interpreter(name: str) -> None:
+    """The last batch of 23 rows is smaller; tiles of 4 rows do not divide one of 7 or 10."""
+    net = EVERY[name]()
+    assert_steps_agree(net, compiled(net), [(1, 2), (7, 1), (7, 2), (10, 3), (23, 2), (100, 4)])
+
+
+@pytest.mark.usefixtures("tiny")
+@pytest.mark.parametrize("name", EVERY)
+def test_the_bits_do_not_depend_on_the_number_of_threads(name: str) -> None:
+    assert_same_bits(EVERY[name](), (1, 2, 3, 4))
 
 
 def in_regions(net: Net) -> Kernel:
