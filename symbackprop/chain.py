@@ -13,18 +13,18 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from sympy import Add, Basic, Expr, Idx, Integer, Mul
+from sympy import Add, Expr, Integer, Mul
 
 from symbackprop.backprop import adjoints
 from symbackprop.dependence import Dependence
 from symbackprop.indexing import fingerprint, replace_indices
+from symbackprop.likeness import exchanged, spelling
 from symbackprop.normal import normalise, postorder, temporary
 from symbackprop.notation import (
     Definition,
     Program,
     Reduction,
     Tensor,
-    TensorSymbol,
     elements_in,
     tensors_in,
 )
@@ -93,49 +93,27 @@ def links(program: Program, asked: Collection[Tensor]) -> Chain:
     network = Dependence(program)
     active = {*asked, *(program.definitions[p].target for p in network.downstream(asked))}
     found: dict[Tensor, list[Link]] = {}
-    alike: dict[object, list[Link]] = {}
+    alike: dict[object, tuple[list[Tensor], list[Link]]] = {}
     for definition in reversed(program.definitions):
         sources = [t for t in tensors_in(definition.body) if t in active]
         if sources and definition.target in active:
-            key = _spelling(definition, sources)
+            key, tensors = spelling(definition.element, definition.body)
+            key = key, definition.over, definition.op, tuple(t in sources for t in tensors)
             if key not in alike:
-                alike[key] = _differentiated(definition, sources)
-            for link in _transferred(alike[key], definition):
+                alike[key] = tensors, _differentiated(definition, sources)
+            for link in _transferred(*alike[key], definition, tensors):
                 found.setdefault(link.source, []).append(link)
     return Chain(program, {t: tuple(those) for t, those in found.items()})
 
 
-def _spelling(definition: Definition, sources: Sequence[Tensor]) -> object:
-    """A key that definitions share which differ only in the names of tensors of one kind."""
-    tensors = _met(definition)
-    places = {t: place for place, t in enumerate(tensors)}
-    numbered: list[object] = []
-    stack: list[Basic] = [definition.body]
-    while stack:
-        node = stack.pop()
-        if isinstance(node, TensorSymbol):
-            numbered.append(places[node.tensor])
-        elif isinstance(node, Idx) or not node.args:
-            numbered.append(node)
-        else:
-            numbered.append((node.func, len(node.args)))
-            stack.extend(reversed(node.args))
-    kinds = tuple((t.axes, t.letters, t.role, t.facts, t.hint, t in sources) for t in tensors)
-    order = tuple(sorted(places.values(), key=lambda p: tensors[p].symbol.sort_key()))
-    return kinds, order, definition.indices, definition.over, definition.op, tuple(numbered)
-
-
-def _met(definition: Definition) -> list[Tensor]:
-    return list(dict.fromkeys((definition.target, *tensors_in(definition.body))))
-
-
-def _transferred(links: Sequence[Link], definition: Definition) -> list[Link]:
-    """Those links for a definition that is spelled alike."""
+def _transferred(known: list[Tensor], links: Sequence[Link], definition: Definition,
+                 tensors: list[Tensor]) -> list[Link]:
+    """Those links, between tensors that are known, for a definition that is spelled alike."""
     if not links or links[0].consumer is definition:
         return list(links)
-    other = dict(zip(_met(links[0].consumer), _met(definition), strict=True))
+    other = dict(zip(known, tensors, strict=True))
     seed = _seed(definition.target)
-    symbols = {old.symbol: new.symbol for old, new in (*other.items(), (links[0].seed, seed))}
+    symbols = exchanged([*known, links[0].seed], [*tensors, seed])
     return [Link(definition, other[link.source], seed, link.share.xreplace(symbols))
             for link in links]
 

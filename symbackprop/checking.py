@@ -3,37 +3,36 @@
     (L(w + h·v) − L(w − h·v))/2h  =  Σ ∂L/∂w ⊙ v  +  O(h²)
 
 Both sides are evaluated by the interpreter at 60 digits: the right one from the derived program,
-the left one from the program as declared, which no simplification has touched.  With h = 1e-20
-truncation (h²) and rounding (1e-60/h) both lie near 1e-40, so a correct gradient shows an error
-far below 1e-8, and one that is wrong in one coefficient does not.
+the left one from the program as declared, which no simplification has touched (`slopes`).  A
+correct gradient shows an error near 1e-40, and one that is wrong in one coefficient does not.
 
 v is one entry of w at a time, and a random direction through all entries where only a sample of
-them is tried.  A tensor whose entries sum to one moves along the simplex, e.g. v = e₀ − e₁; one-hot
-entries cannot move.  At a kink the slopes to both sides differ, however small the step; there is
-nothing to compare with there, so other values are drawn, and what stays at a kink is reported.
+them is tried.  Gradients for which even that would take long, as in a deep net, move together: the
+sum of their shares is compared, each error is measured by the share of its own gradient, and a
+gradient that this leaves in doubt is compared by itself.  A tensor whose entries sum to one moves
+along the simplex, e.g. v = e₀ − e₁; one-hot entries cannot move.  At a kink the slopes to both
+sides differ, however small the step; there is nothing to compare with there, so other values are
+drawn, and what stays at a kink is reported.
 """
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import mpmath
 import numpy as np
-from sympy import Idx
 
-from symbackprop.dependence import Dependence
 from symbackprop.drawing import SPREADS, inputs_drawn
 from symbackprop.errors import DerivationError
 from symbackprop.interpreter import Machine
-from symbackprop.notation import Program, Tensor, extent
+from symbackprop.notation import Program, Tensor
+from symbackprop.slopes import DIGITS, Point, directions, point_at
 from symbackprop.tables import Table
 
 __all__ = ["Check", "Row", "check"]
 
-DIGITS, STEP = 60, "1e-20"
 TOLERANCE = 1e-8
 ENTRIES = 24  # of one gradient that are tried one by one
 WORK = 300_000  # terms that are evaluated to try single entries
@@ -54,7 +53,7 @@ class Row:
 
     entries: tried one by one, and all at once where these are fewer than size; kinks: how many of
     the trials met no derivative of the loss; error: None where nothing could be compared; wrong:
-    the worst entry, where it disagrees.
+    the worst entry, where it disagrees; together: whether other gradients moved along.
     """
 
     name: str
@@ -63,6 +62,7 @@ class Row:
     size: int
     error: float | None
     wrong: Place | None = None
+    together: bool = False
 
     @property
     def extent(self) -> str:
@@ -70,7 +70,7 @@ class Row:
         if self.entries == self.size:
             return f"all {self.size:,}"
         if not self.entries:
-            return f"all {self.size:,} at once"
+            return f"all {self.size:,} at once{', with others' * self.together}"
         return f"{self.entries:,} of {self.size:,}, and all at once"
 
     @property
@@ -119,67 +119,6 @@ class Check:
     __repr__ = __str__
 
 
-class Slope(NamedTuple):
-    """A derivative along a direction; smooth is False where those to both sides differ."""
-
-    value: Any
-    smooth: bool
-
-
-@dataclass(slots=True)
-class Point:
-    """A program at values of its inputs, and its loss nearby."""
-
-    program: Program
-    machine: Machine
-    depends: Dependence
-
-    @property
-    def loss(self) -> Any:
-        """The loss at this point."""
-        return self.machine.arrays[self.program.outputs[0]].item()
-
-    @property
-    def sizes(self) -> tuple[tuple[str, int], ...]:
-        """The symbolic sizes at this point, by name."""
-        symbols = self.machine.scalars.items()
-        return tuple((str(s), int(value)) for s, value in symbols if s.is_integer)
-
-    def work(self, tensor: Tensor) -> int:
-        """About how many terms are evaluated where one tensor changes."""
-        terms = 1
-        for place in self.depends.downstream([tensor]):
-            definition = self.program.definitions[place]
-            letters = {*definition.indices, *definition.over, *definition.body.atoms(Idx)}
-            terms += math.prod(sorted(self.machine.length(extent(letter)) for letter in letters))
-        return terms
-
-    def nearby(self, tensor: Tensor, array: Any) -> Any:
-        """The loss where one tensor has other values; only what depends on it is evaluated."""
-        machine = Machine(DIGITS)
-        machine.scalars = self.machine.scalars
-        machine.arrays = {**self.machine.arrays, tensor: array}
-        for place in self.depends.downstream([tensor]):
-            machine.define(self.program.definitions[place])
-        return np.asarray(machine.arrays[self.program.outputs[0]], dtype=object).item()
-
-    def slope(self, tensor: Tensor, direction: Any) -> Slope:
-        """(L(w + h·v) − L(w − h·v))/2h; at a kink the gap of both sides does not shrink with h."""
-        here, step = self.machine.arrays[tensor], mpmath.mpf(STEP)
-        above, below, gap = self._sides(tensor, here, direction, step)
-        middle, size = (above + below)/2, max(abs(above), abs(below))
-        if not mpmath.isfinite(middle):
-            return Slope(middle, False)
-        if gap <= size*mpmath.sqrt(step):
-            return Slope(middle, True)
-        return Slope(middle, self._sides(tensor, here, direction, step/4)[2] < gap/2)
-
-    def _sides(self, tensor: Tensor, here: Any, direction: Any, step: Any) -> tuple[Any, Any, Any]:
-        above = (self.nearby(tensor, here + step*direction) - self.loss)/step
-        below = (self.loss - self.nearby(tensor, here - step*direction))/step
-        return above, below, abs(above - below)
-
-
 def check(program: Program, backward: Program, gradients: Mapping[Tensor, Tensor],
           names: Mapping[Tensor, str], given: Mapping[Any, Any] | None = None, seed: int = 0
           ) -> Check:
@@ -194,7 +133,7 @@ def check(program: Program, backward: Program, gradients: Mapping[Tensor, Tensor
     with mpmath.workdps(DIGITS), np.errstate(all="ignore"):
         for attempt in range(DRAWS):
             values = inputs_drawn(program, given, rng, SPREADS[attempt:attempt + 1] or SPREADS)
-            point = _point(program, values)
+            point = point_at(program, values)
             if mpmath.isfinite(point.loss):
                 rows = _rows(point, backward, gradients, names, rng)
                 found.append(Check(rows, point.sizes))
@@ -207,14 +146,6 @@ def check(program: Program, backward: Program, gradients: Mapping[Tensor, Tensor
         "values at which it is, e.g. d.check({'x': …})")
 
 
-def _point(program: Program, values: Mapping[Any, Any]) -> Point:
-    machine = Machine(DIGITS)
-    machine.read(program, values)
-    for definition in program:
-        machine.define(definition)
-    return Point(program, machine, Dependence(program))
-
-
 def _rows(point: Point, backward: Program, gradients: Mapping[Tensor, Tensor],
           names: Mapping[Tensor, str], rng: np.random.Generator) -> tuple[Row, ...]:
     machine = Machine(DIGITS)
@@ -222,55 +153,59 @@ def _rows(point: Point, backward: Program, gradients: Mapping[Tensor, Tensor],
     machine.arrays = {tensor: point.machine.arrays[tensor] for tensor in backward.inputs}
     for definition in backward:
         machine.define(definition)
+    known = {tensor: machine.arrays[gradient] for tensor, gradient in gradients.items()}
     share = WORK // len(gradients)
-    return tuple(_row(point, tensor, machine.arrays[gradient], names[gradient], share, rng)
-                 for tensor, gradient in gradients.items())
+    counts = {tensor: min(derived.size, ENTRIES, share // point.work(tensor))
+              for tensor, derived in known.items()}
+    large = {t: known[t] for t in known if not counts[t] and not _is_fixed(t)}
+    joint = _together(point, large, rng) if len(large) > 1 else {}
+    return tuple(
+        Row(names[gradient], 0, 0, known[tensor].size, joint[tensor], together=True)
+        if joint.get(tensor, 1) <= TOLERANCE else
+        _row(point, tensor, known[tensor], names[gradient], counts[tensor], rng)
+        for tensor, gradient in gradients.items())
 
 
-def _row(point: Point, tensor: Tensor, derived: Any, name: str, share: int,
+def _is_fixed(tensor: Tensor) -> bool:
+    return any(fact.kind == "one_hot" for fact in tensor.facts)
+
+
+def _together(point: Point, derived: Mapping[Tensor, Any], rng: np.random.Generator
+              ) -> dict[Tensor, float]:
+    """All entries of all these gradients at once: the error of the sum, by the share of each."""
+    moved = {t: next(directions(t, known.shape, 0, rng))[1] for t, known in derived.items()}
+    shares = {t: np.sum(moved[t]*known) for t, known in derived.items()}
+    slope = point.slope(moved)
+    if not slope.smooth:
+        return {}
+    gap, floor = abs(sum(shares.values()) - slope.value), _floor(point, slope.value)
+    return {t: _finite(gap/max(abs(share), floor)) for t, share in shares.items()}
+
+
+def _row(point: Point, tensor: Tensor, derived: Any, name: str, count: int,
          rng: np.random.Generator) -> Row:
     """One gradient: some entries, and all at once where these are not all of them."""
     size = derived.size
-    if any(fact.kind == "one_hot" for fact in tensor.facts):
+    if _is_fixed(tensor):
         return Row(name, 0, 0, size, None)
-    count = min(size, ENTRIES, share // point.work(tensor))
-    slopes = [(label, np.sum(direction*derived), point.slope(tensor, direction))
-              for label, direction in _directions(tensor, derived.shape, count, rng)]
+    slopes = [(label, np.sum(direction*derived), point.slope({tensor: direction}))
+              for label, direction in directions(tensor, derived.shape, count, rng)]
     smooth = [(label, ours, slope.value) for label, ours, slope in slopes if slope.smooth]
     kinks = len(slopes) - len(smooth)
     if not smooth:
         return Row(name, count, kinks, size, None)
-    largest = max(abs(theirs) for _, _, theirs in smooth)
-    floor = max(largest*mpmath.mpf(10)**-12, max(1, abs(point.loss))*mpmath.mpf(10)**-11)
-    errors = [(_error(ours, theirs, floor), label, ours, theirs) for label, ours, theirs in smooth]
+    floor = _floor(point, max(abs(theirs) for _, _, theirs in smooth))
+    errors = [(_finite(abs(ours - theirs)/max(abs(theirs), floor)), label, ours, theirs)
+              for label, ours, theirs in smooth]
     error, label, ours, theirs = max(errors, key=lambda found: found[0])
     wrong = Place(label, float(ours), float(theirs)) if not error <= TOLERANCE else None
     return Row(name, count, kinks, size, error, wrong)
 
 
-def _error(ours: Any, theirs: Any, floor: Any) -> float:
-    found = abs(ours - theirs)/max(abs(theirs), floor)
-    return float(found) if mpmath.isfinite(found) else float("inf")
+def _floor(point: Point, largest: Any) -> Any:
+    """What counts as zero: far below the largest slope, and below the digits of the loss."""
+    return max(abs(largest)*mpmath.mpf(10)**-12, max(1, abs(point.loss))*mpmath.mpf(10)**-11)
 
 
-def _directions(tensor: Tensor, shape: tuple[int, ...], count: int, rng: np.random.Generator
-                ) -> Iterator[tuple[str, Any]]:
-    """Some entries one by one, then all at once; where entries sum to one, so do they after."""
-    size = math.prod(shape)
-    for number in sorted(rng.choice(size, count, replace=False)):
-        entry = tuple(int(i) for i in np.unravel_index(number, shape))
-        alone = np.zeros(shape)
-        alone[entry] = 1
-        yield f"[{','.join(map(str, entry))}]" if entry else "it", _tangent(tensor, alone)
-    if count < size:
-        lengths = rng.choice([-1, 1], shape)*rng.uniform(0.5, 1, shape)
-        yield "the sum along a direction", _tangent(tensor, lengths)
-
-
-def _tangent(tensor: Tensor, direction: Any) -> Any:
-    """A direction, in exact numbers, along which a simplex is not left."""
-    exact = np.asarray(np.frompyfunc(mpmath.mpf, 1, 1)(direction), dtype=object)
-    for fact in tensor.facts:
-        if fact.kind == "simplex":
-            exact = exact - np.roll(exact, 1, axis=fact.axes[0])
-    return exact
+def _finite(error: Any) -> float:
+    return float(error) if mpmath.isfinite(error) else float("inf")

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from math import prod, sqrt
 from typing import Any
 
 import numpy as np
@@ -25,7 +26,9 @@ def drawn(tensor: Tensor, sizes: Mapping[str, int], rng: np.random.Generator,
     """An array of float32 numbers, in float64, that keeps the facts of a tensor.
 
     sizes: by name; a hyper gets its default.  Of the spreads, "around zero" is 0.8 times normal,
-    "below one" lies in (0, 1), "positive" above 1/2, "above one" in (1, 3).
+    and √(2/rows) times normal for a matrix of parameters, so that signals neither explode nor
+    vanish in a deep net (He et al. 2015); "below one" lies in (0, 1), "positive" above 1/2,
+    "above one" in (1, 3).
 
     >>> import symbackprop as sb
     >>> y = sb.data("y", sb.size("N"), 3, facts=["one_hot"])
@@ -35,7 +38,8 @@ def drawn(tensor: Tensor, sizes: Mapping[str, int], rng: np.random.Generator,
     shape = tuple(_length(axis, sizes) for axis in tensor.axes)
     if tensor.default is not None:
         return np.asarray(tensor.default)
-    values = rng.normal(size=shape)*0.8
+    is_matrix = tensor.role == "parameter" and tensor.rank > 1 and spread == "around zero"
+    values = rng.normal(size=shape)*(sqrt(2/prod(shape[:-1])) if is_matrix else 0.8)
     match "positive" if tensor.role == "hyper" else spread:
         case "below one":
             values = 1/(1 + np.exp(-values))

@@ -34,7 +34,7 @@ from symbackprop.notation import (
     TensorSymbol,
     extent,
 )
-from symbackprop.numeric import FUNCTIONS
+from symbackprop.numeric import FUNCTIONS, sum_of_products
 
 __all__ = ["evaluate"]
 
@@ -136,7 +136,15 @@ class Machine:
             steps = range(int(np.min(first)), int(np.max(last)) + 1)
             grids, rank = {**grids, index: self.along(steps, rank)}, rank + 1
             live = live & (first <= grids[index]) & (grids[index] <= last)
-        over, value = tuple(range(len(bounds))), self.value(body, grids, rank)
+        over = tuple(range(len(bounds)))
+        if self.column and op == "sum" and isinstance(body, sp.Mul) and live.all():
+            factors = [self.value(factor, grids, rank) for factor in body.args]
+            total = sum_of_products(factors, live.shape, over)
+            if total is not None:
+                return np.asarray(total)
+            value = self.product(body, factors)
+        else:
+            value = self.value(body, grids, rank)
         if op in ("sum", "max", "min"):
             fill = {"sum": 0, "max": -math.inf, "min": math.inf}[op]
             folds: dict[str, Callable[..., Any]] = {"sum": np.sum, "max": np.max, "min": np.min}

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import reduce
 from typing import Any
 
@@ -29,7 +29,9 @@ from symbackprop.functions import (
     xlogy,
 )
 
-__all__ = ["FUNCTIONS"]
+__all__ = ["FUNCTIONS", "sum_of_products"]
+
+WIDEST_SPREAD = 2000  # bits between the largest number and the last digit of the smallest
 
 
 def _precise(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -129,3 +131,38 @@ FUNCTIONS: dict[type, tuple[Callable[..., Any], Callable[..., Any]]] = {
     ExprCondPair: _same(lambda value, condition: (value, condition)),
     sp.Piecewise: _same(_piecewise),
 }
+
+
+def sum_of_products(factors: Sequence[Any], grid: tuple[int, ...], axes: tuple[int, ...]) -> Any:
+    """The sum of a product of arrays of mpmath numbers on a grid, over some axes, rounded once.
+
+    An mpmath number is an integer times a power of two, and integers multiply ten times as fast.
+    None where a factor is as large as the product, or an entry is not finite or far smaller than
+    others: nothing is gained there.
+    """
+    shape = np.broadcast_shapes(grid, *(np.shape(factor) for factor in factors))
+    if 2 * sum(map(np.size, factors)) > math.prod(shape):
+        return None
+    scaled = [_as_integers(np.asarray(factor, dtype=object)) for factor in factors]
+    if None in scaled:
+        return None
+    product = reduce(np.multiply, [integers for integers, _ in filter(None, scaled)])
+    total = np.asarray(np.sum(np.broadcast_to(product, shape), axis=axes, initial=0))
+    power = sum(power for _, power in filter(None, scaled))
+    return np.frompyfunc(lambda whole: mpmath.mpf((int(whole), power)), 1, 1)(total)
+
+
+def _as_integers(array: Any) -> tuple[Any, int] | None:
+    """Integers and the power of two by which they are multiplied."""
+    parts = [(entry if isinstance(entry, mpmath.mpf) else mpmath.mpf(entry))._mpf_
+             for entry in array.flat]  # sign, integer, power, its bits
+    if any(not whole and power for _, whole, power, _ in parts):
+        return None  # infinite, or no number
+    powers = [power for _, whole, power, _ in parts if whole]
+    lowest = min(powers, default=0)
+    if max(powers, default=0) - lowest > WIDEST_SPREAD:
+        return None
+    found = np.empty(len(parts), dtype=object)
+    found[:] = [(-int(whole) if sign else int(whole)) << (power - lowest) if whole else 0
+                for sign, whole, power, _ in parts]
+    return found.reshape(array.shape), lowest

@@ -84,6 +84,31 @@ def test_one_wrong_entry_of_a_large_gradient_is_seen_along_a_direction() -> None
     assert "the sum along a direction" in str(wrong)
 
 
+def deep(layers: int, width: int) -> sb.Derivation:
+    x, y = sb.data("x", sb.size("N"), width), sb.data("y", sb.size("N"), width)
+    h = x
+    for _ in range(layers):
+        h = sb.layers.dense(h, width, "tanh")
+    return sb.derive(sb.losses.squared_error(h, y))
+
+
+def test_the_gradients_of_a_deep_net_are_compared_together(seed: int) -> None:
+    derivation = deep(24, 24)
+    found = derivation.check(seed=seed)
+    assert found.passed
+    together = [row for row in found.rows if row.together]
+    assert len(together) > 24
+    assert all(row.extent.endswith("at once, with others") for row in together)
+    assert max(row.error or 0 for row in together) < 1e-20
+
+
+@pytest.mark.parametrize("name", ["W1", "b7"])
+def test_the_wrong_one_of_many_gradients_is_named(name: str, seed: int) -> None:
+    wrong = corrupted(deep(24, 24), name, lambda body: body*(1 + sympy.Rational(1, 10**6)))
+    found = wrong.check(seed=seed)
+    assert [row.name for row in found.rows if row.wrong] == [f"∂L/∂{name}"]
+
+
 def test_what_is_printed_has_a_line_for_each_gradient() -> None:
     lines = str(sb.derive((a + b)*sympy.tanh(a)).check()).split("\n")
     assert lines[0].startswith("central differences at 60 digits")

@@ -81,6 +81,31 @@ def test_a_sum_of_a_number_counts():
     assert value((), Sum(3, i) + Sum(c, i, j), c=2.0) == 9 + 18
 
 
+@pytest.mark.parametrize("spread", [0, 1, 30, 300, 2000])
+def test_a_product_summed_at_sixty_digits_is_rounded_once(spread, seed):
+    """However far apart the entries are, and with zeros among them; infinities stay."""
+    rng = np.random.default_rng(seed)
+    left, right = (rng.normal(size=shape)*10.0**rng.integers(-1, 2, shape) for shape in (
+        (3, 12), (12, 3)))
+    left[0, 0] = right[3, 1] = 0
+    scale = [mpmath.mpf(10)**int(power) for power in rng.integers(-spread, spread + 1, 12)]
+    s, t, v = sb.indices("s t v", 3, 12, 3)
+    wide = sb.parameter("wide", t)
+    L, R = sb.data("L", s, t), sb.data("R", t, v)
+    with mpmath.workdps(60):
+        found = value((s, v), Sum(2*L[s, t]*wide[t]*R[t, v], t), 60, L=left, R=right, wide=scale)
+        for place in np.ndindex(3, 3):
+            exact = mpmath.fsum(2*mpmath.mpf(left[place[0], k])*scale[k]*mpmath.mpf(
+                right[k, place[1]]) for k in range(12))
+            terms = mpmath.fsum(abs(left[place[0], k]*scale[k]*right[k, place[1]])
+                                for k in range(12))
+            assert abs(found[place] - exact) <= mpmath.mpf(10)**-58*terms
+    left[1, 2] = math.inf
+    assert not any(map(mpmath.isfinite, value(
+        (s, v), Sum(L[s, t]*R[t, v], t), 60, L=left, R=right)[1]))
+    assert value((), Sum(3*c, i, j, u), 60, c=2.0) == 3*2*27
+
+
 def test_partial_and_dependent_limits_are_those_of_sympy():
     assert value((), Sum(A[i, 0], (i, 1, 2)), A=M) == 11
     np.testing.assert_allclose(value((i,), Sum(A[i, j], (j, 0, i)), A=M), np.tril(M).sum(1))

@@ -6,6 +6,7 @@ GELU in its tanh form, written in several orders: the derivative is that of a te
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from itertools import product
 
@@ -87,6 +88,31 @@ def test_in_the_lines_of_gelu_the_argument_of_the_tanh_stands_once(
 def test_the_name_is_given_to_the_function_that_the_network_was_declared_with(form: str) -> None:
     function = "sigmoid" if "sigmoid" in form else "tanh"
     assert f"a1[n,j] = {function}(" in network(GELU[form], True, True).text("index")
+
+
+@pytest.fixture(scope="module")
+def deep() -> sb.Derivation:
+    """Eight wide layers: so wide that weights drawn without care would saturate all of them."""
+    h = sb.data("x", sb.size("N"), 64)
+    for _ in range(8):
+        h = sb.layers.dense(h, 32, GELU["as published"])
+    return sb.derive(sb.losses.squared_error(h, sb.data("y", sb.size("N"), 32)))
+
+
+def test_the_functions_are_numbered_as_the_layers_are(deep: sb.Derivation) -> None:
+    for form, letter in (("index", "z"), ("matrix", "Z"), ("steps", "z")):
+        named = [line for line in deep.text(form).splitlines()
+                 if line.lower().startswith("a") and "tanh(" in line]
+        assert len(named) == 8
+        for line in named:
+            number = re.match(r"\D(\d)", line)
+            assert number is not None and f"{letter}{number[1]}" in line, line
+
+
+def test_in_a_deep_net_each_step_leads_to_the_sensitivity_of_its_layer(deep: sb.Derivation
+                                                                       ) -> None:
+    text = deep.text("steps")
+    assert all(f"this is δ{layer}" in text for layer in range(1, 8))
 
 
 def test_the_derivative_of_gelu_is_that_of_a_textbook() -> None:

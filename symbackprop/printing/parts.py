@@ -18,6 +18,7 @@ from sympy import Expr, Function, Idx, Piecewise, Sum, tanh
 
 from symbackprop.functions import Iverson, sigmoid
 from symbackprop.indexing import fingerprint, replace_indices
+from symbackprop.likeness import Likeness
 from symbackprop.normal import kinds, letters_of, postorder, temporary
 from symbackprop.notation import Definition, Program, Reduction, elements_in
 from symbackprop.printing.presentation import gain, standing
@@ -88,6 +89,7 @@ def _through_rules(definition: Definition, parts: Sequence[Part]) -> Definition:
 def _with_lines(lines: Iterable[Definition], parts: Sequence[Part]) -> list[Definition]:
     """The lines through the names of these parts, the line of each before its first reader."""
     known = {part.key: part for part in parts}
+    short = Likeness(_short, lambda body, other: body.xreplace(other))
     lined: dict[Key, None] = {}
     made: list[Definition] = []
 
@@ -100,7 +102,7 @@ def _with_lines(lines: Iterable[Definition], parts: Sequence[Part]) -> list[Defi
                 lined[part.key] = None
                 place(part.definition, part.key)
         body = definition.body.xreplace(replaced)
-        made.append(replace(definition, body=_short(body)) if replaced else definition)
+        made.append(replace(definition, body=short(body)) if replaced else definition)
 
     for definition in lines:
         place(definition)
@@ -124,8 +126,12 @@ def _worth_a_name(lines: Sequence[Definition], normal: Program) -> list[Part]:
     found = [key for key, count in counts.items() if gain(first[key][0], count) > 0]
     inner = {_key(node)[0] for key in found for node in _long(first[key][0])[:-1]}
     outer = [key for key in found if key not in inner]
-    declared = {_key(node)[0]: node for definition in reversed(normal.definitions if outer else ())
-                for node in reversed(_long(definition.body))}
+    declared: dict[Key, Expr] = {}
+    for definition in normal if outer else ():
+        for node in _long(definition.body):
+            declared.setdefault(_key(node)[0], node)
+    layer = {key: place for place, key in enumerate(declared)}
+    outer.sort(key=lambda key: layer.get(key, len(layer)))  # a1 stands in layer 1
     return [_named(declared.get(key, first[key][0]), first[key][1]) for key in outer]
 
 
