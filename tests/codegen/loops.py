@@ -104,11 +104,14 @@ def errors(found: np.ndarray, exact: np.ndarray, scale: np.ndarray | None = None
 def precise_errors(found: np.ndarray, precise: Callable[..., Any], *arguments: np.ndarray
                    ) -> np.ndarray:
     """Errors of float64 values, in units in the last place, against mpmath; finite values only."""
+    kept = np.isfinite(found)
+    for argument in arguments:
+        kept &= np.isfinite(argument)
     result = []
-    for value, *given in zip(found.tolist(), *(a.tolist() for a in arguments), strict=True):
-        if np.isfinite(value) and np.isfinite(given).all():
-            with mp.workprec(160):
-                exact = precise(*map(mp.mpf, given))
-                exponent = max(mp.frexp(exact)[1] - 1, -1022) if exact else -1022
-                result.append(float(mp.ldexp(abs(value - exact), 52 - exponent)))
+    with mp.workprec(160):
+        for value, *given in zip(found[kept].tolist(), *(a[kept].tolist() for a in arguments),
+                                 strict=True):
+            exact = precise(*map(mp.mpf, given))
+            exponent = max(mp.frexp(exact)[1] - 1, -1022) if exact else -1022
+            result.append(float(mp.ldexp(abs(value - exact), 52 - exponent)))
     return np.array(result)

@@ -67,7 +67,7 @@ def check_against_mpmath(name: str, count: int, seed: int) -> None:
 
 @pytest.mark.parametrize("name", FUNCTIONS)
 def test_float64_is_right_within_two_places(name: str, seed: int) -> None:
-    check_against_mpmath(name, 12_000, seed)
+    check_against_mpmath(name, 10**5, seed)
 
 
 @pytest.mark.soak
@@ -89,14 +89,16 @@ def powers(dtype: str, count: int, draws: np.random.Generator) -> tuple[np.ndarr
 
 
 def test_powers_in_float32_are_right_within_a_place_and_a_half(seed: int) -> None:
-    x, y = powers("float32", 10**6, np.random.default_rng(seed))
-    with np.errstate(all="ignore"):
-        exact = np.power(x.astype(np.float64), y.astype(np.float64))
-    assert errors(values("power", x, y), exact).max() <= BOUND["float32"]
+    draws = np.random.default_rng(seed)
+    for _ in range(10):
+        x, y = powers("float32", 10**6, draws)
+        with np.errstate(all="ignore"):
+            exact = np.power(x.astype(np.float64), y.astype(np.float64))
+        assert errors(values("power", x, y), exact).max() <= BOUND["float32"]
 
 
 def test_powers_in_float64_are_right_within_two_places(seed: int) -> None:
-    x, y = powers("float64", 10**4, np.random.default_rng(seed))
+    x, y = powers("float64", 10**5, np.random.default_rng(seed))
     assert precise_errors(values("power", x, y), lambda a, b: a**b, x, y).max() <= BOUND["float64"]
 
 
