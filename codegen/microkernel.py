@@ -92,6 +92,11 @@ class _Writer(Vectors):
         build = self.build
         starts = [build.gep(self.a, [build.mul(build.add(i, INT(r)), self.a_row)])
                   for r in range(rows)]
+        with build.if_then(build.icmp_signed(">=", self.k, INT(64))):
+            for r in range(rows):
+                row = build.gep(self.c, [build.add(build.mul(build.add(i, INT(r)), self.c_row), j)])
+                for v in range(vectors):
+                    self.fetch(build.gep(row, [INT(v * self.lanes)]))
         before = build.block
         body, after = build.append_basic_block("sum"), build.append_basic_block("done")
         build.branch(body)

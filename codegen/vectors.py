@@ -97,6 +97,13 @@ class Vectors:
             return self.build.load(at, align=self.align)
         return self.build.call(self._load, [at, WORD(self.align), mask, self.zero])
 
+    def fetch(self, place: Any) -> None:
+        """Asks the cache for a line that is going to be read and written."""
+        byte = ir.IntType(8).as_pointer()
+        kind = ir.FunctionType(ir.VoidType(), [byte, WORD, WORD, WORD])
+        function = cgutils.get_or_insert_function(self.build.module, kind, "llvm.prefetch.p0")
+        self.build.call(function, [self.build.bitcast(place, byte), WORD(1), WORD(3), WORD(1)])
+
     def write(self, value: Any, place: Any, number: int, vectors: int, mask: Any) -> None:
         """A vector into the place of that number; the last one under the mask."""
         at = self._place(place, number)
