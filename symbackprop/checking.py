@@ -53,7 +53,8 @@ class Row:
 
     entries: tried one by one, and all at once where these are fewer than size; kinks: how many of
     the trials met no derivative of the loss; error: None where nothing could be compared; wrong:
-    the worst entry, where it disagrees; together: whether other gradients moved along.
+    the worst entry, where it disagrees; together: whether other gradients moved along; faint:
+    whether all lies below what differences can see.
     """
 
     name: str
@@ -63,10 +64,13 @@ class Row:
     error: float | None
     wrong: Place | None = None
     together: bool = False
+    faint: bool = False
 
     @property
     def extent(self) -> str:
         """all 12; 24 of 64, and all at once along a random direction."""
+        if self.error is None:
+            return f"none of {self.size:,}"
         if self.entries == self.size:
             return f"all {self.size:,}"
         if not self.entries:
@@ -80,7 +84,8 @@ class Row:
             return (f"WRONG: {self.wrong.entry} is {self.wrong.derived:.6g}, "
                     f"finite differences give {self.wrong.measured:.6g}")
         if self.error is None:
-            return "not compared: at a kink" if self.kinks else "not compared: one-hot"
+            why = "too small" if self.faint else "at a kink" if self.kinks else "one-hot"
+            return f"not compared: {why}"
         return "agrees" + (f" but for {self.kinks} at a kink" if self.kinks else "")
 
 
@@ -178,8 +183,9 @@ def _together(point: Point, derived: Mapping[Tensor, Any], rng: np.random.Genera
     slope = point.slope(moved)
     if not slope.smooth:
         return {}
-    gap, floor = abs(sum(shares.values()) - slope.value), _floor(point, slope.value)
-    return {t: _finite(gap/max(abs(share), floor)) for t, share in shares.items()}
+    gap = abs(sum(shares.values()) - slope.value)
+    return {t: _finite(gap/abs(share)) for t, share in shares.items()
+            if abs(share)*TOLERANCE > point.noise}
 
 
 def _row(point: Point, tensor: Tensor, derived: Any, name: str, count: int,
@@ -194,17 +200,17 @@ def _row(point: Point, tensor: Tensor, derived: Any, name: str, count: int,
     kinks = len(slopes) - len(smooth)
     if not smooth:
         return Row(name, count, kinks, size, None)
-    floor = _floor(point, max(abs(theirs) for _, _, theirs in smooth))
+    derived, largest = (max(abs(pair[side]) for pair in smooth) for side in (1, 2))
+    visible = point.noise/TOLERANCE
+    if max(derived, largest) < visible:
+        is_zero = derived <= point.rounding and largest <= point.noise
+        return Row(name, count, kinks, size, 0.0 if is_zero else None, faint=True)
+    floor = max(largest*mpmath.mpf(10)**-12, visible)
     errors = [(_finite(abs(ours - theirs)/max(abs(theirs), floor)), label, ours, theirs)
               for label, ours, theirs in smooth]
     error, label, ours, theirs = max(errors, key=lambda found: found[0])
     wrong = Place(label, float(ours), float(theirs)) if not error <= TOLERANCE else None
     return Row(name, count, kinks, size, error, wrong)
-
-
-def _floor(point: Point, largest: Any) -> Any:
-    """What counts as zero: far below the largest slope, and below the digits of the loss."""
-    return max(abs(largest)*mpmath.mpf(10)**-12, max(1, abs(point.loss))*mpmath.mpf(10)**-11)
 
 
 def _finite(error: Any) -> float:

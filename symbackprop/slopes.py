@@ -24,6 +24,8 @@ from symbackprop.notation import Program, Tensor, extent
 __all__ = ["DIGITS", "Point", "Slope", "directions", "point_at"]
 
 DIGITS, STEP = 60, "1e-20"
+BEGUN = 200  # terms that take as long as a definition without any
+NOISE = "1e-38"  # of a slope, by the largest value at the point: 1e-60/STEP, and room for sums
 
 Directions = Mapping[Tensor, Any]  # what moves, and how fast each entry of it does
 
@@ -43,6 +45,7 @@ class Point:
     machine: Machine
     depends: Dependence
     terms: dict[int, int] = field(default_factory=dict)  # of each definition
+    largest: Any = None  # of all values at this point
 
     @property
     def loss(self) -> Any:
@@ -63,7 +66,7 @@ class Point:
         if place not in self.terms:
             definition = self.program.definitions[place]
             letters = {*definition.indices, *definition.over, *definition.body.atoms(Idx)}
-            self.terms[place] = math.prod(self.machine.length(extent(i)) for i in letters)
+            self.terms[place] = BEGUN + math.prod(self.machine.length(extent(i)) for i in letters)
         return self.terms[place]
 
     def nearby(self, changed: Mapping[Tensor, Any]) -> Any:
@@ -76,20 +79,39 @@ class Point:
         return np.asarray(machine.arrays[self.program.outputs[0]], dtype=object).item()
 
     def slope(self, directions: Directions) -> Slope:
-        """(L(w + h·v) − L(w − h·v))/2h; at a kink the gap of both sides does not shrink with h."""
+        """(L(w + h·v) − L(w − h·v))/2h; at a kink the slopes to both sides stay apart as h → 0.
+
+        Of a smooth loss they are L″·h apart.  Gap and middle at h = 0 follow from those at h and
+        h/4, whatever L″ is to either side (Richardson 1911); that is asked where it may matter.
+        """
         step = mpmath.mpf(STEP)
-        above, below, gap = self._sides(directions, step)
+        above, below = self._sides(directions, step)
         middle, size = (above + below)/2, max(abs(above), abs(below))
         if not mpmath.isfinite(middle):
             return Slope(middle, False)
-        if gap <= size*mpmath.sqrt(step):
+        if abs(above - below) <= size*mpmath.sqrt(step) and size*mpmath.sqrt(step) > step:
             return Slope(middle, True)
-        return Slope(middle, self._sides(directions, step/4)[2] < gap/2)
+        nearer, other = self._sides(directions, step/4)
+        above, below = (4*nearer - above)/3, (4*other - below)/3
+        middle, gap = (above + below)/2, abs(above - below)
+        return Slope(middle, bool(gap <= max(self.noise, abs(middle)*mpmath.sqrt(step))))
 
-    def _sides(self, directions: Directions, step: Any) -> tuple[Any, Any, Any]:
-        above = (self._moved(directions, step) - self.loss)/step
-        below = (self.loss - self._moved(directions, -step))/step
-        return above, below, abs(above - below)
+    @property
+    def noise(self) -> Any:
+        """Differences below this are rounding of what the loss is computed from."""
+        if self.largest is None:
+            entries = (abs(e) for array in self.machine.arrays.values() for e in array.flat)
+            self.largest = max((e for e in entries if mpmath.isfinite(e)), default=0)
+        return max(1, self.largest)*mpmath.mpf(NOISE)
+
+    @property
+    def rounding(self) -> Any:
+        """What is below this is zero but for rounding."""
+        return self.noise*mpmath.mpf(STEP)
+
+    def _sides(self, directions: Directions, step: Any) -> tuple[Any, Any]:
+        return ((self._moved(directions, step) - self.loss)/step,
+                (self.loss - self._moved(directions, -step))/step)
 
     def _moved(self, directions: Directions, step: Any) -> Any:
         return self.nearby({tensor: self.machine.arrays[tensor] + step*direction

@@ -84,11 +84,11 @@ def test_one_wrong_entry_of_a_large_gradient_is_seen_along_a_direction() -> None
     assert "the sum along a direction" in str(wrong)
 
 
-def deep(layers: int, width: int) -> sb.Derivation:
+def deep(layers: int, width: int, activation: str = "tanh") -> sb.Derivation:
     x, y = sb.data("x", sb.size("N"), width), sb.data("y", sb.size("N"), width)
     h = x
     for _ in range(layers):
-        h = sb.layers.dense(h, width, "tanh")
+        h = sb.layers.dense(h, width, activation)
     return sb.derive(sb.losses.squared_error(h, y))
 
 
@@ -107,6 +107,26 @@ def test_the_wrong_one_of_many_gradients_is_named(name: str, seed: int) -> None:
     wrong = corrupted(deep(24, 24), name, lambda body: body*(1 + sympy.Rational(1, 10**6)))
     found = wrong.check(seed=seed)
     assert [row.name for row in found.rows if row.wrong] == [f"∂L/∂{name}"]
+
+
+def test_a_wrong_gradient_is_seen_however_small_it_is_or_called_too_small(seed: int) -> None:
+    assert not corrupted(sb.derive(sympy.tanh(a)/10**22), "a", lambda body: -5*body).check().passed
+    assert not corrupted(deep(30, 3, "sigmoid"), "W1", lambda body: 2*body).check(
+        seed=seed).passed
+    faint = corrupted(deep(70, 3, "sigmoid"), "W1", lambda body: -7*body).check(seed=seed)
+    assert faint.rows[0].verdict == "not compared: too small"
+    assert faint.rows[-1].verdict == "agrees"
+
+
+def test_a_kink_is_one_however_large_the_second_derivative_is_beside_it() -> None:
+    steep = sb.derive(sb.relu(10**30*a) + (10**30*a)**2).check({"a": 0})
+    assert steep.rows[0].verdict == "not compared: at a kink"
+    derivation = deep(16, 12, "relu")
+    at_zero = {"x": np.zeros((3, 12))} | {f"b{layer}": np.zeros(12) for layer in range(1, 17)}
+    found = derivation.check(at_zero)
+    assert not any(row.wrong for row in found.rows), found
+    assert found.rows[1].verdict == "not compared: at a kink"
+    assert found.rows[1].extent == "none of 12"
 
 
 def test_what_is_printed_has_a_line_for_each_gradient() -> None:

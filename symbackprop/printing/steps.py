@@ -86,7 +86,8 @@ class Steps:
         body = self._renamed(Add(*(link.share for link in links)), tensor)
         through = [self.names[link.consumer.target] for link in links
                    if link.consumer.target is not self.loss]
-        reason = f"chain rule through {', '.join(through)}" if through else (
+        directly = ", and directly" * (len(through) < len(links))
+        reason = f"chain rule through {', '.join(through)}{directly}" if through else (
             f"derivative of {self.names[self.loss]}")
         left = formula(Tensor(self._partial(tensor), tensor.axes, tensor.letters, "intermediate"
                               ).at(*tensor.letters), {})
