@@ -106,7 +106,8 @@ def test_the_functions_are_numbered_as_the_layers_are(deep: sb.Derivation) -> No
         assert len(named) == 8
         for line in named:
             number = re.match(r"\D(\d)", line)
-            assert number is not None and f"{letter}{number[1]}" in line, line
+            assert number is not None
+            assert f"{letter}{number[1]}" in line, line
 
 
 def test_in_a_deep_net_each_step_leads_to_the_sensitivity_of_its_layer(deep: sb.Derivation
