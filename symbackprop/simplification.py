@@ -139,7 +139,8 @@ class _Pass:
         self.exponentials.record(definition)
         self.totals.record(definition)
         self.shapes.setdefault(shape, definition)
-        if definition.op == "map" and isinstance(definition.body, Function):
+        if definition.op == "map" and (isinstance(definition.body, Function) or (
+                is_sensitivity(definition) and not trivial(definition.body))):
             part, order = fingerprint(definition.body)
             if set(order) == set(definition.indices):
                 self.parts.setdefault(part, (definition, order))

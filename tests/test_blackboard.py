@@ -135,6 +135,17 @@ def test_a_number_that_all_terms_share_stands_before_the_sum() -> None:
     check_steps(d, 3)
 
 
+def test_an_adjoint_that_is_a_term_of_another_one_stands_there_by_its_name() -> None:
+    """The error at the end of a residual net goes by the block straight to the one before."""
+    x, y = sb.data("x", sb.size("N"), 8), sb.data("y", sb.size("N"), 8)
+    h = x
+    for _ in range(2):
+        h = sb.layers.dense(sb.layers.dense(h, 8, "tanh"), 8, "identity") + h
+    lines = sb.derive(sb.losses.squared_error(h, y)).text("matrix").splitlines()
+    assert "δ4 = 2 (X + Z2 + Z4 − Y)/N" in lines
+    assert "δ2 = δ3 W3ᵀ + δ4" in lines
+
+
 def test_no_term_gets_a_larger_number_when_one_is_put_before_a_sum() -> None:
     n, = sb.indices("n", 5),
     a, b = sb.data("a", n).at(n), sb.data("b", n).at(n)

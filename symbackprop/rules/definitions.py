@@ -2,6 +2,7 @@
 
     A = f, B = f            gives   B = A                 one definition per right side
     h = f(x), B = f(x)·c    gives   B = h·c               what is computed already has a name
+    δ = a·b, B = a·b + c    gives   B = δ + c             so has an adjoint
 """
 
 from __future__ import annotations
@@ -9,12 +10,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 
-from sympy import Expr, Function, Idx
+from sympy import Add, Expr, Function, Idx
 
 from symbackprop.functions import Iverson
 from symbackprop.indexing import fingerprint, fresh
 from symbackprop.normal import postorder
-from symbackprop.notation import Definition
+from symbackprop.notation import Definition, Element
 from symbackprop.rewriting import Steps, noted
 from symbackprop.rules.across import unshifted
 from symbackprop.rules.exponentials import logarithm, turned
@@ -43,10 +44,12 @@ def taken_over(copy: Definition, source: Definition, places: tuple[Expr, ...]) -
 
 
 def folded(body: Expr, parts: Parts, steps: Steps = None) -> Expr:
-    """The body with each function that some definition computes already written as its element."""
+    """The body with each function or term that some definition computes already as its element."""
     replaced = {}
+    terms = body.args if isinstance(body, Add) else ()
     for node in postorder(body):
-        if isinstance(node, Function) and not isinstance(node, Iverson):
+        if (isinstance(node, Function) and not isinstance(node, Iverson)) or (
+                node in terms and not isinstance(node, Element)):
             part, order = fingerprint(node)
             found = parts.get(part)
             if found is not None:
@@ -65,7 +68,8 @@ DEFINITIONS: tuple[Passage, ...] = (
             "by definition", taken_over),
     Passage("same definition", "B = f", "B = A", "A = f, up to the letters of its indices",
             "names of indices do not matter", copied),
-    Passage("folded", "f(x)", "h", "h = f(x) stands before, up to letters",
+    Passage("folded", "f(x)", "h", "h = f(x), or an adjoint that is a term here, stands before, up "
+            "to letters",
             "by definition", folded),
     Passage("symmetric access", "A[j, i]", "A[i, j]",
             "A was declared symmetric, and nothing is differentiated by it", "A[i, j] = A[j, i]",
