@@ -26,34 +26,36 @@ from typing import Any
 from llvmlite import ir
 
 from symbackprop.codegen.turning import turning
-from symbackprop.codegen.vectors import BIT, INT, Vectors, once, register_bytes
+from symbackprop.codegen.vectors import BIT, INT, Vectors, heights, once, register_bytes
 
 FITTING = 2**17  # bytes of B, and of an A that is read by columns, that stay in the cache
 DEEPEST = 256  # rows of B in the panel for a B that is stored transposed
 
 
-def function(module: Any, real: Any) -> Any:
+def function(module: Any, real: Any, is_packed: bool = False) -> Any:
     """multiply(m, n, k, α, A, row step, column step, B, row step, turned, copied, β, D, …, C, …).
 
-    C ← α·A·B + β·D; D may be C, and of D one row only where its row step is 0.  copied: whether
-    rows of B are copied into a panel, side by side, before they are read.  The function is written
-    into the LLVM module once.
+    C ← α·A·B + β·D; D may be C, and of D one row only where its row step is 0.  is_packed: A lies
+    as `packing` puts it, and its steps have no meaning; turned: B is stored by columns; copied:
+    whether rows of B are copied into a panel, side by side, before they are read.  The function is
+    written into the LLVM module once.
     """
     pointer = real.as_pointer()
-    return once(module, f"symbackprop_multiply_{real}", [
+    return once(module, f"symbackprop_multiply{'_packed' * is_packed}_{real}", [
         INT, INT, INT, real, pointer, INT, INT, pointer, INT, BIT, BIT, real, *(pointer, INT)*2],
-        lambda made: _Writer(made, real).body(), apart=(4, 7))  # A and B; D may be C
+        lambda made: _Writer(made, real, is_packed).body(), apart=(4, 7))  # D may be C
 
 
 class _Writer(Vectors):
     """Writes the body: columns in panels, rows in blocks, k innermost."""
 
-    def __init__(self, made: Any, real: Any) -> None:
+    def __init__(self, made: Any, real: Any, is_packed: bool) -> None:
+        self.is_packed = is_packed
         (self.m, self.n, self.k, self.alpha, self.a, self.a_row, self.a_column, self.b, self.b_row,
          self.is_transposed, self.is_copied, self.beta, self.d, self.d_row, self.c,
          self.c_row) = made.args
         super().__init__(made, real)
-        self.rows = (12, 4, 1) if register_bytes() == 64 else (6, 4, 1)
+        self.rows = heights()
 
     def body(self) -> None:
         """All panels of columns: whole ones, then the rest under a mask."""
@@ -90,8 +92,8 @@ class _Writer(Vectors):
                ) -> None:
         """The entries of `rows` rows from i on: sums in registers, then stored."""
         build = self.build
-        starts = [build.gep(self.a, [build.mul(build.add(i, INT(r)), self.a_row)])
-                  for r in range(rows)]
+        begin = build.gep(self.a, [build.mul(i, self.k if self.is_packed else self.a_row)])
+        within = INT(1) if self.is_packed else self.a_row
         with build.if_then(build.icmp_signed(">=", self.k, INT(64))):
             for r in range(rows):
                 row = build.gep(self.c, [build.add(build.mul(build.add(i, INT(r)), self.c_row), j)])
@@ -106,10 +108,11 @@ class _Writer(Vectors):
         sums = [[build.phi(self.vector) for _ in range(vectors)] for _ in range(rows)]
         place = build.gep(base, [build.mul(k, step)])
         right = [self.read(place, v, vectors, mask) for v in range(vectors)]
-        offset = build.mul(k, self.a_column)
+        column = build.mul(k, INT(rows) if self.is_packed else self.a_column)
         found = []
         for r in range(rows):
-            left = self.splat(build.load(build.gep(starts[r], [offset])))
+            left = self.splat(build.load(build.gep(begin, [
+                build.add(column, build.mul(INT(r), within))])))
             found.append([build.call(self.fma, [left, right[v], sums[r][v]])
                           for v in range(vectors)])
         following = build.add(k, INT(1))

@@ -35,7 +35,7 @@ class _Writer(Vectors):
         with self.loop(INT(0), down, side) as r, self.loop(INT(0), across, side) as c:
             rows = [self.read(self._from(build.add(r, INT(k)), c), 0, 1, None)
                     for k in range(lanes)]
-            for k, row in enumerate(_transposed(build, rows)):
+            for k, row in enumerate(transposed(build, rows)):
                 self.write(row, self._to(build.add(c, INT(k)), r), 0, 1, None)
         with self.loop(INT(0), self.rows, INT(1)) as r:
             start = build.select(build.icmp_signed("<", r, down), across, INT(0))
@@ -52,7 +52,7 @@ class _Writer(Vectors):
             self.build.mul(row, self.target_row), column)])
 
 
-def _transposed(build: Any, rows: list[Any]) -> list[Any]:
+def transposed(build: Any, rows: list[Any]) -> list[Any]:
     """The columns of a square of vectors: log₂ n rounds of interleaving upper and lower half."""
     size = len(rows)
     low = [x for i in range(size // 2) for x in (i, size + i)]

@@ -21,6 +21,11 @@ def register_bytes() -> int:
     return 64 if features.get("avx512f") else 32 if features.get("avx2") else 16
 
 
+def heights() -> tuple[int, ...]:
+    """How many rows of a product are summed together in registers, and where fewer are left."""
+    return (12, 4, 1) if register_bytes() == 64 else (6, 4, 1)
+
+
 def once(module: Any, name: str, arguments: list[Any], write: Callable[[Any], None],
          apart: tuple[int, ...] = ()) -> Any:
     """A function of the LLVM module, for its kernels alone, that is written when first wanted.
