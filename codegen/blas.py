@@ -34,6 +34,7 @@ from numba.extending import get_cython_function_address, intrinsic
 from numba.np.arrayobj import make_array
 
 from symbackprop.codegen import blocking
+from symbackprop.codegen.blocking import NARROW
 from symbackprop.codegen.microkernel import DEEPEST, FITTING
 from symbackprop.codegen.microkernel import function as microkernel
 from symbackprop.codegen.vectors import BIT, INT, once, register_bytes
@@ -80,7 +81,12 @@ def _product(left_transposed: bool, right_transposed: bool, begun: bool = False)
                       *operand(4, m_ if left_transposed else k_), flags[0],
                       *operand(5, k_ if right_transposed else n_), flags[1],
                       beta, *start, *target]
-            builder.call(_either(builder.module, real, _ROUTINES[c.dtype]), passed)
+            known = [getattr(kind, "literal_value", None) for kind in (m, n, k)]
+            if IS_WRITTEN_OUT and _is_small(*known, left_transposed, c.dtype):
+                product = blocking.function(builder.module, real, is_small=True)
+            else:
+                product = _either(builder.module, real, _ROUTINES[c.dtype])
+            builder.call(product, passed)
             return context.get_dummy_value()
 
         size, real = types.int64, c.dtype
@@ -88,7 +94,16 @@ def _product(left_transposed: bool, right_transposed: bool, begun: bool = False)
 
     layout = "".join("nt"[flag] for flag in (left_transposed, right_transposed))
     gemm.__name__ = gemm.__qualname__ = f"gemm_{layout}" + ("_from" if begun else "")
-    return intrinsic(gemm)
+    return intrinsic(prefer_literal=True)(gemm)
+
+
+def _is_small(m: int | None, n: int | None, k: int | None, left_transposed: bool, dtype: Any
+              ) -> bool:
+    """Whether lengths that are literals say that nothing needs to be packed; one is the batch."""
+    known = [length for length in (m, n, k) if length is not None]
+    fits = (n is not None and k is not None and not left_transposed
+            and n * k * dtype.bitwidth // 8 <= FITTING)
+    return fits or (len(known) > 1 and max(known) <= NARROW)
 
 
 def _either(module: Any, real: Any, routine: str) -> Any:

@@ -26,35 +26,44 @@ from symbackprop.codegen.vectors import BIT, INT, Vectors, once, register_bytes
 
 ROWS = 192  # of a block of A that is packed, at most
 HIGH, DEEP = 12, 16  # its rows and depth are multiples of these, but for the last ones
+NARROW = 128  # rows and columns of a C for which nothing is packed
 HIGHEST = 512  # rows of A that are read where they lie
 
 
-def function(module: Any, real: Any) -> Any:
+def function(module: Any, real: Any, is_small: bool = False) -> Any:
     """multiply_blocked(m, n, k, α, A, row step, transposed, B, …, β, D, row step, C, row step).
 
-    C ← α·A·B + β·D; D may be C, and one row only where its row step is 0.
+    C ← α·A·B + β·D; D may be C, and one row only where its row step is 0.  is_small: nothing is
+    packed or copied, as pays for no more than `NARROW` rows and columns; that is sooner compiled.
     """
     pointer = real.as_pointer()
-    return once(module, f"symbackprop_multiply_blocked_{real}", [
+    return once(module, f"symbackprop_multiply_{'small' if is_small else 'blocked'}_{real}", [
         INT, INT, INT, real, *(pointer, INT, BIT)*2, real, *(pointer, INT)*2],
-        lambda made: _Writer(made, real).body())
+        lambda made: _Writer(made, real, is_small).body())
 
 
 class _Writer(Vectors):
     """Writes the body."""
 
-    def __init__(self, made: Any, real: Any) -> None:
+    def __init__(self, made: Any, real: Any, is_small: bool) -> None:
         (self.m, self.n, self.k, self.alpha, self.a, self.a_row, self.a_turned, self.b, self.b_row,
          self.b_turned, self.beta, self.d, self.d_row, self.c, self.c_row) = made.args
         super().__init__(made, real)
+        self.is_small = is_small
         self.height = ROWS * 4 // self.align
-        self.block = self.build.alloca(real, INT(self.height * DEEPEST + self.lanes))
+        if not is_small:
+            self._reserve()
+
+    def _reserve(self) -> None:
+        """Room for a block of A."""
+        self.block = self.build.alloca(self.real, INT(self.height * DEEPEST + self.lanes))
         self.block.align = register_bytes()
 
     def body(self) -> None:
         """Depths, then rows; for a single panel of columns A is read where it lies."""
         build = self.build
-        self.is_packed = build.icmp_signed(">", self.n, INT(2 * self.lanes))
+        self.is_packed = BIT(0) if self.is_small else build.icmp_signed(
+            ">", self.n, INT(2 * self.lanes))
         depth = self._even(self.k, DEEPEST, DEEP)
         high = build.select(self.is_packed, self._even(self.m, self.height, HIGH), INT(HIGHEST))
         with self.loop(INT(0), self.k, depth) as k:
@@ -74,9 +83,13 @@ class _Writer(Vectors):
         beta = build.select(is_first, self.beta, ir.Constant(self.real, 1.0))
         old = build.select(is_first, self.d, self.c)
         old_row = build.select(is_first, self.d_row, self.c_row)
-        rest = [right, self.b_row, self.b_turned, build.not_(self.b_turned), beta,
+        is_copied = BIT(0) if self.is_small else build.not_(self.b_turned)
+        rest = [right, self.b_row, self.b_turned, is_copied, beta,
                 build.gep(old, [build.mul(i, old_row)]), old_row,
                 build.gep(self.c, [build.mul(i, self.c_row)]), self.c_row]
+        if self.is_small:
+            self._in_place(source, high, deep, rest)
+            return
         with build.if_else(self.is_packed) as (packed, in_place):
             with packed:
                 build.call(packing.function(build.module, self.real), [
@@ -84,11 +97,15 @@ class _Writer(Vectors):
                 build.call(microkernel.function(build.module, self.real, is_packed=True), [
                     high, self.n, deep, self.alpha, self.block, INT(0), INT(0), *rest])
             with in_place:
-                steps = (INT(1), self.a_row)
-                row, column = (build.select(self.a_turned, one, other)
-                               for one, other in (steps, steps[::-1]))
-                build.call(microkernel.function(build.module, self.real), [
-                    high, self.n, deep, self.alpha, source, row, column, *rest])
+                self._in_place(source, high, deep, rest)
+
+    def _in_place(self, source: Any, high: Any, deep: Any, rest: list[Any]) -> None:
+        """The product with A where it lies."""
+        build, steps = self.build, (INT(1), self.a_row)
+        row, column = (build.select(self.a_turned, one, other)
+                       for one, other in (steps, steps[::-1]))
+        build.call(microkernel.function(build.module, self.real), [
+            high, self.n, deep, self.alpha, source, row, column, *rest])
 
     def _even(self, length: Any, most: int, unit: int) -> Any:
         """The length of parts that are about as long as each other: whole units, `most` at most."""

@@ -94,11 +94,10 @@ class _Writer(Vectors):
         build = self.build
         begin = build.gep(self.a, [build.mul(i, self.k if self.is_packed else self.a_row)])
         within = INT(1) if self.is_packed else self.a_row
-        with build.if_then(build.icmp_signed(">=", self.k, INT(64))):
-            for r in range(rows):
-                row = build.gep(self.c, [build.add(build.mul(build.add(i, INT(r)), self.c_row), j)])
-                for v in range(vectors):
-                    self.fetch(build.gep(row, [INT(v * self.lanes)]))
+        for r in range(rows if self.is_packed else 0):  # C is far away where A needs packing
+            row = build.gep(self.c, [build.add(build.mul(build.add(i, INT(r)), self.c_row), j)])
+            for v in range(vectors):
+                self.fetch(build.gep(row, [INT(v * self.lanes)]))
         before = build.block
         body, after = build.append_basic_block("sum"), build.append_basic_block("done")
         build.branch(body)
