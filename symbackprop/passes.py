@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import sympy as sp
 
+from symbackprop.dependence import Dependence
 from symbackprop.derivation import derive
 from symbackprop.errors import InputError
 from symbackprop.given import Given, cells_of
@@ -24,7 +25,8 @@ __all__ = ["Numbers", "Term", "both_passes", "first_terms"]
 MOST_WORK = 40_000  # operations that are recorded one by one: about two seconds
 
 
-Term = tuple[str, Number, Number]  # an entry that reads a weight: ∂L/∂entry, ∂entry/∂weight
+# an entry that reads a weight, through what else it does so, ∂L/∂entry, ∂entry/∂weight
+Term = tuple[str, tuple[str, ...], Number, Number]
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +110,8 @@ def first_terms(declared: Program, names: Mapping[Any, str], numbers: Numbers,
                 sizes: Mapping[sp.Symbol, Number], weight: Cell) -> tuple[Term, ...]:
     """The entries that read a weight of a large network; nothing where they are too long."""
     terms: list[Term] = []
+    network = Dependence(declared)
+    depends = {declared.definitions[p].target for p in network.downstream([weight[0]])}
     for definition in declared:
         if weight[0] not in tensors_in(definition.body):
             continue
@@ -121,7 +125,8 @@ def first_terms(declared: Program, names: Mapping[Any, str], numbers: Numbers,
             for tensor in tensors_in(definition.body)
             for at in np.ndindex(np.shape(numbers.values[tensor]))}
         found = slopes(definition, entries, weight, cells, sizes)
-        terms += [(entry_name(names[definition.target], entry),
+        held = tuple(names[t] for t in tensors_in(definition.body) if t in depends)
+        terms += [(entry_name(names[definition.target], entry), held,
                    float(numbers.adjoints[definition.target][entry]), slope)
                   for entry, slope in zip(entries, found, strict=True)]
     return tuple(terms)
