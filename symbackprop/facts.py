@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import math
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -20,7 +20,8 @@ from sympy import Expr
 from symbackprop.errors import InputError
 from symbackprop.notation import Fact, Tensor
 
-__all__ = ["check_facts", "check_filled", "check_numbers", "check_values", "expected"]
+__all__ = ["check_facts", "check_filled", "check_numbers", "check_values", "expected",
+           "inputs_listed"]
 
 Length = Callable[[Expr], int | None]  # an extent as an int, None where it is not known
 _COARSE, _FINE = 1e-4, 1e-6  # how far a sum may be from 1: in 16 or 32 bits, and in more
@@ -42,6 +43,11 @@ def check_filled(tensor: Tensor, array: np.ndarray, what: str) -> None:
 def expected(tensor: Tensor, array: np.ndarray) -> str:
     """The shape that was declared, and the one that was found."""
     return f"expected shape ({', '.join(map(str, tensor.axes))}), found {array.shape}"
+
+
+def inputs_listed(names: Sequence[str]) -> str:
+    """What could have been given instead of an unknown name."""
+    return f"its inputs are {', '.join(names)}" if names else "it has no inputs"
 
 
 def check_numbers(tensor: Tensor, array: np.ndarray, what: str, length: Length) -> None:

@@ -17,7 +17,7 @@ import numpy as np
 import sympy as sp
 
 from symbackprop.errors import DerivationError, InputError
-from symbackprop.facts import check_values
+from symbackprop.facts import check_values, inputs_listed
 from symbackprop.notation import Element, Program, Tensor, TensorSymbol, extent
 from symbackprop.operations import Number, bounded, evaluated
 from symbackprop.printing.numbers import clean
@@ -86,9 +86,8 @@ def read_given(program: Program, plain: tuple[sp.Symbol, ...], names: Mapping[An
         given[key] = _array(found, _described(key, names))
     sizes = _sizes(program, given, names, remaining)
     if remaining:
-        known = ", ".join(names[key] for key in wanted)
         raise InputError(f"{next(iter(remaining))!r} is no input of this loss; "
-                         f"its inputs are {known}")
+                         f"{inputs_listed([names[key] for key in wanted])}")
     for tensor in program.inputs:
         check_values(tensor, given[tensor], _described(tensor, names),
                      lambda axis: _length(axis, sizes))

@@ -24,7 +24,7 @@ from sympy.core.function import AppliedUndef
 from sympy.logic.boolalg import BooleanAtom
 
 from symbackprop.errors import InputError, ProgramError
-from symbackprop.facts import check_values
+from symbackprop.facts import check_values, inputs_listed
 from symbackprop.functions import Iverson
 from symbackprop.notation import (
     Definition,
@@ -201,7 +201,7 @@ class Machine:
         for key in sorted(given, key=str):
             if isinstance(key, Tensor) or np.ndim(given[key]) or str(key) in names.values():
                 raise InputError(f"{key!r} is no input of this program; "
-                                 f"its inputs are {', '.join(names[t] for t in program.inputs)}")
+                                 f"{inputs_listed([names[t] for t in program.inputs])}")
             self.scalars[_symbol(key, program)] = self.number(sp.sympify(given[key], strict=True))
         for tensor in (*program.inputs, *program.inputs):  # twice: 2·N may stand before N
             self.fit(tensor, names)
@@ -272,7 +272,7 @@ def _symbol(key: Any, program: Program) -> sp.Expr:
                       if not isinstance(symbol, TensorSymbol)}
     if str(key) not in known:
         raise InputError(f"{key!r} is no input of this program; "
-                         f"its inputs are {', '.join(program.names[t] for t in program.inputs)}")
+                         f"{inputs_listed([program.names[t] for t in program.inputs])}")
     return known[str(key)]
 
 

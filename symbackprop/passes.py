@@ -72,10 +72,24 @@ def _refuse_undefined(values: Given, items: tuple[Item, ...]) -> None:
     if np.isfinite(as_float(last.value)) and all(
             np.isfinite(as_float(item.adjoint)) for item in items if item.name):
         return
-    first = next((item for item in items if not np.isfinite(as_float(item.value))), last)
-    how = f" = {first.formula}" if first.formula else ""
     raise InputError(f"{last.name} or its derivative has no finite value here: "
-                     f"{first.name or 'a part'}{how} is {as_float(first.value):g}")
+                     f"{_without_value(items)}")
+
+
+def _without_value(items: tuple[Item, ...]) -> str:
+    """The first value that is not finite; else the last local derivative, else an adjoint."""
+    for item in items:
+        if not np.isfinite(as_float(item.value)):
+            how = f" = {item.formula}" if item.formula else ""
+            return f"{item.name or 'a part'}{how} is {as_float(item.value):g}"
+    for item in reversed(items):
+        for slope in item.slopes:
+            if item.adjoint != 0 and not np.isfinite(as_float(slope.value)):
+                how = f" = {slope.formula}" if item.formula and slope.formula else ""
+                below = items[slope.operand].name
+                return f"∂{item.name}/∂{below}{how} is {as_float(slope.value):g}"
+    item = next(item for item in reversed(items) if not np.isfinite(as_float(item.adjoint)))
+    return f"∂{items[-1].name}/∂{item.name} is {as_float(item.adjoint):g}"
 
 
 def _evaluated(declared: Program, names: Mapping[Any, str], given: Given,

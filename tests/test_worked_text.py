@@ -1,11 +1,11 @@
-"""Local and whole derivatives are told apart wherever worked numbers are written."""
+"""How worked numbers are written: which derivative is meant, constants, what has no value."""
 
 import re
 from typing import Any
 
 import numpy as np
 import pytest
-from sympy import Rational, Sum, exp, sin, symbols
+from sympy import E, Integer, Rational, Sum, exp, pi, sin, sqrt, symbols
 
 import symbackprop as sb
 
@@ -59,3 +59,23 @@ def test_the_first_terms_of_a_large_network_say_what_they_hold_fixed() -> None:
     assert "\n  ∂L/∂s = ∂L/∂q·∂q/∂s + ∂L/∂s|q\n" in text
     alone = sb.explain(sb.define("L", (), (h*s).sum()), values, weight="s").text
     assert re.search(r"chain rule for s\n  ∂L/∂s = [\d.]+$", alone), alone
+
+
+def test_constants_are_written_as_they_are_meant() -> None:
+    e = sb.explain(pi*a*b + E*a, {a: 1, b: 2})
+    assert "t2 = π·a·b = 6.28319" in e.text
+    assert "= π·b" in e.text
+    assert "pi" not in e.text + e.svg
+    assert "L = 3·π = 9.42478" in sb.explain(Integer(3)*pi, {}).text
+
+
+@pytest.mark.parametrize(("loss", "values", "message"), [
+    (sqrt(a)*b, {a: 0, b: 1}, "∂t1/∂a = 1/(2·√(a)) is inf"),
+    (exp(-1/a**2)*b**Rational(1, 4), {a: 1, b: 0}, "∂t1/∂b = 1/(4·b^(3/4)) is inf"),
+    (exp(a)*b, {a: 800, b: 1}, "t1 = exp(a) is inf"),
+    (exp(400*a)*exp(400*a + 1)*b, {a: 1, b: 0}, "∂L/∂b = t2·t4 is inf"),
+])
+def test_what_has_no_finite_value_is_named(loss: Any, values: Any, message: str) -> None:
+    with pytest.raises(sb.InputError) as found:
+        sb.explain(loss, values)
+    assert str(found.value) == f"L or its derivative has no finite value here: {message}"
