@@ -26,13 +26,17 @@ class Dependence:
             for tensor in dict.fromkeys(e.tensor for e in self.elements[-1]):
                 self.readers.setdefault(tensor, []).append(place)
 
-    def downstream(self, tensors: Collection[Tensor]) -> list[int]:
-        """The places of all definitions that depend on these tensors, in order."""
+    def downstream(self, tensors: Collection[Tensor], around: Tensor | None = None) -> list[int]:
+        """The places of all definitions that depend on these tensors, in order.
+
+        around: what is reached through this tensor alone is left out, and so is its definition.
+        """
         found: set[int] = set()
         waiting = list(tensors)
         while waiting:
             for place in self.readers.get(waiting.pop(), ()):
-                if place not in found:
+                target = self.program.definitions[place].target
+                if place not in found and target is not around:
                     found.add(place)
-                    waiting.append(self.program.definitions[place].target)
+                    waiting.append(target)
         return sorted(found)

@@ -48,7 +48,7 @@ class Explanation:
     """The worked numbers of one loss at one point; `print(e)` shows `e.text`, a notebook `e.svg`.
 
     values, adjoints: by name, a number or an array of numbers (SymPy's rationals where exact,
-    else floats); derivatives: by the pair of names (above, below), ∂above/∂below;
+    else floats); derivatives: local ones by the pair of names (above, below), ∂above/∂below;
     chain: the factors of the chosen weight, by the same pairs; updated: values after one step.
     """
 

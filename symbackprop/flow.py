@@ -6,6 +6,9 @@ For every layer: ‖∂L/∂W_l‖ of each parameter, ‖δ_l‖, the norm of th
 product of these norms from the input on, max |σ′|, and how many units are saturated (|σ′| below
 1e-3 at every sample) or dead (σ and σ′ zero at every sample).  A gradient below 1e-6 is flagged
 as vanishing and one above 1e3 as exploding (lecture 004: keep gradients in [1e-6, 1e3]).
+
+The product bounds ‖∂z_l/∂x‖ in a chain, where every path to z_l leads through z_{l−1}.  Where a
+path goes around it, as in h + tanh(W h + b), it bounds nothing, and there is none.
 """
 
 from __future__ import annotations
@@ -40,15 +43,15 @@ class Layer:
 
     name: of its output; gradients: (parameter, ‖∂L/∂parameter‖) each; sensitivity: ‖δ‖; jacobian:
     the largest singular value of ∂z/∂(z of the layer before, or the data) over all samples, None
-    where it does not depend on that; product: of the Jacobian norms so far; slope: max |σ′|, None
-    without an activation; units, saturated, dead: how many.
+    where it does not depend on that; product: of the Jacobian norms so far, None after a path
+    around a layer; slope: max |σ′|, None without an activation; units, saturated, dead: how many.
     """
 
     name: str
     gradients: tuple[tuple[str, float], ...]
     sensitivity: float
     jacobian: float | None
-    product: float
+    product: float | None
     slope: float | None
     units: int
     saturated: int
@@ -56,11 +59,11 @@ class Layer:
 
     @property
     def flag(self) -> str:
-        """"exploding", "vanishing" or "": by its gradients, its sensitivity and the product."""
+        """"exploding", "vanishing" or "": by its gradients and its sensitivity."""
         norms = (*(norm for _, norm in self.gradients), self.sensitivity)
-        if any(not norm <= EXPLODING for norm in (*norms, self.product)):
+        if any(not norm <= EXPLODING for norm in norms):
             return "exploding"
-        return "vanishing" if min(*norms, self.product) < VANISHING else ""
+        return "vanishing" if min(norms) < VANISHING else ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +109,8 @@ class Flow:
                    for layer in self.layers]
         series = {f"‖∂{self.loss}/∂W‖": largest,
                   f"‖δ‖ = ‖∂{self.loss}/∂z‖": [layer.sensitivity for layer in self.layers],
-                  "product of Jacobian norms": [layer.product for layer in self.layers]}
+                  "product of Jacobian norms": [np.nan if layer.product is None else layer.product
+                                                for layer in self.layers]}
         for (label, norms), marker in zip(series.items(), "o^s", strict=True):
             shown = [norm if np.isfinite(norm) and norm > 0 else np.nan for norm in norms]
             axes.plot(places, shown, label=label, marker=marker if few else "", markersize=4)
@@ -178,12 +182,16 @@ class _Measured:
 
     def _layers(self, network: Dependence, found: Sequence[Stage],
                 gradients: Mapping[Tensor, Tensor]) -> tuple[Layer, ...]:
-        names, layers, product = self.declared.names, [], 1.0
+        names, layers = self.declared.names, []
+        product: float | None = 1.0
         for place, stage in enumerate(found):
             before = found[place - 1].output if place else stage.source
             norm = None if before is None else jacobian_norm(
                 network, before, stage.output, self.machine)
-            product *= 1.0 if norm is None else norm
+            if place and (norm is None or _bypassed(network, found, place)):
+                product = None
+            elif product is not None and norm is not None:
+                product *= norm
             units = self._units(stage)
             layers.append(Layer(
                 stage.name(names), tuple((names[t], self._norm(gradients[t]))
@@ -214,6 +222,16 @@ class _Measured:
         made = temporary(body, stage.places)
         self.machine.define(made)
         return np.asarray(self.machine.arrays.pop(made.target))
+
+
+def _bypassed(network: Dependence, found: Sequence[Stage], place: int) -> bool:
+    """Whether a path leads to a layer from an earlier one, or its data, around the one before."""
+    earlier = [stage.output for stage in found[:place - 1]]
+    source = found[0].source
+    around = network.downstream([*earlier, *([] if source is None else [source])],
+                                found[place - 1].output)
+    output = found[place].output
+    return any(network.program.definitions[p].target is output for p in around)
 
 
 def _short(norm: float | None) -> str:

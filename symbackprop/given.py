@@ -17,6 +17,7 @@ import numpy as np
 import sympy as sp
 
 from symbackprop.errors import DerivationError, InputError
+from symbackprop.facts import check_values, inputs_listed
 from symbackprop.notation import Element, Program, Tensor, TensorSymbol, extent
 from symbackprop.operations import Number, bounded, evaluated
 from symbackprop.printing.numbers import clean
@@ -63,7 +64,8 @@ def read_given(program: Program, plain: tuple[sp.Symbol, ...], names: Mapping[An
                values: Mapping[Any, Any]) -> tuple[Given, dict[sp.Symbol, Number]]:
     """An array for every input and plain symbol, and the sizes.
 
-    Raises InputError for a value that is missing, unknown, no real number or of a wrong shape.
+    Raises InputError for a value that is missing, unknown, no real number, of a wrong shape, or
+    that breaks a declared fact.
     """
     if not isinstance(values, Mapping):
         raise InputError(f"expected the values as a dict, e.g. {{x: 1, 'W1': W}}, found "
@@ -84,10 +86,16 @@ def read_given(program: Program, plain: tuple[sp.Symbol, ...], names: Mapping[An
         given[key] = _array(found, _described(key, names))
     sizes = _sizes(program, given, names, remaining)
     if remaining:
-        known = ", ".join(names[key] for key in wanted)
         raise InputError(f"{next(iter(remaining))!r} is no input of this loss; "
-                         f"its inputs are {known}")
+                         f"{inputs_listed([names[key] for key in wanted])}")
+    for tensor in program.inputs:
+        check_values(tensor, given[tensor], _described(tensor, names),
+                     lambda axis: _length(axis, sizes))
     return given, sizes
+
+
+def _length(axis: sp.Expr, sizes: Mapping[sp.Symbol, Number]) -> int | None:
+    return int(evaluated(axis, sizes)) if axis.free_symbols <= sizes.keys() else None
 
 
 def cells_of(given: Given) -> dict[Cell, Number]:
@@ -170,7 +178,7 @@ def _sizes(program: Program, given: Given, names: Mapping[Any, str], remaining: 
         for axis, length in zip(tensor.axes, shape, strict=True):
             if isinstance(axis, sp.Symbol):
                 sizes.setdefault(axis, Fraction(length))
-            if axis.free_symbols <= sizes.keys() and evaluated(axis, sizes) != length:
+            if _length(axis, sizes) not in (None, length):
                 raise InputError(f"{_described(tensor, names)}: expected an axis of length {axis}"
                                  f"{_known(axis, sizes)}, found shape {shape}")
     for symbol in size_symbols(program):

@@ -24,6 +24,7 @@ from sympy.core.function import AppliedUndef
 from sympy.logic.boolalg import BooleanAtom
 
 from symbackprop.errors import InputError, ProgramError
+from symbackprop.facts import check_values, inputs_listed
 from symbackprop.functions import Iverson
 from symbackprop.notation import (
     Definition,
@@ -50,8 +51,8 @@ def evaluate(program: Program, values: Mapping[Any, Any],
     left out; sizes follow from the shapes (or are given by name).  precision: None for float64, or
     a number of decimal digits for arrays of mpmath numbers.  Updates are computed, not carried out.
 
-    Raises InputError for a value that is missing, unknown or of the wrong shape, and ProgramError
-    for what has no value, e.g. an undefined function.
+    Raises InputError for a value that is missing, unknown, of the wrong shape or not finite, or
+    that breaks a declared fact, and ProgramError for what has no value, e.g. an undefined function.
 
     >>> import symbackprop as sb
     >>> i = sb.indices("i", 3)
@@ -187,24 +188,32 @@ class Machine:
     def read(self, program: Program, values: Mapping[Any, Any]) -> None:
         """Take the inputs, and the sizes from their shapes; see `evaluate` for what is raised."""
         names, given = program.names, dict(values)
+        arrived: dict[Tensor, np.ndarray] = {}
         for tensor in program.inputs:
             keys = [key for key in (tensor, tensor.symbol, names[tensor]) if key in given]
             if not keys and tensor.default is None:
                 raise InputError(f"no value for {_described(tensor, names)}; "
                                  f"give one under the name {names[tensor]!r}")
             found = given.pop(keys[0]) if keys else tensor.default
-            self.arrays[tensor] = self.array(tensor, names, found)
+            raw = np.asarray(found)
+            self.arrays[tensor] = self.array(tensor, names, raw)
+            arrived[tensor] = self.arrays[tensor] if raw.dtype == object else raw
         for key in sorted(given, key=str):
             if isinstance(key, Tensor) or np.ndim(given[key]) or str(key) in names.values():
                 raise InputError(f"{key!r} is no input of this program; "
-                                 f"its inputs are {', '.join(names[t] for t in program.inputs)}")
+                                 f"{inputs_listed([names[t] for t in program.inputs])}")
             self.scalars[_symbol(key, program)] = self.number(sp.sympify(given[key], strict=True))
         for tensor in (*program.inputs, *program.inputs):  # twice: 2·N may stand before N
             self.fit(tensor, names)
+        for tensor, raw in arrived.items():
+            check_values(tensor, raw, _described(tensor, names), self.settled)
 
-    def array(self, tensor: Tensor, names: dict[Tensor, str], found: Any) -> np.ndarray:
+    def settled(self, axis: sp.Expr) -> int | None:
+        """An extent as an int, None where a size in it is not known."""
+        return self.length(axis) if axis.free_symbols <= self.scalars.keys() else None
+
+    def array(self, tensor: Tensor, names: dict[Tensor, str], array: np.ndarray) -> np.ndarray:
         """A given value as an array of numbers, of the tensor's rank."""
-        array = np.asarray(found)
         if array.dtype.kind not in ("biufO" if self.column else "biuf"):
             raise InputError(f"{_described(tensor, names)}: expected real numbers, "
                              f"found an array of {array.dtype}")
@@ -221,9 +230,10 @@ class Machine:
             length = self.arrays[tensor].shape[place]
             if isinstance(axis, sp.Symbol):
                 self.scalars.setdefault(axis, self.number(sp.Integer(length)))
-            if axis.free_symbols <= self.scalars.keys() and self.length(axis) != length:
-                known = f" = {self.length(axis)}" if axis.free_symbols else ""
-                raise InputError(f"{_described(tensor, names)}: expected {axis}{known} along axis "
+            known = self.settled(axis)
+            if known is not None and known != length:
+                shown = f" = {known}" if axis.free_symbols else ""
+                raise InputError(f"{_described(tensor, names)}: expected {axis}{shown} along axis "
                                  f"{place}, found shape {self.arrays[tensor].shape}")
 
 
@@ -262,7 +272,7 @@ def _symbol(key: Any, program: Program) -> sp.Expr:
                       if not isinstance(symbol, TensorSymbol)}
     if str(key) not in known:
         raise InputError(f"{key!r} is no input of this program; "
-                         f"its inputs are {', '.join(program.names[t] for t in program.inputs)}")
+                         f"{inputs_listed([program.names[t] for t in program.inputs])}")
     return known[str(key)]
 
 

@@ -1,8 +1,8 @@
 """stages(network): the layers of a program in normal form, found by what parameters do in it.
 
-A layer begins at the definition that first brings a parameter to the data; if that is a sum
-(s = Σ x·W), the line that adds a bias to it is its output z.  What applies one function to z,
-entry by entry, is its activation.  Nothing is asked of names.
+A layer begins at the definition that brings a parameter to the data, or to data that no earlier
+use of it has met; if that is a sum (s = Σ x·W), the line that adds a bias to it is its output z.
+What applies one function to z, entry by entry, is its activation.  Nothing is asked of names.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ __all__ = ["Stage", "slope", "stages"]
 
 @dataclass(slots=True)
 class Stage:
-    """output: the pre-activation z; parameters: those it is first to read; source: the data that
+    """output: the pre-activation z; parameters: those it brings to data; source: the data that
     it reads; activation: the definition h = σ(z), or None; places: the indices of z in it."""
 
     output: Tensor
@@ -44,20 +44,25 @@ def stages(network: Dependence) -> list[Stage]:
     program = network.program
     data = [t for t in program.inputs if t.role == "data" and not t.has_fact("label")]
     reached = network.downstream([t for t in program.inputs if t.role == "data"])
-    seen: set[Tensor] = set()
+    carrying = {*(t for t in program.inputs if t.role == "data"),
+                *(program.definitions[place].target for place in reached)}
+    met: dict[Tensor, set[Tensor]] = {}
     found: dict[Tensor, Stage] = {}
     for place in reached:
-        fresh = [e.tensor for e in network.elements[place]
-                 if e.tensor.role == "parameter" and e.tensor not in seen]
+        read = {e.tensor: None for e in network.elements[place]}
+        beside = carrying.intersection(read)
+        fresh = [t for t in read if t.role == "parameter"
+                 and (t not in met or (beside and met[t].isdisjoint(beside)))]
+        for tensor in read:
+            if tensor.role == "parameter":
+                met.setdefault(tensor, set()).update(beside)
         if not fresh or program.definitions[place].target in program.outputs:
             continue
-        seen.update(fresh)
         output = _output(network, place)
         stage = found.setdefault(output, Stage(output))
-        stage.parameters += [t for t in dict.fromkeys(fresh) if t not in stage.parameters]
+        stage.parameters += [t for t in fresh if t not in stage.parameters]
         if stage.source is None:
-            stage.source = next((e.tensor for e in network.elements[place] if e.tensor in data),
-                                None)
+            stage.source = next((t for t in read if t in data), None)
     for stage in found.values():
         _activate(network, stage)
     return list(found.values())

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import sympy as sp
 
+from symbackprop.dependence import Dependence
 from symbackprop.derivation import derive
 from symbackprop.errors import InputError
 from symbackprop.given import Given, cells_of
@@ -24,7 +25,8 @@ __all__ = ["Numbers", "Term", "both_passes", "first_terms"]
 MOST_WORK = 40_000  # operations that are recorded one by one: about two seconds
 
 
-Term = tuple[str, Number, Number]  # an entry that reads a weight: ∂L/∂entry, ∂entry/∂weight
+# an entry that reads a weight, through what else it does so, ∂L/∂entry, ∂entry/∂weight
+Term = tuple[str, tuple[str, ...], Number, Number]
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,10 +72,24 @@ def _refuse_undefined(values: Given, items: tuple[Item, ...]) -> None:
     if np.isfinite(as_float(last.value)) and all(
             np.isfinite(as_float(item.adjoint)) for item in items if item.name):
         return
-    first = next((item for item in items if not np.isfinite(as_float(item.value))), last)
-    how = f" = {first.formula}" if first.formula else ""
     raise InputError(f"{last.name} or its derivative has no finite value here: "
-                     f"{first.name or 'a part'}{how} is {as_float(first.value):g}")
+                     f"{_without_value(items)}")
+
+
+def _without_value(items: tuple[Item, ...]) -> str:
+    """The first value that is not finite; else the last local derivative, else an adjoint."""
+    for item in items:
+        if not np.isfinite(as_float(item.value)):
+            how = f" = {item.formula}" if item.formula else ""
+            return f"{item.name or 'a part'}{how} is {as_float(item.value):g}"
+    for item in reversed(items):
+        for slope in item.slopes:
+            if item.adjoint != 0 and not np.isfinite(as_float(slope.value)):
+                how = f" = {slope.formula}" if item.formula and slope.formula else ""
+                below = items[slope.operand].name
+                return f"∂{item.name}/∂{below}{how} is {as_float(slope.value):g}"
+    item = next(item for item in reversed(items) if not np.isfinite(as_float(item.adjoint)))
+    return f"∂{items[-1].name}/∂{item.name} is {as_float(item.adjoint):g}"
 
 
 def _evaluated(declared: Program, names: Mapping[Any, str], given: Given,
@@ -108,6 +124,8 @@ def first_terms(declared: Program, names: Mapping[Any, str], numbers: Numbers,
                 sizes: Mapping[sp.Symbol, Number], weight: Cell) -> tuple[Term, ...]:
     """The entries that read a weight of a large network; nothing where they are too long."""
     terms: list[Term] = []
+    network = Dependence(declared)
+    depends = {declared.definitions[p].target for p in network.downstream([weight[0]])}
     for definition in declared:
         if weight[0] not in tensors_in(definition.body):
             continue
@@ -121,7 +139,8 @@ def first_terms(declared: Program, names: Mapping[Any, str], numbers: Numbers,
             for tensor in tensors_in(definition.body)
             for at in np.ndindex(np.shape(numbers.values[tensor]))}
         found = slopes(definition, entries, weight, cells, sizes)
-        terms += [(entry_name(names[definition.target], entry),
+        held = tuple(names[t] for t in tensors_in(definition.body) if t in depends)
+        terms += [(entry_name(names[definition.target], entry), held,
                    float(numbers.adjoints[definition.target][entry]), slope)
                   for entry, slope in zip(entries, found, strict=True)]
     return tuple(terms)

@@ -24,6 +24,7 @@ from symbackprop.normal import postorder
 from symbackprop.notation import Definition, Element, Program, Reduction, TensorSymbol
 from symbackprop.operations import Number, Operation, evaluated, operation, partials, value_of
 from symbackprop.printing.index import right_hand_side
+from symbackprop.printing.text import text
 
 __all__ = ["Cell", "Tape", "Vertex", "recorded", "slopes", "work"]
 
@@ -237,7 +238,7 @@ class _Recorder:
             case Iverson():
                 return self.leaf(evaluated(node, self.compared(node, below)))
             case sp.Symbol() | sp.Number() | sp.NumberSymbol():
-                return self.leaf(evaluated(node, self.symbols), str(node))
+                return self.leaf(evaluated(node, self.symbols), text(node, {}))
             case sp.Sum():
                 return self.operate(Operation("+", (sp.S.Zero,) * len(below), "sum"), below)
             case Reduction():

@@ -6,7 +6,7 @@ of them stands one derivative, that of the whole body in between.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from itertools import pairwise
@@ -18,7 +18,7 @@ from symbackprop.operations import OUTPUT, Number, Operation, derivative_rules, 
 from symbackprop.printing.text import function_name, text
 from symbackprop.tape import Cell, Tape, times
 
-__all__ = ["Factor", "Item", "Slope", "chain", "entry_name", "items_of_cells",
+__all__ = ["Factor", "Item", "Slope", "chain", "entry_name", "held_fixed", "items_of_cells",
            "items_of_operations", "weight_paths"]
 
 
@@ -186,6 +186,31 @@ def slope_formula(made: Operation, k: int, inside: Sequence[str], own: str) -> s
 def _with_names(body: sp.Expr, inside: Sequence[str], own: str) -> str:
     named = {place(k): sp.Symbol(name, real=True) for k, name in enumerate(inside)}
     return text(body.xreplace(named | {OUTPUT: sp.Symbol(own, real=True)}), {})
+
+
+def held_fixed(items: Sequence[Item], operands: Iterable[int]) -> dict[tuple[int, int], list[int]]:
+    """(item, operand): the operands through which an item reads the operand besides directly.
+
+    A local derivative holds these fixed, so that it is less than the whole one.
+    """
+    wanted = set(operands)
+    readers: dict[int, list[int]] = {}
+    for at, item in enumerate(items):
+        for slope in item.slopes:
+            if slope.operand in wanted:
+                readers.setdefault(slope.operand, []).append(at)
+    found: dict[tuple[int, int], list[int]] = {}
+    for operand, reading in readers.items():
+        if len(reading) == 1:
+            continue
+        through = {operand}
+        for at in range(reading[0], reading[-1] + 1):
+            met = [slope.operand for slope in items[at].slopes if slope.operand in through]
+            if met:
+                through.add(at)
+            if operand in met and len(met) > 1:
+                found[at, operand] = [other for other in met if other != operand]
+    return found
 
 
 def weight_paths(items: Sequence[Item], weight: int) -> dict[int, int]:

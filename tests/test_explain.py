@@ -241,6 +241,7 @@ def number(text: str) -> float:
     (a*b, {a: 1, b: 2}, {"units": True}, "draws networks"),
     (a/b, {a: 1, b: 0}, {}, "no finite value"),
     (log(a), {a: -1}, {}, "no finite value here: L = log(a) is nan"),
+    (Integer(3)*sympy.pi, {a: 1}, {}, "a is no input of this loss; it has no inputs"),
     (sympy.Function("σ")(a), {a: 1}, {}, "σ has no value"),
 ])
 def test_what_does_not_fit_is_refused_in_the_users_words(

@@ -76,6 +76,70 @@ def test_the_slope_of_a_sigmoid_is_at_most_a_quarter() -> None:
     assert found.vanishing
 
 
+def residual(depth: int, weight: float) -> Flow:
+    """h + tanh(weight·h), depth times, with targets of 0."""
+    h = x = sb.data("x", N, 3)
+    for _ in range(depth):
+        h = sb.layers.dense(h, 3, "tanh") + h
+    rng = np.random.default_rng(0)
+    values = {"x": rng.normal(size=(5, 3)), "y": np.zeros((5, 3))}
+    for layer in range(1, depth + 1):
+        values |= {f"W{layer}": weight * np.eye(3), f"b{layer}": np.zeros(3)}
+    return flow(sb.program(sb.losses.squared_error(h, sb.data("y", *x.axes))), values)
+
+
+def test_a_residual_net_with_healthy_gradients_is_not_flagged() -> None:
+    found = residual(16, 0.3)
+    assert not found.vanishing
+    assert not found.exploding
+    assert all(1 < norm < EXPLODING for layer in found.layers for _, norm in layer.gradients)
+    assert all(layer.jacobian < 0.31 for layer in found.layers), "the product would be tiny"
+
+
+def test_the_product_of_jacobians_ends_where_a_path_leads_around_a_layer() -> None:
+    found = residual(4, 0.3)
+    assert [layer.product is None for layer in found.layers] == [False, True, True, True]
+    assert str(found.table).split("\n")[3].split()[7] == "–"
+    axes = Figure().add_subplot()
+    found.plot(axes)
+    assert np.isnan(axes.lines[2].get_ydata()[1:]).all()
+
+
+def test_data_that_is_read_by_two_layers_leads_around_the_first() -> None:
+    x, y = sb.data("x", N, 2), sb.data("y", N, 2)
+    h = sb.layers.dense(sb.layers.dense(x, 2, "tanh") + x, 2)
+    chain = sb.layers.dense(sb.layers.dense(x, 2, "tanh"), 2)
+    for last, ends in ((h, True), (chain, False)):
+        program = sb.program(sb.losses.squared_error(last, y))
+        values = {program.names[t]: np.ones([int(a) if a.is_Integer else 3 for a in t.axes])
+                  for t in program.inputs}
+        assert (flow(program, values).layers[1].product is None) is ends
+
+
+def test_a_parameter_that_is_used_several_times_has_a_row_for_each_use() -> None:
+    x, W, b = sb.data("x", N, 3), sb.parameter("W", 3, 3), sb.parameter("b", 3)
+    h = x
+    for _ in range(4):
+        h = sb.tanh(h @ W + b)
+    loss = sb.losses.squared_error(h, sb.data("y", N, 3)) + (W * W).sum()
+    values = {"x": np.eye(3), "y": np.zeros((3, 3)), "W": 0.3 * np.eye(3), "b": np.zeros(3)}
+    found = flow(sb.program(loss), values)
+    assert [layer.name for layer in found.layers] == ["h1", "h2", "h3", "h4"]
+    assert all([name for name, _ in layer.gradients] == ["W", "b"] for layer in found.layers)
+    assert found.layers[3].product == pytest.approx(0.3**4, rel=5e-3), "σ′ is 1 at zero"
+
+
+def test_two_nets_with_one_weight_have_a_row_each() -> None:
+    W, b = sb.parameter("W", 3, 2), sb.parameter("b", 2)
+    one, other = (sb.softmax(sb.data(name, N, 3) @ W + b) for name in "xu")
+    rng = np.random.default_rng(0)
+    found = flow(sb.program(((one - other) * (one - other)).sum()), {
+        "x": rng.normal(size=(4, 3)), "u": rng.normal(size=(4, 3)),
+        "W": rng.normal(size=(3, 2)), "b": [0, 1]})
+    assert [[name for name, _ in layer.gradients] for layer in found.layers] == [["W", "b"]] * 2
+    assert [layer.product is None for layer in found.layers] == [False, True]
+
+
 def test_norms_are_those_of_the_gradients() -> None:
     loss, values = classifier()
     found = flow(sb.program(loss), values)
