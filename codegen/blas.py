@@ -20,7 +20,7 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -82,7 +82,7 @@ def _product(left_transposed: bool, right_transposed: bool, begun: bool = False)
                       *operand(5, k_ if right_transposed else n_), flags[1],
                       beta, *start, *target]
             known = [getattr(kind, "literal_value", None) for kind in (m, n, k)]
-            if IS_WRITTEN_OUT and _is_small(*known, left_transposed, c.dtype):
+            if IS_WRITTEN_OUT and _is_small(known, left_transposed, c.dtype):
                 product = blocking.function(builder.module, real, is_small=True)
             else:
                 product = _either(builder.module, real, _ROUTINES[c.dtype])
@@ -97,10 +97,10 @@ def _product(left_transposed: bool, right_transposed: bool, begun: bool = False)
     return intrinsic(prefer_literal=True)(gemm)
 
 
-def _is_small(m: int | None, n: int | None, k: int | None, left_transposed: bool, dtype: Any
-              ) -> bool:
+def _is_small(lengths: Sequence[int | None], left_transposed: bool, dtype: Any) -> bool:
     """Whether lengths that are literals say that nothing needs to be packed; one is the batch."""
-    known = [length for length in (m, n, k) if length is not None]
+    _, n, k = lengths
+    known = [length for length in lengths if length is not None]
     fits = (n is not None and k is not None and not left_transposed
             and n * k * dtype.bitwidth // 8 <= FITTING)
     return fits or (len(known) > 1 and max(known) <= NARROW)

@@ -200,10 +200,11 @@ def _row(point: Point, tensor: Tensor, derived: Any, name: str, count: int,
     kinks = len(slopes) - len(smooth)
     if not smooth:
         return Row(name, count, kinks, size, None)
-    derived, largest = (max(abs(pair[side]) for pair in smooth) for side in (1, 2))
+    ours_largest = max(abs(ours) for _, ours, _ in smooth)
+    largest = max(abs(theirs) for _, _, theirs in smooth)
     visible = point.noise/TOLERANCE
-    if max(derived, largest) < visible:
-        is_zero = derived <= point.rounding and largest <= point.noise
+    if max(ours_largest, largest) < visible:
+        is_zero = ours_largest <= point.rounding and largest <= point.noise
         return Row(name, count, kinks, size, 0.0 if is_zero else None, faint=True)
     floor = max(largest*mpmath.mpf(10)**-12, visible)
     errors = [(_finite(abs(ours - theirs)/max(abs(theirs), floor)), label, ours, theirs)
