@@ -19,9 +19,9 @@ _CODE = re.compile(r"⟨[0-9A-F]*⟩|.", re.DOTALL)
 #: Printable characters of which nothing is seen.
 _BLANK = re.compile("[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u3164\uffa0\ufe00-\ufe0f"
                     "\U000e0100-\U000e01ef]")
-#: W1, L, ∂L/∂z: words that are no English ones.
-_NAMED = re.compile(r"[^\W\d_]+[0-9]+['′]*|[^\W\d_]['′]*|(?=.*[^\W\d_]).*[^\x00-\x7f].*",
-                    re.DOTALL)
+#: W1, L, h_hid, ∂L/∂z: words that are no English ones.
+_NAMED = re.compile(r"[^\W\d_]+[0-9]+['′]*|[^\W\d_]['′]*|(?=.*[^\W\d_])\w*_\w*['′]*"
+                    r"|(?=.*[^\W\d_]).*[^\x00-\x7f].*", re.DOTALL)
 _UP = str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹")
 _DOWN = str.maketrans("⁰¹²³⁴⁵⁶⁷⁸⁹", "0123456789")
 _HIGHER = re.compile(r"∂(?P<order>[²³⁴⁵⁶⁷⁸⁹])(?P<of>[^∂/⁰¹²³⁴⁵⁶⁷⁸⁹]+)/"
