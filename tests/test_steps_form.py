@@ -238,6 +238,21 @@ def test_a_factor_of_one_is_not_written_beside_others() -> None:
     assert "·1 " not in text
 
 
+@pytest.mark.parametrize("activation", ["tanh", "relu", "sigmoid"])
+def test_the_weights_of_one_layer_end_at_the_same_sensitivity(activation: str) -> None:
+    h = sb.data("x", sb.size("N"), 6)
+    for _ in range(7):
+        h = sb.layers.dense(h, 6, activation)
+    d = sb.derive(sb.losses.squared_error(h, sb.data("y", sb.size("N"), 6)))
+    made = blocks(forms.form_lines(d, "neuron", View()))
+    ends = {d.names[block[0].target]: re.findall(r"δ\d", block[-1].right.text) for block in made
+            if block[0].target in d.gradients}
+    assert [ends[f"W{layer}"] for layer in range(1, 8)] == [
+        ["δ3"], ["δ4"], ["δ5"], ["δ6"], ["δ7"], [], []]
+    for layer in range(1, 8):
+        assert ends[f"b{layer}"] == ends[f"W{layer}"]
+
+
 def test_plain_scalars_are_taken_apart() -> None:
     a, b, c = sympy.symbols("a b c", real=True)
     assert sb.derive((a + b)*c, [a, b, c]).text("steps") == """\

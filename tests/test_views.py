@@ -110,6 +110,12 @@ def test_the_length_of_a_folded_form_does_not_depend_on_the_depth(form: str) -> 
     assert deep(14).text(form).count("\n") > 2*long
 
 
+def test_the_chains_of_seven_layers_are_folded() -> None:
+    notes = [line.note for line in form_lines(deep(7), "neuron", View(fold=True))]
+    assert notes.count("chain rule; ℓ = 1, 2, …, 4") == 2
+    assert notes.count("as in the other forms; ℓ = 6, 5, …, 3") == 1
+
+
 def test_three_layers_are_written_one_by_one() -> None:
     d = deep(3)
     assert d.text("matrix", fold=True) == d.text("matrix")
