@@ -137,7 +137,7 @@ def test_steps_and_chains_of_random_networks_have_the_value_of_the_derivative(se
 
 
 def test_a_wrong_step_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(steps, "frames", lambda body: [("wrong", 2*body)])
+    monkeypatch.setattr(steps, "frames", lambda body, _: [("wrong", 2*body)])
     with pytest.raises(AssertionError):
         check_steps(sb.derive(classifier()), 0)
 
@@ -269,10 +269,20 @@ L = s1·c
 
 def test_a_line_says_which_rule_made_it() -> None:
     notes = [line.note for line in forms.form_lines(sb.derive(classifier()), "steps", View())]
-    assert any("fact" in note for note in notes)
+    assert "Σ y = 1: y is one-hot" in notes
     assert any(note.endswith("this is δ2") for note in notes)
     text = sb.derive(logistic_regression()).text("steps")
     assert "quotients cancelled" in text
+
+
+@pytest.mark.parametrize(("fact", "said"), [(sb.one_hot, "one-hot"), (sb.simplex, "simplex")])
+def test_a_line_says_which_fact_made_it(fact: Callable[[Any], Any], said: str) -> None:
+    n, k = sb.indices("n k", sb.size("N"), 4)
+    z, y = sb.parameter("z", n, k), sb.data("y_true", n, k, facts=[fact(k)])
+    p = sb.define("p", (n, k), sympy.exp(z[n, k])/Sum(sympy.exp(z[n, k]), k))
+    d = sb.derive(sb.define("L", (), -Sum(y[n, k]*log(p[n, k]), n, k)))
+    assert f"Σ y_true = 1: y_true is {said}\n" in d.text("steps")
+    assert rf"$y_{{\mathrm{{true}}}}$ is {said}" in d.latex("steps")
 
 
 def test_the_chain_is_linear_in_the_definitions() -> None:

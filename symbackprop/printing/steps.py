@@ -51,10 +51,13 @@ class Steps:
     spelled: dict[Tensor, str] = field(default_factory=dict)
     known: dict[Tensor, Definition] = field(default_factory=dict)
     named: set[Tensor] = field(default_factory=set)  # sensitivities that a block has led to
-    film: Likeness[list[Frame]] = field(default_factory=lambda: Likeness(
-        lambda body: list(frames(body)),
-        lambda made, other: [(why, body.xreplace(other)) for why, body in made]))
+    film: Likeness[list[Frame]] = field(init=False)
     agreed: dict[tuple[Idx, ...], Likeness[bool]] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.film = Likeness(  # data, of which facts are told, are the same in all that is alike
+            lambda body: list(frames(body, self.spelled)),
+            lambda made, other: [(why, body.xreplace(other)) for why, body in made])
 
     def lines(self) -> list[Line]:
         """A block for each tensor, from the loss down to those that were asked for."""
