@@ -6,6 +6,7 @@ import random
 import re
 from collections.abc import Callable
 from dataclasses import replace
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -20,6 +21,7 @@ from symbackprop.notation import Definition, Program, Tensor, tensors_in
 from symbackprop.printing import forms, steps
 from symbackprop.printing.lines import Line, blocks
 from symbackprop.printing.neuron import Factor, Neuron
+from symbackprop.printing.unordered import same_factors
 from tests.support import printed_networks as networks
 from tests.support.printed_networks import DENSE, GOLDEN, OTHERS, classifier, logistic_regression
 from tests.support.random_networks import dense_network, drawn
@@ -210,7 +212,7 @@ def test_a_sensitivity_is_named_where_the_steps_lead_to_it_but_for_brackets_and_
     assert "= −sigmoid(−(Σ_i x[n,i]·w[i]))    z1 written out; this is δ1\n" in text
     h = sb.define("h", (n,), sympy.tanh(Sum(x[n, i]*w[i], i)))
     text = sb.derive(sb.define("L", (), Sum(h[n]**2, n))).text("steps")
-    assert "= 2·h[n]·(1 − h[n]²)      collected; this is δ1\n" in text
+    assert "= 2·h[n]·(1 − h[n]²)      ∂L/∂h put in; this is δ1\n" in text
     assert text.endswith("∂L/∂w[i] = Σ_n x[n,i]·δ1[n]    chain rule through s1")
 
 
@@ -273,6 +275,13 @@ def test_a_line_says_which_rule_made_it() -> None:
     assert any(note.endswith("this is δ2") for note in notes)
     text = sb.derive(logistic_regression()).text("steps")
     assert "quotients cancelled" in text
+
+
+@pytest.mark.parametrize("network", [*DENSE, *OTHERS], ids=lambda f: f.__name__)
+def test_no_step_only_drops_a_bracket_around_a_product(network: Callable[[], Any]) -> None:
+    for block in blocks(forms.form_lines(sb.derive(network()), "steps", View())):
+        for before, after in pairwise(block):
+            assert not same_factors(before.right, after.right), after.right.text
 
 
 @pytest.mark.parametrize(("fact", "said"), [(sb.one_hot, "one-hot"), (sb.simplex, "simplex")])
