@@ -294,6 +294,16 @@ def test_a_line_says_which_fact_made_it(fact: Callable[[Any], Any], said: str) -
     assert rf"$y_{{\mathrm{{true}}}}$ is {said}" in d.latex("steps")
 
 
+def test_a_chain_rule_says_which_fact_it_used() -> None:
+    n, i, j = sb.indices("n i j", sb.size("N"), 4, 4)
+    x, m, facts = sb.data("x", n, i), sb.parameter("m", i), [sb.symmetric(i, j)]
+    t = sb.define("t", (n, i), x[n, i] - m[i])
+    for A, said in ((sb.data("A", i, j, facts=facts), True), (sb.data("A", i, j), False)):
+        loss = sb.define("L", (), Sum(t[n, i]*A[i, j]*t[n, j], n, i, j))
+        notes = [line.note for line in forms.form_lines(sb.derive(loss), "steps", View())]
+        assert ("derivative of L; A is symmetric" in notes) == said
+
+
 def test_the_chain_is_linear_in_the_definitions() -> None:
     h = sb.data("x", sb.size("N"), 3)
     for _ in range(12):

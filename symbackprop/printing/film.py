@@ -16,8 +16,9 @@ from symbackprop.normal import postorder, temporary
 from symbackprop.notation import Element, Tensor, elements_in
 from symbackprop.printing.index import right_hand_side
 from symbackprop.rewriting import Step, Steps, rewrite
+from symbackprop.rules.declared import in_words, used
 from symbackprop.rules.forms import SHORTENING, shortest, weight
-from symbackprop.rules.indices import FACT, declared, summed
+from symbackprop.rules.indices import summed
 from symbackprop.rules.sums import is_whole, with_factors_outside, with_like_letters
 from symbackprop.simplification import RULES
 
@@ -72,12 +73,8 @@ def _told(steps: list[Step], names: Names) -> str:
 
 def _reason(step: Step, names: Names) -> str:
     """The name of a rule; of a declared fact, which one it is."""
-    found = declared(step.before.function, step.before.variables[0]) if (
-        step.rule == FACT.name) else None
-    if found is None:
-        return step.rule
-    name = names.get(found[0].tensor, str(found[0].tensor.symbol))
-    return f"Σ {name} = 1: {name} is {found[1].replace('_', '-')}"
+    fact = used(step)
+    return in_words(names.get(fact[0], str(fact[0].symbol)), fact[1]) if fact else step.rule
 
 
 def over_sums(body: Expr, steps: Steps = None) -> Expr:

@@ -28,6 +28,7 @@ from symbackprop.printing.naming import derivative
 from symbackprop.printing.presentation import put_in
 from symbackprop.printing.text import SUM, formula, piece
 from symbackprop.printing.unordered import same_factors, same_signs
+from symbackprop.rules.declared import in_words
 from symbackprop.rules.forms import weight
 from symbackprop.sameness import same_function
 
@@ -92,6 +93,8 @@ class Steps:
                    if link.consumer.target is not self.loss]
         reason = f"chain rule through {', '.join(through)}" if through else (
             f"derivative of {self.names[self.loss]}")
+        facts = dict.fromkeys(fact for link in links for fact in link.facts)
+        reason = "; ".join([reason, *(in_words(self.names[t], kind) for t, kind in facts)])
         left = formula(Tensor(self._partial(tensor), tensor.axes, tensor.letters, "intermediate"
                               ).at(*tensor.letters), {})
         replaced = put_in(body, self.known, tensor.letters)
