@@ -6,7 +6,6 @@ import random
 import re
 from collections.abc import Callable
 from dataclasses import replace
-from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -21,9 +20,8 @@ from symbackprop.notation import Definition, Program, Tensor, tensors_in
 from symbackprop.printing import forms, steps
 from symbackprop.printing.lines import Line, blocks
 from symbackprop.printing.neuron import Factor, Neuron
-from symbackprop.printing.unordered import same_factors
 from tests.support import printed_networks as networks
-from tests.support.printed_networks import DENSE, GOLDEN, OTHERS, classifier, logistic_regression
+from tests.support.printed_networks import DENSE, GOLDEN, OTHERS, classifier
 from tests.support.random_networks import dense_network, drawn
 
 View = forms.View
@@ -240,21 +238,6 @@ def test_a_factor_of_one_is_not_written_beside_others() -> None:
     assert "·1 " not in text
 
 
-@pytest.mark.parametrize("activation", ["tanh", "relu", "sigmoid"])
-def test_the_weights_of_one_layer_end_at_the_same_sensitivity(activation: str) -> None:
-    h = sb.data("x", sb.size("N"), 6)
-    for _ in range(7):
-        h = sb.layers.dense(h, 6, activation)
-    d = sb.derive(sb.losses.squared_error(h, sb.data("y", sb.size("N"), 6)))
-    made = blocks(forms.form_lines(d, "neuron", View()))
-    ends = {d.names[block[0].target]: re.findall(r"δ\d", block[-1].right.text) for block in made
-            if block[0].target in d.gradients}
-    assert [ends[f"W{layer}"] for layer in range(1, 8)] == [
-        ["δ3"], ["δ4"], ["δ5"], ["δ6"], ["δ7"], [], []]
-    for layer in range(1, 8):
-        assert ends[f"b{layer}"] == ends[f"W{layer}"]
-
-
 def test_plain_scalars_are_taken_apart() -> None:
     a, b, c = sympy.symbols("a b c", real=True)
     assert sb.derive((a + b)*c, [a, b, c]).text("steps") == """\
@@ -267,41 +250,6 @@ L = s1·c
 ∂L/∂s1 = c    derivative of L
 ∂L/∂a = c    chain rule through s1
 ∂L/∂b = c    chain rule through s1"""
-
-
-def test_a_line_says_which_rule_made_it() -> None:
-    notes = [line.note for line in forms.form_lines(sb.derive(classifier()), "steps", View())]
-    assert "Σ y = 1: y is one-hot" in notes
-    assert any(note.endswith("this is δ2") for note in notes)
-    text = sb.derive(logistic_regression()).text("steps")
-    assert "quotients cancelled" in text
-
-
-@pytest.mark.parametrize("network", [*DENSE, *OTHERS], ids=lambda f: f.__name__)
-def test_no_step_only_drops_a_bracket_around_a_product(network: Callable[[], Any]) -> None:
-    for block in blocks(forms.form_lines(sb.derive(network()), "steps", View())):
-        for before, after in pairwise(block):
-            assert not same_factors(before.right, after.right), after.right.text
-
-
-@pytest.mark.parametrize(("fact", "said"), [(sb.one_hot, "one-hot"), (sb.simplex, "simplex")])
-def test_a_line_says_which_fact_made_it(fact: Callable[[Any], Any], said: str) -> None:
-    n, k = sb.indices("n k", sb.size("N"), 4)
-    z, y = sb.parameter("z", n, k), sb.data("y_true", n, k, facts=[fact(k)])
-    p = sb.define("p", (n, k), sympy.exp(z[n, k])/Sum(sympy.exp(z[n, k]), k))
-    d = sb.derive(sb.define("L", (), -Sum(y[n, k]*log(p[n, k]), n, k)))
-    assert f"Σ y_true = 1: y_true is {said}\n" in d.text("steps")
-    assert rf"$y_{{\mathrm{{true}}}}$ is {said}" in d.latex("steps")
-
-
-def test_a_chain_rule_says_which_fact_it_used() -> None:
-    n, i, j = sb.indices("n i j", sb.size("N"), 4, 4)
-    x, m, facts = sb.data("x", n, i), sb.parameter("m", i), [sb.symmetric(i, j)]
-    t = sb.define("t", (n, i), x[n, i] - m[i])
-    for A, said in ((sb.data("A", i, j, facts=facts), True), (sb.data("A", i, j), False)):
-        loss = sb.define("L", (), Sum(t[n, i]*A[i, j]*t[n, j], n, i, j))
-        notes = [line.note for line in forms.form_lines(sb.derive(loss), "steps", View())]
-        assert ("derivative of L; A is symmetric" in notes) == said
 
 
 def test_the_chain_is_linear_in_the_definitions() -> None:
