@@ -29,6 +29,8 @@ from symbackprop.notation import (
     tensors_in,
 )
 from symbackprop.printing.presentation import presented
+from symbackprop.rewriting import Step
+from symbackprop.rules.declared import Used, used
 from symbackprop.rules.facts import is_sum_of_squares, with_norms
 from symbackprop.simplification import simplify
 
@@ -42,13 +44,15 @@ class Link:
     """What one definition C gives to the adjoint of a tensor T that it reads.
 
     share: an expression over the letters of T, linear in the entries of seed, which stand for
-    those of C̄; C itself and all that it reads may stand in it.
+    those of C̄; C itself and all that it reads may stand in it; facts: what was declared of
+    tensors in it, and is used there.
     """
 
     consumer: Definition
     source: Tensor
     seed: Tensor
     share: Expr
+    facts: tuple[Used, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +118,8 @@ def _transferred(known: list[Tensor], links: Sequence[Link], definition: Definit
     other = dict(zip(known, tensors, strict=True))
     seed = _seed(definition.target)
     symbols = exchanged([*known, links[0].seed], [*tensors, seed])
-    return [Link(definition, other[link.source], seed, link.share.xreplace(symbols))
+    return [Link(definition, other[link.source], seed, link.share.xreplace(symbols),
+                 tuple((other.get(tensor, tensor), kind) for tensor, kind in link.facts))
             for link in links]
 
 
@@ -130,13 +135,16 @@ def _differentiated(definition: Definition, sources: list[Tensor]) -> list[Link]
     forward = simplify(replace(normal, outputs=(target, *compared)), keep=sources)
     made, found = adjoints(Program((*forward.definitions, total), ()), total.target, sources)
     whole = Program((*forward.definitions, *made), (target, *found.values()))
-    best = simplify(whole, keep=sources, settled=len(forward.definitions), collect=False)
+    steps: list[Step] = []
+    best = simplify(whole, sources, len(forward.definitions), steps, collect=False)
+    facts = dict.fromkeys(fact for step in steps if (fact := used(step)))
     links = []
     for source, adjoint in found.items():
         (line,) = presented(best, (target,), adjoint)
         mapping = dict(zip(line.indices, source.letters, strict=True))
         share = _without_minus(_through_output(line.body, definition))
-        links.append(Link(definition, source, seed, replace_indices(share, mapping)))
+        links.append(Link(definition, source, seed, replace_indices(share, mapping),
+                          tuple(fact for fact in facts if fact[0] in tensors_in(share))))
     return links
 
 

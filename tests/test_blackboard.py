@@ -9,11 +9,12 @@ from sympy import Sum, exp, log, sqrt, tanh
 
 import symbackprop as sb
 from symbackprop.interpreter import evaluate
-from symbackprop.printing import forms, steps
-from symbackprop.printing.formula import beside, joined, postorder, quotient
+from symbackprop.printing import forms
+from symbackprop.printing.formula import beside, big, bracket, call, joined, postorder, quotient
 from symbackprop.printing.index import index_line
 from symbackprop.printing.matrix import matrix_lines
 from symbackprop.printing.text import formula
+from symbackprop.printing.unordered import same_factors, same_signs
 from symbackprop.rules.sums import hoisted
 from tests.support.matrix_lines import read_back, whole
 from tests.support.random_networks import drawn
@@ -159,12 +160,32 @@ def test_no_term_gets_a_larger_number_when_one_is_put_before_a_sum() -> None:
 def test_formulas_are_the_same_in_any_order_of_terms_and_factors_only() -> None:
     a, b, c = (formula(s, {}) for s in sympy.symbols("a b c"))
     one = beside(a, " − ", b, " + ", joined([b, c], "·"))
-    assert steps._same_signs(one, beside(joined([c, b], "·"), " + ", a, " − ", b))
-    assert steps._same_signs(beside("−", b, " + ", a), beside(a, " − ", b))
-    assert not steps._same_signs(beside(a, " − ", b), beside(b, " − ", a))
-    assert not steps._same_signs(beside(joined([a, b], "·"), " + ", c),
-                                 beside(joined([a, c], "·"), " + ", b))
-    assert not steps._same_signs(quotient(a, b), quotient(b, a))
+    assert same_signs(one, beside(joined([c, b], "·"), " + ", a, " − ", b))
+    assert same_signs(beside("−", b, " + ", a), beside(a, " − ", b))
+    assert not same_signs(beside(a, " − ", b), beside(b, " − ", a))
+    assert not same_signs(beside(joined([a, b], "·"), " + ", c),
+                          beside(joined([a, c], "·"), " + ", b))
+    assert not same_signs(quotient(a, b), quotient(b, a))
+
+
+def test_formulas_have_the_same_factors_whatever_brackets_stand_around_products() -> None:
+    a, b, c = (formula(s, {}) for s in sympy.symbols("a b c"))
+    product = joined([a, b, c], "·")
+    inner, total = bracket(joined([a, b], "·")), bracket(beside(a, " + ", b))
+    for same in (joined([inner, c], "·"), joined([c, bracket(joined([b, a], "·"))], "·")):
+        assert same_factors(product, same)
+        assert same_factors(beside(c, " − ", product), beside(c, " − ", same))
+    assert same_factors(joined([bracket(quotient(a, b)), c], "·"), quotient(joined([c, a], "·"), b))
+    assert same_factors(quotient(a, bracket(quotient(b, c))), quotient(joined([a, c], "·"), b))
+    assert same_factors(joined([total, c], "·"), joined([c, bracket(beside(b, " + ", a))], "·"))
+    summed = beside(big(beside("Σ"), [a]), " ", joined([a, b], "·"))
+    for one, other in ((joined([total, c], "·"), beside(a, " + ", joined([b, c], "·"))),
+                       (quotient(a, b), quotient(b, a)),
+                       (joined([bracket(summed), c], "·"),
+                        beside(big(beside("Σ"), [a]), " ", product)),
+                       (joined([call("f", joined([a, b], "·")), c], "·"), call("f", product)),
+                       (joined([bracket(beside("−", a)), b], "·"), joined([a, b], "·"))):
+        assert not same_factors(one, other), (one.text, other.text)
 
 
 def test_values_drawn_for_the_tests_of_forms_keep_every_fact() -> None:

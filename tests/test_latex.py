@@ -15,6 +15,7 @@ import symbackprop as sb
 from symbackprop.printing import formula as made
 from symbackprop.printing.breaking import broken, width
 from symbackprop.printing.formula import Formula
+from symbackprop.printing.html import lines_html
 from symbackprop.printing.latex import LATEX, PAGE, latex, lines_latex, prose
 from symbackprop.printing.lines import Line
 from symbackprop.printing.naming import partial
@@ -200,6 +201,15 @@ def test_names_that_look_alike_are_shown_as_they_are_typed() -> None:
     assert r"{\partial \mathtt{W\_1}}" in shown
 
 
+def test_names_that_look_alike_are_typed_in_a_reason_too() -> None:
+    line = Line(made.name("W1"), made.name("W_1"), "through W1, W_1, ∂L/∂W_1, V_1")
+    assert (r"through $\mathtt{W1}$, $\mathtt{W\_1}$, $\partial L/\partial \mathtt{W\_1}$, "
+            r"$V_{\mathrm{1}}$") in lines_latex([line])
+    page = lines_html([line])
+    assert page.count('<mi class="typed">W_1</mi>') == 3
+    assert page.count('<mi class="typed">W1</mi>') == 2
+
+
 def test_the_first_entry_of_a_vector_is_told_from_a_tensor_with_that_number() -> None:
     first = made.entry(made.name("w"), [made.number("1")])
     assert "w_{1} + V_{1}" in lines_latex([Line(x, made.joined([first, made.name("V1")], " + "))])
@@ -211,6 +221,9 @@ def test_names_in_a_reason_are_set_as_names() -> None:
     assert prose("a chain rule through z1, h′") == r"a chain rule through $z_{1}$, $h^{\prime}$"
     assert prose("∂L/∂p put in; this is δ2") == (
         r"$\partial L/\partial p$ put in; this is $\delta_{2}$")
+    assert prose("chain rule through h_hid, y_hat′; y_1: x") == (
+        r"chain rule through $h_{\mathrm{hid}}$, $y_{\mathrm{hat}}^{\prime}$; "
+        r"$y_{\mathrm{1}}$: $x$")
     assert prose("ℓ = 9, …, 2 − 1") == r"$\ell$ = 9, $\ldots$, 2 $-$ 1"
     assert not faults(rf"\tag*{{{prose('ℓ = 49, 48, …, 2 & 100 % {x} $y$ ⟨ℓ+1⟩ δ⟨ℓ+1⟩')}}}")
 

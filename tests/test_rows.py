@@ -131,7 +131,7 @@ def test_alike_sums_are_written_with_the_same_letters_and_add_up(seed: int) -> N
         return Sum(wide[w.n, letter]*w.z[w.n, letter], (letter, letter.lower, letter.upper))
 
     written = 2*alike(w.k) + w.x[w.n, 0]*alike(w.j)
-    ((name, after),) = list(frames(written))[:1]
+    ((name, after),) = list(frames(written, {}))[:1]
     assert name == "renamed"
     assert len(after.atoms(Sum)) == 1
     losses = [w.loss(side, w.n) for side in (written, after)]

@@ -16,7 +16,8 @@ from symbackprop.interpreter import evaluate
 from symbackprop.notation import Program
 from symbackprop.printing.alike import folded
 from symbackprop.printing.forms import View, form_lines
-from symbackprop.printing.lines import lines_text
+from symbackprop.printing.formula import joined, name
+from symbackprop.printing.lines import Line, lines_text
 from symbackprop.printing.matrix import matrix_lines, matrix_names, samples_in
 from tests.support import matrix_reader
 from tests.support.printed_networks import DENSE, classifier
@@ -83,12 +84,13 @@ def test_the_classifier_with_samples_in_columns() -> None:
 ∂L/∂b1 = δ1 1"""
 
 
-def deep(layers: int, activation: Any = "tanh") -> sb.Derivation:
+def deep(layers: int, *activations: str, penalty: Any = None) -> sb.Derivation:
+    """So many layers of 6 units; the activations take turns."""
     h = sb.data("x", sb.size("N"), 6)
-    for _ in range(layers):
-        h = sb.layers.dense(h, 6, activation)
-    return sb.derive(sb.losses.squared_error(h, sb.data("y", sb.size("N"), 6))
-                     + sb.penalties.l2(0.1))
+    for layer in range(layers):
+        h = sb.layers.dense(h, 6, activations[layer % len(activations)] if activations else "tanh")
+    loss = sb.losses.squared_error(h, sb.data("y", sb.size("N"), 6))
+    return sb.derive(loss + (sb.penalties.l2(0.1) if penalty is None else penalty))
 
 
 def test_layers_that_are_alike_are_written_once() -> None:
@@ -106,6 +108,12 @@ def test_the_length_of_a_folded_form_does_not_depend_on_the_depth(form: str) -> 
     short, long = (deep(layers).text(form, fold=True).count("\n") for layers in (9, 14))
     assert short == long
     assert deep(14).text(form).count("\n") > 2*long
+
+
+def test_the_chains_of_seven_layers_are_folded() -> None:
+    notes = [line.note for line in form_lines(deep(7), "neuron", View(fold=True))]
+    assert notes.count("chain rule; ℓ = 1, 2, …, 4") == 2
+    assert notes.count("as in the other forms; ℓ = 6, 5, …, 3") == 1
 
 
 def test_three_layers_are_written_one_by_one() -> None:
@@ -135,3 +143,60 @@ def test_numbers_of_other_lines_do_not_hide_that_layers_are_alike() -> None:
     lines = folded(form_lines(deep(20), "matrix", View()))
     assert any("ℓ = 20, 19, …, 2" in line.note for line in lines)
     assert len(lines) == 6
+
+
+def test_numbers_that_are_no_layers_stay_where_layers_are_folded() -> None:
+    text = deep(7, penalty=sb.penalties.elastic_net(0.1, 0.2)).text("matrix", fold=True)
+    assert ("∂L/∂W⟨ℓ⟩ = H⟨ℓ−1⟩ᵀ δ⟨ℓ⟩ + lam1 sign(W⟨ℓ⟩) + 2 lam2 W⟨ℓ⟩    ℓ = 7, 6, …, 2"
+            in text.splitlines())
+    assert text.count("\n") == 5
+
+
+def test_activations_that_take_turns_are_folded_two_layers_at_a_time() -> None:
+    lines = deep(7, "tanh", "relu").text("matrix", fold=True).splitlines()
+    assert lines[3:7:3] == [
+        "δ⟨ℓ−1⟩ = (δ⟨ℓ⟩ W⟨ℓ⟩ᵀ) ⊙ [H⟨ℓ−1⟩ > 0]    ℓ = 7, 5, 3",
+        "δ⟨ℓ−2⟩ = (δ⟨ℓ−1⟩ W⟨ℓ−1⟩ᵀ) ⊙ (1 − H⟨ℓ−2⟩ ⊙ H⟨ℓ−2⟩)    ℓ = 7, 5, 3"]
+    assert len(lines) == 9
+
+
+def test_names_of_two_a_block_are_folded_beside_those_of_one() -> None:
+    n, j = sb.indices("n j", sb.size("N"), 6)
+    h = sb.data("x", n, j)
+    for block in range(1, 8):
+        inner = sb.layers.dense(sb.layers.dense(h, 6, "tanh"), 6)
+        h = sb.define(f"r{block}", (n, j), (h + inner)[n, j])
+    d = sb.derive(sb.losses.squared_error(h, sb.data("y", sb.size("N"), 6)))
+    lines = d.text("matrix", fold=True).splitlines()
+    assert lines[1] == "∂L/∂W⟨2ℓ⟩ = H⟨ℓ⟩ᵀ δ⟨2ℓ⟩    ℓ = 7, 6, …, 2"
+    assert lines[6] == "δ⟨2ℓ−2⟩ = δ⟨2ℓ−1⟩ W⟨2ℓ−1⟩ᵀ + δ⟨2ℓ⟩    ℓ = 7, 6, …, 2"
+    assert len(lines) == 12
+    assert r"W_{2\ell -1}^{\top}" in d.latex("matrix", fold=True)
+
+
+def equation(*names: str) -> Line:
+    left, *factors = map(name, names)
+    return Line(left, joined(factors, "·"))
+
+
+@pytest.mark.parametrize("factors", [
+    lambda block: [f"W{2*block}", f"h{3*block}"],  # 3 is no multiple of 2
+    lambda block: [f"W{block}", f"h{9 - block}"],  # one grows, one falls
+    lambda block: [f"W{block*block}"],
+    lambda block: [f"W{block}", f"h_{block}"],  # no layer number
+])
+def test_numbers_that_do_not_follow_one_layer_are_not_folded(
+        factors: Callable[[int], list[str]]) -> None:
+    lines = [equation(f"a{made[0][1:]}", *made) for made in map(factors, range(1, 7))]
+    assert folded(lines) == lines
+
+
+def test_a_number_that_a_layer_meets_once_stays_a_number() -> None:
+    """W3·W3 is W⟨ℓ⟩·W3 for ℓ = 3; no block can be written that has both."""
+    lines = [equation(f"a{layer}", f"W{layer}", "W3") for layer in range(3, 9)]
+    assert [line.right.text for line in folded(lines)] == ["W3·W3", "W⟨ℓ⟩·W3"]
+
+
+def test_a_name_that_looks_like_a_layer_is_none() -> None:
+    lines = [Line(name(f"a{layer}"), name("b"), f"through h⟨ℓ{layer}⟩") for layer in range(6)]
+    assert folded(lines) == lines

@@ -6,16 +6,17 @@ value; the first that changes the line makes the next frame, until none does.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 
 from sympy import Eq, Expr, Idx, Mul, Sum
 
 from symbackprop.functions import Iverson
 from symbackprop.indexing import bound_indices
 from symbackprop.normal import postorder, temporary
-from symbackprop.notation import Element, elements_in
+from symbackprop.notation import Element, Tensor, elements_in
 from symbackprop.printing.index import right_hand_side
 from symbackprop.rewriting import Step, Steps, rewrite
+from symbackprop.rules.declared import in_words, used
 from symbackprop.rules.forms import SHORTENING, shortest, weight
 from symbackprop.rules.indices import summed
 from symbackprop.rules.sums import is_whole, with_factors_outside, with_like_letters
@@ -25,14 +26,16 @@ LONGEST = 12  # frames of one line
 HEAVIEST = 250  # a body that weighs more is left to the engine
 
 Frame = tuple[str, Expr]  # the names of the rules, and the body after them
+Names = Mapping[Tensor, str]
+Row = Callable[[Expr, Names], list[Frame]]
 
 
-def frames(body: Expr) -> Iterator[Frame]:
+def frames(body: Expr, names: Names) -> Iterator[Frame]:
     """The body after one rule after another; all of them are equal in value."""
     for _ in range(LONGEST):
         if weight(body) > HEAVIEST:
             return
-        made = next((found for row in _ROWS if (found := row(body))), None)
+        made = next((found for row in _ROWS if (found := row(body, names))), None)
         if made is None:
             return
         yield from made
@@ -43,13 +46,16 @@ def _changed(reason: str, before: Expr, after: Expr) -> list[Frame]:
     return [(reason, after)] if after != before else []
 
 
-def _by(made: Callable[[Expr, Steps], Expr], body: Expr) -> list[Frame]:
-    steps: list[Step] = []
-    after = made(body, steps)
-    return _changed(_names(steps), body, after)
+def _by(made: Callable[[Expr, Steps], Expr]) -> Row:
+    def row(body: Expr, names: Names) -> list[Frame]:
+        steps: list[Step] = []
+        after = made(body, steps)
+        return _changed(_told(steps, names), body, after)
+
+    return row
 
 
-def _shortened(body: Expr) -> list[Frame]:
+def _shortened(body: Expr, names: Names) -> list[Frame]:
     """What is tried on the whole line is a frame of its own, and what it lets one collect."""
     steps: list[Step] = []
     after = shortest(body, steps)
@@ -58,11 +64,17 @@ def _shortened(body: Expr) -> list[Frame]:
         if step.rule in _WHOLE:
             made.append((step.rule, step.after))
             steps = steps[steps.index(step) + 1:]
-    return [*made, *_changed(_names(steps), made[-1][1] if made else body, after)]
+    return [*made, *_changed(_told(steps, names), made[-1][1] if made else body, after)]
 
 
-def _names(steps: list[Step]) -> str:
-    return ", ".join(dict.fromkeys(step.rule for step in steps))
+def _told(steps: list[Step], names: Names) -> str:
+    return ", ".join(dict.fromkeys(_reason(step, names) for step in steps))
+
+
+def _reason(step: Step, names: Names) -> str:
+    """The name of a rule; of a declared fact, which one it is."""
+    fact = used(step)
+    return in_words(names.get(fact[0], str(fact[0].symbol)), fact[1]) if fact else step.rule
 
 
 def over_sums(body: Expr, steps: Steps = None) -> Expr:
@@ -75,7 +87,7 @@ def over_sums(body: Expr, steps: Steps = None) -> Expr:
     return new[body]
 
 
-def _in_their_brackets(body: Expr) -> list[Frame]:
+def _in_their_brackets(body: Expr, names: Names) -> list[Frame]:
     """[k = e]·f(e) → [k = e]·f(k), where f(k) stands in the line too and e is no letter."""
     read = {*elements_in(body)}
     new: dict[Expr, Expr] = {}
@@ -111,11 +123,11 @@ def _summed(total: Sum, steps: Steps) -> Expr:
 
 
 _WHOLE = frozenset(row.name for row in SHORTENING)
-_ROWS: tuple[Callable[[Expr], list[Frame]], ...] = (
-    lambda body: _by(with_factors_outside, body),
-    lambda body: _by(with_like_letters, body),
-    lambda body: _by(over_sums, body),
-    lambda body: _by(lambda line, steps: rewrite(line, RULES, steps), body),
+_ROWS: tuple[Row, ...] = (
+    _by(with_factors_outside),
+    _by(with_like_letters),
+    _by(over_sums),
+    _by(lambda line, steps: rewrite(line, RULES, steps)),
     _in_their_brackets,
     _shortened,
 )

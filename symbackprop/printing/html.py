@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from html import escape
 
 from symbackprop.notation import Tensor
@@ -22,29 +22,30 @@ def shown(plain: str) -> str:
     return escape(printable(plain))
 
 
-def told(reason: str) -> str:
-    """The reason of a line; words in it that are names are set as names."""
-    return " ".join((in_line(named) if named else "") + shown(rest)
+def told(reason: str, typed: Set[str]) -> str:
+    """The reason of a line; words in it that are names are set as in a formula."""
+    return " ".join((in_line(named, typed) if named else "") + shown(rest)
                     for named, rest in words(printable(reason)))
 
 
 def lines_html(lines: Sequence[Line], places: Mapping[Tensor, int] | None = None) -> str:
     """The lines as a table: left, =, right, reason; places: the line of source of each tensor."""
     rows = []
-    for block in blocks(set_out(lines)):
+    ready, typed = set_out(lines)
+    for block in blocks(ready):
         several = len(block) > 1
         for line in block:
             how = ' class="first"' if several and line is block[0] else ""
             first, *others = broken(line.right, ROOM)
-            rows.append(f"<tr{how}>{_cells(line, first, places or {})}</tr>")
+            rows.append(f"<tr{how}>{_cells(line, first, places or {}, typed)}</tr>")
             rows += [f'<tr><td></td><td></td><td class="more">{math(other)}</td></tr>'
                      for other in others]
     return f'<div class="scroll"><table class="lines">{"".join(rows)}</table></div>'
 
 
-def _cells(line: Line, right: Formula, places: Mapping[Tensor, int]) -> str:
+def _cells(line: Line, right: Formula, places: Mapping[Tensor, int], typed: Set[str]) -> str:
     left = math(line.left) if line.left is not None else ""
-    note = f'<td class="note">{told(line.note)}</td>' if line.note else ""
+    note = f'<td class="note">{told(line.note, typed)}</td>' if line.note else ""
     place = places.get(line.target) if line.target is not None and line.left is not None else None
     link = f'<td class="link"><a href="#line-{place}">line {place}</a></td>' if place else ""
     return f"<td>{left}</td><td>=</td><td>{math(right)}</td>{note}{link}"

@@ -7,7 +7,7 @@ W^{(1)}_{i,j}; a whole tensor has it below, W_{1}.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence, Set
 from functools import lru_cache
 
 from symbackprop.printing.breaking import broken, width
@@ -44,28 +44,29 @@ def _written(formula: Formula) -> str:
 
 def lines_latex(lines: Sequence[Line]) -> str:
     """Equations under each other, aligned at their signs of equality; a reason is a tag."""
-    rows = [row for line in set_out(lines) for row in _rows(line)]
+    shown, typed = set_out(lines)
+    rows = [row for line in shown for row in _rows(line, typed)]
     return "\\begin{align*}\n" + " \\\\\n".join(rows) + "\n\\end{align*}"
 
 
-def _rows(line: Line) -> Iterator[str]:
+def _rows(line: Line, typed: Set[str]) -> Iterator[str]:
     """A line of the derivation; what is too long for a page goes on below."""
     left = _written(line.left) if line.left is not None else ""
     room = PAGE - (width(line.left) if line.left is not None else 3.0)
     first, *others = broken(line.right, room)
-    note = rf" \tag*{{{prose(line.note)}}}" if line.note else ""
+    note = rf" \tag*{{{prose(line.note, typed)}}}" if line.note else ""
     yield f"{left} &= {_written(first)}{note}"
     for other in others:
         yield rf" &\quad {{}} {_written(other)}"
 
 
-def prose(shown: str) -> str:
-    """Words beside a formula; those that are names are set as in one.
+def prose(shown: str, typed: Set[str] = frozenset()) -> str:
+    """Words beside a formula; those that are names are set as in one, or as they are typed.
 
     >>> print(prose("chain rule through z1"))
     chain rule through $z_{1}$
     """
-    return " ".join((f"${_in_line(named)}$" if named else "") + _plain(rest)
+    return " ".join((f"${_in_line(named, typed)}$" if named else "") + _plain(rest)
                     for named, rest in words(shown))
 
 
@@ -74,11 +75,11 @@ def _plain(shown: str) -> str:
                    _BETWEEN_WORDS.get(char, f"${_character(char)}$") for char in shown)
 
 
-def _in_line(shown: str) -> str:
+def _in_line(shown: str, typed: Set[str]) -> str:
     found = partial(shown)
     if found is None:
-        return name(shown)
-    above, below = _fraction(found, _in_line)
+        return _typed(shown) if shown in typed else name(shown)
+    above, below = _fraction(found, lambda one: _in_line(one, typed))
     return f"{above}/{below}"
 
 

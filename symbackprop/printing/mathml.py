@@ -6,7 +6,7 @@ Every text is escaped; no element and no attribute is made of anything that a us
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence, Set
 from functools import lru_cache
 from html import escape
 
@@ -58,16 +58,16 @@ def indexed(shown: str, indices: Sequence[str]) -> str:
                      above and f"{_tight('(')}{above}{_tight(')')}")
 
 
-def in_line(shown: str) -> str:
-    """A name as it stands in a sentence, a derivative with a stroke."""
-    return f"<math>{_in_line(shown)}</math>"
+def in_line(shown: str, typed: Set[str]) -> str:
+    """A name as it stands in a sentence, a derivative with a stroke; typed: as in `set_out`."""
+    return f"<math>{_in_line(shown, typed)}</math>"
 
 
-def _in_line(shown: str) -> str:
+def _in_line(shown: str, typed: Set[str]) -> str:
     found = partial(shown)
     if found is None:
-        return name(shown)
-    above, below = _derivative(found, _in_line)
+        return _typed(shown) if shown in typed else name(shown)
+    above, below = _derivative(found, lambda one: _in_line(one, typed))
     return f"<mrow>{above}{_tight('/')}{below}</mrow>"
 
 

@@ -1,7 +1,7 @@
 """How a name is taken apart to be typeset: W1 is W with 1, ŷ′ is y with a hat and a prime.
 
     name ::= "∂" name "/∂" name | "∂" power name "/" ("∂" name [power])*
-           | stem [digits | "⟨ℓ" … "⟩" | "_" rest] primes
+           | stem [digits | "⟨" [digits] "ℓ" … "⟩" | "_" rest] primes
 
 What cannot be seen stands in a formula by its code, ⟨A⟩ for the end of a line; a space, which is a
 product of matrices, and a user's own ⟨ and ⟩ do so too.
@@ -13,15 +13,15 @@ import re
 import unicodedata
 from typing import NamedTuple
 
-_PARTS = re.compile(r"(?P<stem>.+?)(?:(?<![0-9])(?P<layer>[0-9]+)|⟨(?P<any>ℓ[^⟩]*)⟩"
+_PARTS = re.compile(r"(?P<stem>.+?)(?:(?<![0-9])(?P<layer>[0-9]+)|⟨(?P<any>[0-9]*ℓ[^⟩]*)⟩"
                     r"|_(?P<rest>[^_].*?))?(?P<primes>['′]*)", re.DOTALL)
 _CODE = re.compile(r"⟨[0-9A-F]*⟩|.", re.DOTALL)
 #: Printable characters of which nothing is seen.
 _BLANK = re.compile("[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u3164\uffa0\ufe00-\ufe0f"
                     "\U000e0100-\U000e01ef]")
-#: W1, L, ∂L/∂z: words that are no English ones.
-_NAMED = re.compile(r"[^\W\d_]+[0-9]+['′]*|[^\W\d_]['′]*|(?=.*[^\W\d_]).*[^\x00-\x7f].*",
-                    re.DOTALL)
+#: W1, L, h_hid, ∂L/∂z: words that are no English ones.
+_NAMED = re.compile(r"[^\W\d_]+[0-9]+['′]*|[^\W\d_]['′]*|(?=.*[^\W\d_])\w*_\w*['′]*"
+                    r"|(?=.*[^\W\d_]).*[^\x00-\x7f].*", re.DOTALL)
 _UP = str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹")
 _DOWN = str.maketrans("⁰¹²³⁴⁵⁶⁷⁸⁹", "0123456789")
 _HIGHER = re.compile(r"∂(?P<order>[²³⁴⁵⁶⁷⁸⁹])(?P<of>[^∂/⁰¹²³⁴⁵⁶⁷⁸⁹]+)/"
@@ -198,14 +198,16 @@ def layers(name: str) -> list[int]:
     return [int(found) for found in _LAYER.findall(name)]
 
 
-def relative(name: str, base: int) -> str:
-    """The name with such a number counted from a layer ℓ.
+def relative(name: str, base: int, times: int = 1) -> str:
+    """The name with such a number counted from a layer ℓ, or from a multiple of it.
 
-    >>> relative("W3", 2), relative("∂L/∂b2", 2)
-    ('W⟨ℓ+1⟩', '∂L/∂b⟨ℓ⟩')
+    >>> relative("W3", 2), relative("∂L/∂b2", 2), relative("W3", 2, 2)
+    ('W⟨ℓ+1⟩', '∂L/∂b⟨ℓ⟩', 'W⟨2ℓ−1⟩')
     """
     def shown(found: re.Match[str]) -> str:
-        return f"⟨ℓ{int(found[0]) - base:+d}⟩".replace("+0", "").replace("-", "−")
+        beyond = int(found[0]) - times*base
+        counted = (f"{times}ℓ" if times != 1 else "ℓ") + (f"{beyond:+d}" if beyond else "")
+        return f"⟨{counted}⟩".replace("-", "−")
 
     return _LAYER.sub(shown, name)
 

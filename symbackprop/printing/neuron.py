@@ -11,8 +11,8 @@ that one is a sum over its readers, and has a block of its own.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence, Set
+from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
 from sympy import Eq, Expr, Idx, Integer, Mul, Sum
@@ -20,7 +20,7 @@ from sympy import Eq, Expr, Idx, Integer, Mul, Sum
 from symbackprop.chain import Chain, Link
 from symbackprop.functions import Iverson
 from symbackprop.indexing import bound_indices, free_indices, fresh, replace_indices, unshadowed
-from symbackprop.notation import Definition, Element, Reduction, Tensor, elements_in
+from symbackprop.notation import Definition, Element, Reduction, Tensor, elements_in, tensors_in
 from symbackprop.printing.film import over_sums
 from symbackprop.printing.formula import (
     Formula,
@@ -41,7 +41,7 @@ from symbackprop.rules.forms import READ, factored, weight
 from symbackprop.rules.sums import with_factors_outside
 
 LONGEST = 5  # factors; a longer chain begins at a sensitivity with a name
-WRITTEN = 60  # the weight of a last line that is still written out
+WRITTEN = 46  # the weight of sensitivities that are still written out in a last line
 
 Places = tuple[Expr, ...]
 
@@ -101,7 +101,8 @@ class Neuron:
         lines.append(Line(None if lines else left, _total(values),
                           "each factor" if lines else f"derivative of {self.names[self.loss]}",
                           tensor))
-        last = self._last(tensor, places) if tensor in self.asked else None
+        ends = {path[-1].link.consumer.target for path in paths} - {self.loss}
+        last = self._last(tensor, places, ends) if tensor in self.asked else None
         if last is not None:
             shown = formula(last, self.names)
             if shown.text != lines[-1].right.text:
@@ -171,22 +172,37 @@ class Neuron:
         return [] if target is self.loss else [
             Piece(self._partial(self.loss, (), target, last.above), ATOM)]
 
-    def _last(self, tensor: Tensor, places: Places) -> Expr | None:
-        """The derivative as it ends up, sensitivities written out as far as that is short."""
+    def _last(self, tensor: Tensor, places: Places, ends: Set[Tensor]) -> Expr | None:
+        """The derivative as it ends up, sensitivities written out as far as that is short, and
+        no farther than the chain goes: weights of one layer end at the same."""
         if tensor not in self.final:
             return None
-        contents = {line.target: line for line in self.final.values()}
         body = self.final[tensor].body
-        while replaced := put_in(body, contents, tensor.letters):
-            added = sum(weight(content) - READ for content in replaced.values())
-            if weight(body) + added > WRITTEN + READ * len(replaced):  # and merging saves less
+        read = {line.target: line for line in self.final.values()
+                if line.target in tensors_in(body)}
+        below = {line.target: line for of, line in self.final.items() if of not in ends}
+        opened = {t: replace(line, body=_opened(line, below)) for t, line in read.items()}
+        for contents in (opened, read):
+            replaced = put_in(body, contents, tensor.letters)
+            if sum(map(weight, replaced.values())) <= WRITTEN:
+                body = with_factors_outside(body.xreplace(replaced))
                 break
-            longer = body.xreplace(replaced)
-            if weight(longer) > WRITTEN:
-                break
-            body = with_factors_outside(longer)
         mapping = dict(zip(tensor.letters, places, strict=True))
         return unshadowed(replace_indices(body, mapping), _letters(places))
+
+
+def _opened(line: Definition, lines: Mapping[Tensor, Definition]) -> Expr:
+    """What a sensitivity is, with those that it reads written out as far as that is short."""
+    body = line.body
+    while replaced := put_in(body, lines, line.indices):
+        added = sum(weight(content) - READ for content in replaced.values())
+        if weight(body) + added > WRITTEN + READ * len(replaced):  # and merging saves less
+            break
+        longer = with_factors_outside(body.xreplace(replaced))
+        if weight(longer) > WRITTEN:
+            break
+        body = longer
+    return body
 
 
 def _marks(link: Link, places: Places, taken: Sequence[Idx]) -> tuple[Places, dict[int, Idx]]:

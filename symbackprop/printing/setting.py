@@ -10,7 +10,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Sequence, Set
 
 from symbackprop.printing.formula import (
     WORDS,
@@ -30,10 +30,11 @@ TIMES = frozenset({"·", " ", " ⊙ ", " ⊘ "})
 ADDED = frozenset({" + ", " − "})
 
 
-def set_out(lines: Sequence[Line]) -> list[Line]:
-    """The lines as they are set, no two names in them alike."""
+def set_out(lines: Sequence[Line]) -> tuple[list[Line], Set[str]]:
+    """The lines as they are set, no two names in them alike; the names that are typed for that."""
+    apart, typed = told_apart(lines)
     return [line._replace(left=None if line.left is None else settled(line.left),
-                          right=settled(line.right)) for line in told_apart(lines)]
+                          right=settled(line.right)) for line in apart], typed
 
 
 def settled(formula: Formula) -> Formula:
@@ -99,19 +100,19 @@ def _raised(exponent: Formula) -> Formula:
     return exponent
 
 
-def told_apart(lines: Sequence[Line]) -> list[Line]:
-    """The lines with such names as would look alike shown as they are typed."""
+def told_apart(lines: Sequence[Line]) -> tuple[list[Line], Set[str]]:
+    """The lines with such names as would look alike shown as they are typed, and those names."""
     sides = [side for line in lines for side in (line.left, line.right) if side is not None]
     typed = clashing(sides)
     if not typed:
-        return list(lines)
+        return list(lines), typed
 
     def shown(leaf: Formula) -> Formula:
         names = leaf.kind in ("name", "letter") and typed.intersection(_names(leaf.text))
         return Formula("typed", leaf.text) if names else leaf
 
     return [line._replace(left=None if line.left is None else mapped(line.left, shown),
-                          right=mapped(line.right, shown)) for line in lines]
+                          right=mapped(line.right, shown)) for line in lines], typed
 
 
 def clashing(formulas: Iterable[Formula]) -> set[str]:

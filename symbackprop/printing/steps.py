@@ -22,11 +22,13 @@ from symbackprop.chain import Chain, Link
 from symbackprop.likeness import Likeness
 from symbackprop.notation import Definition, Element, Tensor, TensorSymbol, tensors_in
 from symbackprop.printing.film import Frame, frames
-from symbackprop.printing.formula import Formula, Piece, name, number, postorder
+from symbackprop.printing.formula import Formula, Piece, name, number
 from symbackprop.printing.lines import Line
 from symbackprop.printing.naming import derivative
 from symbackprop.printing.presentation import put_in
 from symbackprop.printing.text import SUM, formula, piece
+from symbackprop.printing.unordered import same_factors, same_signs
+from symbackprop.rules.declared import in_words
 from symbackprop.rules.forms import weight
 from symbackprop.sameness import same_function
 
@@ -51,10 +53,13 @@ class Steps:
     spelled: dict[Tensor, str] = field(default_factory=dict)
     known: dict[Tensor, Definition] = field(default_factory=dict)
     named: set[Tensor] = field(default_factory=set)  # sensitivities that a block has led to
-    film: Likeness[list[Frame]] = field(default_factory=lambda: Likeness(
-        lambda body: list(frames(body)),
-        lambda made, other: [(why, body.xreplace(other)) for why, body in made]))
+    film: Likeness[list[Frame]] = field(init=False)
     agreed: dict[tuple[Idx, ...], Likeness[bool]] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.film = Likeness(  # data, of which facts are told, are the same in all that is alike
+            lambda body: list(frames(body, self.spelled)),
+            lambda made, other: [(why, body.xreplace(other)) for why, body in made])
 
     def lines(self) -> list[Line]:
         """A block for each tensor, from the loss down to those that were asked for."""
@@ -89,6 +94,8 @@ class Steps:
         directly = ", and directly" * (len(through) < len(links))
         reason = f"chain rule through {', '.join(through)}{directly}" if through else (
             f"derivative of {self.names[self.loss]}")
+        facts = dict.fromkeys(fact for link in links for fact in link.facts)
+        reason = "; ".join([reason, *(in_words(self.names[t], kind) for t, kind in facts)])
         left = formula(Tensor(self._partial(tensor), tensor.axes, tensor.letters, "intermediate"
                               ).at(*tensor.letters), {})
         replaced = put_in(body, self.known, tensor.letters)
@@ -99,7 +106,7 @@ class Steps:
             which = ", ".join(dict.fromkeys(self.spelled[e.tensor] for e in replaced))
             written = piece(body, self.spelled, shown).formula
             plain = formula(value, self.spelled)
-            self._add(lines, plain if _same_signs(plain, written) else written,
+            self._add(lines, plain if same_signs(plain, written) else written,
                       f"{which} put in", value)
         for why, after in self.film(value) if tensor in self.final else ():
             value = after
@@ -121,7 +128,7 @@ class Steps:
         if final is None:
             return lines, body
         shown = formula(final.body, self.spelled)
-        if _same_signs(shown, lines[-1].right):
+        if same_factors(shown, lines[-1].right):
             lines[-1] = lines[-1]._replace(right=shown, value=final.body)
         elif tensor in self.asked or self._agree(body, final.body, tensor):
             self._add(lines, shown, self._reason(body, final.body), final.body)
@@ -162,39 +169,9 @@ class Steps:
     def _add(self, lines: list[Line], right: Formula, note: str, value: Expr) -> None:
         """Appends a line that says something new."""
         last = lines[-1]
-        if right.text != last.right.text:
+        if not same_factors(right, last.right):
             lines.append(Line(None, right, note, last.target, value))
+        elif right.text != last.right.text:
+            lines[-1] = last._replace(right=right, value=value)
         elif len(lines) > 1 and note not in last.note:
             lines[-1] = last._replace(note=f"{last.note}, {note}")
-
-
-def _same_signs(one: Formula, other: Formula) -> bool:
-    """Whether two formulas are equal but for the order of terms and factors."""
-    return _unordered(one) == _unordered(other)
-
-
-def _unordered(formula: Formula) -> object:
-    """The formula with the terms of every sum, and the factors of every product, in one order."""
-    new: dict[int, object] = {}
-    for node in postorder(formula):
-        if node.kind == "row":
-            new[id(node)] = ("row", _terms(node, new))
-        else:
-            new[id(node)] = (node.kind, node.text) if not node.parts else (
-                node.kind, node.text[0] if node.kind == "bracket" else "",
-                *(new[id(part)] for part in node.parts))
-    return new[id(formula)]
-
-
-def _terms(row: Formula, new: Mapping[int, object]) -> object:
-    """Each term with its sign; of each term the factors, sorted, behind what stands in front."""
-    terms: list[tuple[str, list[object]]] = [("+", [])]
-    for part in row.parts:
-        signed = part.kind == "sign" and part.text.strip() in ("+", "−")
-        if signed and terms == [("+", [])]:
-            terms = [(part.text.strip(), [])]
-        elif signed:
-            terms.append((part.text.strip(), []))
-        elif part.text != "·":
-            terms[-1][1].append(new[id(part)])
-    return sorted(((sign, sorted(factors, key=repr)) for sign, factors in terms), key=repr)

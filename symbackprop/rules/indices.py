@@ -81,9 +81,9 @@ def surely_inside(value: Expr, index: Idx) -> bool:
     return False
 
 
-def _fact(body: Expr, index: Idx) -> Expr | None:
-    factors = Mul.make_args(body)
-    holding = [f for f in factors if f.has(index)]
+def declared(body: Expr, index: Idx) -> tuple[Element, str] | None:
+    """The factor that sums to one over the index, and the fact that says so."""
+    holding = [f for f in Mul.make_args(body) if f.has(index)]
     if len(holding) != 1 or not isinstance(holding[0], Element):
         return None
     element = holding[0]
@@ -91,11 +91,14 @@ def _fact(body: Expr, index: Idx) -> Expr | None:
     if len(axes) != 1 or element.indices[axes[0]] != index:
         return None
     whole = element.tensor.axes[axes[0]] == extent(index)
-    sums_to_one = any(f.kind in ("one_hot", "simplex") and f.axes == (axes[0],)
-                      for f in element.tensor.facts)
-    if not (whole and sums_to_one):
-        return None
-    return Mul(*(f for f in factors if f is not element))
+    kinds = [f.kind for f in element.tensor.facts if f.axes == (axes[0],)
+             and f.kind in ("one_hot", "simplex")]
+    return (element, kinds[0]) if whole and kinds else None
+
+
+def _fact(body: Expr, index: Idx) -> Expr | None:
+    found = declared(body, index)
+    return found and Mul(*(f for f in Mul.make_args(body) if f is not found[0]))
 
 
 def _split(body: Expr, over: Indices, totals: Totals) -> tuple[Expr, Indices] | None:
@@ -148,14 +151,16 @@ def _softmax(body: Expr, over: Indices, totals: Totals) -> tuple[Expr, Indices] 
     return None
 
 
+FACT = IndexRule("fact", "Σ_k y[n,k]·f", "f",
+                 "k not in f; y was declared one-hot or simplex along k",
+                 "Σ_k y[n,k] = 1 was declared", _for_one(_fact))
 DECIDED: tuple[IndexRule, ...] = (
     IndexRule("constant summand", "Σ_q f", "Q·f", "q not in f; Q is the extent of q",
               "Q equal terms", _for_one(_constant)),
     IndexRule("bracket contracted", "Σ_q [q = e]·f(q)", "f(e)",
               "q not in e, and 0 ≤ e < Q for certain",
               "all terms but q = e vanish, and that one exists", _for_one(_bracket)),
-    IndexRule("fact", "Σ_k y[n,k]·f", "f", "k not in f; y was declared one-hot or simplex along k",
-              "Σ_k y[n,k] = 1 was declared", _for_one(_fact)),
+    FACT,
     IndexRule("softmax sums to one", "Σ_k exp(z[n,k] − lse_k z[n,k])·f", "f", "k not in f",
               "Σ_k e^z/Σ_k e^z = 1", _softmax),
 )
