@@ -55,6 +55,7 @@ def module(function: str, arguments: Iterable[Argument], lines: Iterable[str], d
     helpers = [
         _import("symbackprop.codegen.blas", {
             w for w in words if re.match(r"gemm_[nt]{2}(_from)?$", w)}),
+        _import("symbackprop.codegen.denormals", words & {"flush_denormals", "restore"}),
         _import("symbackprop.codegen.memory",
                 words & {"view", "rows_of", "columns_of", "flat", "times"}),
         _import("symbackprop.codegen.rows", words & {"add_rows", "take_rows"}),

@@ -48,8 +48,9 @@ def emit_training(kernel: Kernel, gathered: tuple[Tensor, ...], loss: Tensor, dt
         f"{rows} = min(batch_size, order.shape[1] - first)",
         *(shared_lines(emission) if kernel.regions else _stages(emission, gathered)), "", *record]
     steps = ["for first in range(0, order.shape[1], batch_size):", *indented(step)]
-    lines = ["sum_of_losses = 0.0", "for run in range(order.shape[0]):", *indented(steps),
-             "return sum_of_losses"]
+    lines = ["control = flush_denormals()", "sum_of_losses = 0.0",
+             "for run in range(order.shape[0]):", *indented(steps),
+             "restore(control)", "return sum_of_losses"]
     return module("train", arguments, lines, dtype)
 
 

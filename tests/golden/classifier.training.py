@@ -6,6 +6,7 @@ import numpy as np
 from numba import njit
 
 from symbackprop.codegen.blas import gemm_nn, gemm_nn_from, gemm_nt, gemm_tn
+from symbackprop.codegen.denormals import flush_denormals, restore
 from symbackprop.codegen.memory import flat, view
 from symbackprop.codegen.rows import add_rows, take_rows
 from symbackprop.codegen.vectormath import added, carried, exp, log, maximum, minus, tanh
@@ -43,6 +44,7 @@ def train(
     slot4,
     losses,
 ):
+    control = flush_denormals()
     sum_of_losses = 0.0
     for run in range(order.shape[0]):
         for first in range(0, order.shape[1], batch_size):
@@ -189,4 +191,5 @@ def train(
 
             losses[run, first//batch_size] = L
             sum_of_losses += float64(L)*float64(N)
+    restore(control)
     return sum_of_losses
