@@ -26,7 +26,7 @@ from symbackprop.codegen.vectors import BIT, INT, Vectors, once, register_bytes
 
 ROWS = 192  # of a block of A that is packed, at most
 HIGH, DEEP = 12, 16  # its rows and depth are multiples of these, but for the last ones
-NARROW = 128  # rows and columns of a C for which nothing is packed
+NARROW = 128  # lengths, beside that of the batch, for which nothing is packed
 HIGHEST = 512  # rows of A that are read where they lie
 
 
@@ -34,7 +34,7 @@ def function(module: Any, real: Any, is_small: bool = False) -> Any:
     """multiply_blocked(m, n, k, α, A, row step, transposed, B, …, β, D, row step, C, row step).
 
     C ← α·A·B + β·D; D may be C, and one row only where its row step is 0.  is_small: nothing is
-    packed or copied, as pays for no more than `NARROW` rows and columns; that is sooner compiled.
+    packed or copied, which serves operands that stay in the cache; that is sooner compiled.
     """
     pointer = real.as_pointer()
     return once(module, f"symbackprop_multiply_{'small' if is_small else 'blocked'}_{real}", [

@@ -89,7 +89,7 @@ class Point:
         middle, size = (above + below)/2, max(abs(above), abs(below))
         if not mpmath.isfinite(middle):
             return Slope(middle, False)
-        if abs(above - below) <= size*mpmath.sqrt(step) and size*mpmath.sqrt(step) > step:
+        if abs(above - below) <= size*mpmath.sqrt(step) and size > mpmath.sqrt(step):
             return Slope(middle, True)
         nearer, other = self._sides(directions, step/4)
         above, below = (4*nearer - above)/3, (4*other - below)/3
@@ -128,7 +128,7 @@ def point_at(program: Program, values: Mapping[Any, Any]) -> Point:
 
 
 def directions(tensor: Tensor, shape: tuple[int, ...], count: int, rng: np.random.Generator
-                ) -> Iterator[tuple[str, Any]]:
+               ) -> Iterator[tuple[str, Any]]:
     """Some entries one by one, then all at once; where entries sum to one, so do they after."""
     size = math.prod(shape)
     for number in sorted(rng.choice(size, count, replace=False)):
