@@ -4,6 +4,7 @@
     gemm_tn(…)                             C ← α·Aᵀ·B + β·C          A is stored k×m
     gemm_nt(…), gemm_tt(…)                 C ← α·A·Bᵀ + β·C, …       B is stored n×k
     gemm_nn_from(m, n, k, α, A, B, d, C)   C ← α·A·B + 1·dᵀ          d: n, added to every row; …
+    gemm_nt_short(…)                       as gemm_nt; the way depends on m and n (see `dots`)
 
 Rows lie contiguous in memory; columns may be a slice of a wider array.  Products are written out
 (`microkernel`, `blocking`); where registers are short, large ones are BLAS's.  A row-major matrix
@@ -33,7 +34,7 @@ from numba.core import cgutils
 from numba.extending import get_cython_function_address, intrinsic
 from numba.np.arrayobj import make_array
 
-from symbackprop.codegen import blocking
+from symbackprop.codegen import blocking, dots
 from symbackprop.codegen.blocking import NARROW
 from symbackprop.codegen.microkernel import DEEPEST, FITTING
 from symbackprop.codegen.microkernel import function as microkernel
@@ -53,7 +54,8 @@ for _routine in _ROUTINES.values():
                     get_cython_function_address("scipy.linalg.cython_blas", _routine))
 
 
-def _product(left_transposed: bool, right_transposed: bool, begun: bool = False) -> Any:
+def _product(left_transposed: bool, right_transposed: bool, begun: bool = False,
+             may_be_short: bool = False) -> Any:
     """The intrinsic for one pair of layouts; `begun`: a row stands in the place of β."""
 
     def gemm(typingctx: Any, m: Any, n: Any, k: Any, alpha: Any, a: Any, b: Any, old: Any,
@@ -69,32 +71,42 @@ def _product(left_transposed: bool, right_transposed: bool, begun: bool = False)
                 return array.data, builder.sdiv(strides[0], array.itemsize)
 
             m_, n_, k_ = arguments[:3]
-            flags = [ir.Constant(ir.IntType(1), flag)
-                     for flag in (left_transposed, right_transposed)]
+            flags = [BIT(flag) for flag in (left_transposed, right_transposed)]
             target = operand(7, n_)
             real = context.get_value_type(c.dtype)
-            beta, start = (
-                (real(1), (make_array(signature.args[6])(context, builder, arguments[6]).data,
-                           ir.Constant(ir.IntType(64), 0)))
-                if begun else (arguments[6], target))
+            row = make_array(signature.args[6])(context, builder, arguments[6]) if begun else None
+            beta, start = (real(1), (row.data, INT(0))) if row else (arguments[6], target)
             passed = [m_, n_, k_, arguments[3],
                       *operand(4, m_ if left_transposed else k_), flags[0],
                       *operand(5, k_ if right_transposed else n_), flags[1],
                       beta, *start, *target]
             known = [getattr(kind, "literal_value", None) for kind in (m, n, k)]
-            if IS_WRITTEN_OUT and _is_small(known, left_transposed, c.dtype):
-                product = blocking.function(builder.module, real, is_small=True)
+            is_small = _is_small(known, left_transposed, c.dtype)
+            if may_be_short and known[2] is not None and known[2] >= dots.LONG:
+                with builder.if_else(_is_short(builder, m_, n_)) as (short, long):
+                    with short:
+                        builder.call(dots.function(builder.module, real), [
+                            *passed[:6], *passed[7:9], beta, *target])
+                    with long:
+                        builder.call(_chosen(builder.module, c.dtype, real, is_small), passed)
             else:
-                product = _either(builder.module, real, _ROUTINES[c.dtype])
-            builder.call(product, passed)
+                builder.call(_chosen(builder.module, c.dtype, real, is_small), passed)
             return context.get_dummy_value()
 
         size, real = types.int64, c.dtype
         return types.void(size, size, size, real, a, b, old if begun else real, c), codegen
 
     layout = "".join("nt"[flag] for flag in (left_transposed, right_transposed))
-    gemm.__name__ = gemm.__qualname__ = f"gemm_{layout}" + ("_from" if begun else "")
+    suffix = "_from" if begun else "_short" if may_be_short else ""
+    gemm.__name__ = gemm.__qualname__ = f"gemm_{layout}{suffix}"
     return intrinsic(prefer_literal=True)(gemm)
+
+
+def _chosen(module: Any, dtype: Any, real: Any, is_small: bool) -> Any:
+    """The function of a product."""
+    if IS_WRITTEN_OUT and is_small:
+        return blocking.function(module, real, is_small=True)
+    return _either(module, real, _ROUTINES[dtype])
 
 
 def _is_small(lengths: Sequence[int | None], left_transposed: bool, dtype: Any) -> bool:
@@ -104,6 +116,12 @@ def _is_small(lengths: Sequence[int | None], left_transposed: bool, dtype: Any) 
     fits = (n is not None and k is not None and not left_transposed
             and n * k * dtype.bitwidth // 8 <= FITTING)
     return fits or (len(known) > 1 and max(known) <= NARROW)
+
+
+def _is_short(builder: Any, *lengths: Any) -> Any:
+    """Whether one of these lengths is at most what `dots` is made for."""
+    return builder.or_(*(builder.icmp_signed("<=", length, length.type(dots.FEW))
+                         for length in lengths))
 
 
 def _either(module: Any, real: Any, routine: str) -> Any:
@@ -180,6 +198,7 @@ gemm_nn = _product(False, False)
 gemm_nt = _product(False, True)
 gemm_tn = _product(True, False)
 gemm_tt = _product(True, True)
+gemm_nt_short = _product(False, True, may_be_short=True)
 gemm_nn_from = _product(False, False, begun=True)
 gemm_nt_from = _product(False, True, begun=True)
 gemm_tn_from = _product(True, False, begun=True)

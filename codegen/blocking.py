@@ -21,7 +21,7 @@ from typing import Any
 from llvmlite import ir
 
 from symbackprop.codegen import microkernel, packing
-from symbackprop.codegen.microkernel import DEEPEST
+from symbackprop.codegen.microkernel import DEEPEST, FEW
 from symbackprop.codegen.vectors import BIT, INT, Vectors, once, register_bytes
 
 ROWS = 192  # of a block of A that is packed, at most
@@ -62,8 +62,9 @@ class _Writer(Vectors):
     def body(self) -> None:
         """Depths, then rows; for a single panel of columns A is read where it lies."""
         build = self.build
-        self.is_packed = BIT(0) if self.is_small else build.icmp_signed(
-            ">", self.n, INT(2 * self.lanes))
+        self.is_copied = BIT(0) if self.is_small else build.icmp_signed(">", self.m, INT(FEW))
+        self.is_packed = BIT(0) if self.is_small else build.and_(
+            self.is_copied, build.icmp_signed(">", self.n, INT(2 * self.lanes)))
         depth = self._even(self.k, DEEPEST, DEEP)
         high = build.select(self.is_packed, self._even(self.m, self.height, HIGH), INT(HIGHEST))
         with self.loop(INT(0), self.k, depth) as k:
@@ -83,7 +84,7 @@ class _Writer(Vectors):
         beta = build.select(is_first, self.beta, ir.Constant(self.real, 1.0))
         old = build.select(is_first, self.d, self.c)
         old_row = build.select(is_first, self.d_row, self.c_row)
-        is_copied = BIT(0) if self.is_small else build.not_(self.b_turned)
+        is_copied = build.and_(self.is_copied, build.not_(self.b_turned))
         rest = [right, self.b_row, self.b_turned, is_copied, beta,
                 build.gep(old, [build.mul(i, old_row)]), old_row,
                 build.gep(self.c, [build.mul(i, self.c_row)]), self.c_row]

@@ -10,12 +10,13 @@ The loop variables are the letters of the formula.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 
 from sympy import Expr, Idx, Symbol
 
-from symbackprop.codegen.extents import block_length, ends, gemm_call, length, multiplied
+from symbackprop.codegen.extents import block_length, count, ends, gemm_call
 from symbackprop.codegen.ir import (
     PART,
     Accumulate,
@@ -267,20 +268,26 @@ def _flat(indices: tuple[Idx, ...], body: Assign | Accumulate, scope: Scope) -> 
     tensors = dict.fromkeys(e.tensor for e in wanted if isinstance(e, Element))
     names = [scope.tensors[tensor] for tensor in tensors]
     flat = distinct([f"{name}_flat" for name in names], scope.tensors.values())
-    yield f"{', '.join(flat)} = {', '.join(f'flat({name})' for name in names)}"
+    first, end = ends(indices[0], scope)
+    part = "" if first == "0" else f"[{first}:{end}]"  # from 0 on: else LLVM asks for negative ones
+    yield f"{', '.join(flat)} = {', '.join(f'flat({name}{part})' for name in names)}"
     seen = replace(scope, tensors={**scope.tensors, **dict(zip(tensors, flat, strict=True))},
                    flat="entry")
-    first, end = ends(indices[0], scope)
-    row = "".join(f"*{length(i, scope)}" for i in indices[1:])
-    start, stop = (f"{multiplied(bound)}{row}" for bound in (first, end))
-    start = "" if first == "0" else f"{start}, "
+    stop = count(indices, scope)
     if isinstance(body, Assign) or body.rest is None:
-        yield f"for entry in range({start}{stop}):"
+        yield f"for entry in range({stop}):"
         yield from indented(_lines(body, seen))
         return
     register, rest = scope.entry(body.target), scope.entry(body.rest)
-    yield f"for block in range({start or '0, '}{stop}, {PART}):"
+    yield f"for block in range(0, {stop}, {PART}):"
+    begin, end = "block", f"min(block + {PART}, {stop})"
+    if not re.fullmatch(r"[\d*]+", stop):  # LLVM knows no end, and asks for negative entries
+        blocks = distinct([f"{name}_block" for name in names], (*scope.tensors.values(), *flat))
+        yield (f"    {', '.join(blocks)} = "
+               + ", ".join(f"{name}[block:block + {PART}]" for name in flat))
+        seen = replace(seen, tensors={**scope.tensors, **dict(zip(tensors, blocks, strict=True))})
+        begin, end = "0", f"min({PART}, {stop} - block)"
     yield "    part = real(0)"
-    yield f"    for entry in range(block, min(block + {PART}, {stop})):"
+    yield f"    for entry in range({begin}, {end}):"
     yield f"        part += {seen.real(body.value)}"
     yield f"    {register}, {rest} = added({register}, {rest}, part)"

@@ -29,10 +29,22 @@ def gemm_call(gemm: Gemm, scope: Scope) -> str:
     skipped = sum(i in gemm.batch for i in gemm.right.indices)
     layout += "n" if gemm.right.indices[skipped:][:len(gemm.inner)] == gemm.inner else "t"
     lengths = ", ".join(count(g, scope) for g in (gemm.rows, gemm.columns, gemm.inner))
-    begun, old = (("", scope.real(gemm.beta)) if gemm.start is None
-                  else ("_from", operand(gemm.start)))
-    return (f"gemm_{layout}{begun}({lengths}, {scope.real(gemm.alpha)}, {operand(gemm.left)}, "
+    suffix, old = (("", scope.real(gemm.beta)) if gemm.start is None
+                   else ("_from", operand(gemm.start)))
+    if layout == "nt" and not suffix and _may_be_short(gemm):
+        suffix = "_short"
+    return (f"gemm_{layout}{suffix}({lengths}, {scope.real(gemm.alpha)}, {operand(gemm.left)}, "
             f"{operand(gemm.right)}, {old}, {operand(gemm.target)})")
+
+
+def _may_be_short(gemm: Gemm) -> bool:
+    """Whether rows or columns are as many as a size says.
+
+    What threads deal out are strips of a known length, so all of them see the same size.
+    """
+    lengths = [extent(index) for index in (*gemm.rows, *gemm.columns)]
+    deep = all(extent(index).is_Integer for index in gemm.inner)
+    return not gemm.batch and deep and not all(length.is_Integer for length in lengths)
 
 
 def ends(index: Idx, scope: Scope) -> tuple[str, str]:

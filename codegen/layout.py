@@ -54,7 +54,7 @@ def module(function: str, arguments: Iterable[Argument], lines: Iterable[str], d
     words = set(re.findall(r"\w+", re.sub(r"#.*", "", body)))
     helpers = [
         _import("symbackprop.codegen.blas", {
-            w for w in words if re.match(r"gemm_[nt]{2}(_from)?$", w)}),
+            w for w in words if re.match(r"gemm_[nt]{2}(_from|_short)?$", w)}),
         _import("symbackprop.codegen.denormals", words & {"flush_denormals", "restore"}),
         _import("symbackprop.codegen.memory",
                 words & {"view", "rows_of", "columns_of", "flat", "times"}),

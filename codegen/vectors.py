@@ -26,6 +26,11 @@ def heights() -> tuple[int, ...]:
     return (12, 4, 1) if register_bytes() == 64 else (6, 4, 1)
 
 
+def low_heights() -> tuple[int, ...]:
+    """The same where a whole product has few rows: fewer of them, for twice as many columns."""
+    return (2, 1)
+
+
 def once(module: Any, name: str, arguments: list[Any], write: Callable[[Any], None],
          apart: tuple[int, ...] = ()) -> Any:
     """A function of the LLVM module, for its kernels alone, that is written when first wanted.
@@ -56,11 +61,15 @@ class Vectors:
         suffix = f"v{self.lanes}f{bits}"
         self._load, self._store, self.fma = _intrinsics(made.module, self.vector, suffix)
 
-    def over_columns(self, count: Any, write: Callable[[Any, int, Any], None]) -> None:
-        """write(first column, vectors, mask) for whole pairs of vectors, then for what is left."""
+    def over_columns(self, count: Any, write: Callable[[Any, int, Any], None],
+                     start: Any = INT(0)) -> None:
+        """write(first column, vectors, mask) for whole pairs of vectors, then for what is left.
+
+        start: whole pairs of vectors that are not visited.
+        """
         build, width = self.build, INT(2 * self.lanes)
         whole = build.mul(build.udiv(count, width), width)
-        with self.loop(INT(0), whole, width) as j:
+        with self.loop(start, whole, width) as j:
             write(j, 2, None)
         left = build.sub(count, whole)
         is_wide = build.icmp_signed(">", left, INT(self.lanes))
@@ -81,6 +90,12 @@ class Vectors:
         first = self.build.insert_element(undefined, value, WORD(0))
         zeros = ir.Constant(ir.VectorType(WORD, self.lanes), [0] * self.lanes)
         return self.build.shuffle_vector(first, undefined, zeros)
+
+    def every(self, bit: Any) -> Any:
+        """All lanes, or none."""
+        kind = ir.VectorType(BIT, self.lanes)
+        none, all_ = (ir.Constant(kind, [flag] * self.lanes) for flag in (0, 1))
+        return self.build.select(bit, all_, none)
 
     def mask(self, count: Any) -> Any:
         """The first `count` lanes."""

@@ -11,10 +11,12 @@ from symbackprop.codegen import blas
 from symbackprop.codegen.blas import single_threaded
 
 LAYOUTS = ["nn", "nt", "tn", "tt"]
+WITH_SHORT = [*LAYOUTS, "nt_short"]
 SHAPES = [  # every kind of block and rest, and of the choice between whole and cut matrices
     (3, 4, 5), (1, 4, 5), (3, 1, 5), (3, 4, 1), (1, 1, 1), (17, 33, 8), (11, 16, 16), (24, 40, 21),
     (13, 70, 255), (13, 70, 257), (5, 9, 300), (130, 300, 120), (600, 20, 70), (200, 130, 600),
     (530, 300, 260), (530, 7, 5000), (2, 40_000, 3),
+    (1, 300, 400), (2, 1000, 260), (3, 130, 64), (4, 200, 33), (5, 64, 20), (400, 3, 70),
 ]
 
 
@@ -24,7 +26,7 @@ def tolerance(terms: int, dtype: str) -> float:
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
-@pytest.mark.parametrize("layout", LAYOUTS)
+@pytest.mark.parametrize("layout", WITH_SHORT)
 def test_products_have_alpha_and_beta_in_every_layout(layout: str, dtype: str) -> None:
     gemm = getattr(blas, f"gemm_{layout}")
 

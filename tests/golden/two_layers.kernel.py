@@ -5,7 +5,7 @@ from math import inf
 import numpy as np
 from numba import njit
 
-from symbackprop.codegen.blas import gemm_nn_from, gemm_nt, gemm_tn
+from symbackprop.codegen.blas import gemm_nn_from, gemm_nt_short, gemm_tn
 from symbackprop.codegen.memory import flat, view
 from symbackprop.codegen.rows import add_rows
 from symbackprop.codegen.vectormath import added, carried, exp, log, maximum, minus, tanh
@@ -113,7 +113,7 @@ def kernel(
 
     # ∂L/∂h[n,j] = Σ_k δ2[n,k]·W2[j,k]
     dLdh = view(slot1, (N, 9))
-    gemm_nt(N, 9, 10, real(1), delta2, W2, real(0), dLdh)
+    gemm_nt_short(N, 9, 10, real(1), delta2, W2, real(0), dLdh)
 
     # δ1[n,j] = ∂L/∂h[n,j]·(1 − h[n,j]²)
     delta1 = view(slot1, (N, 9))
