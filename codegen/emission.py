@@ -10,15 +10,14 @@ The loop variables are the letters of the formula.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 
 from sympy import Expr, Idx, Symbol
 
-from symbackprop.codegen.extents import block_length, count, ends, gemm_call
+from symbackprop.codegen.entries import assignment, flat_lines
+from symbackprop.codegen.extents import block_length, ends, gemm_call
 from symbackprop.codegen.ir import (
-    PART,
     Accumulate,
     Assign,
     Blocks,
@@ -37,13 +36,7 @@ from symbackprop.codegen.scalars import Scope
 from symbackprop.codegen.stability import formula
 from symbackprop.codegen.summation import GROUPS, REGISTERS, ROWS
 from symbackprop.errors import CompilationError
-from symbackprop.notation import Element, Tensor, elements_in, extent
-
-_UPDATES = {
-    "sum": "{target} += {value}",
-    "max": "{target} = maximum({target}, {value})",
-    "min": "{target} = minimum({target}, {value})",
-}
+from symbackprop.notation import Tensor, extent
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +75,9 @@ class Emission:
         by_tensor |= {tensor: str(tensor.name) for tensor in REGISTERS}
         sizes = {size: self.called[size] for size in kernel.sizes}
         sizes |= {GROUPS: "groups", ROWS: "rows"}
-        self.scope = Scope(by_tensor, frozenset((*local, *REGISTERS)), {}, sizes)
+        places = {b.tensor: (b.slot, b.tiled) if b.home is None else b.home
+                  for b in kernel.buffers if b.home is not None or b.place == "slot"}
+        self.scope = Scope(by_tensor, frozenset((*local, *REGISTERS)), {}, sizes, places=places)
 
     def given(self, without: tuple[Tensor | Symbol, ...]) -> Iterator[Argument]:
         """The sizes, scalars and arrays that the caller has, but for some."""
@@ -206,7 +201,7 @@ class Emission:
         spans = {i: ("0", part.lengths[extent(i)]) for i in apart if extent(i) in part.lengths}
         if split is not None:
             spans[split] = ("low", "high")
-        return Scope(self.scope.tensors, self.scope.scalars, known, self.scope.sizes, spans)
+        return replace(self.scope, indices=known, spans=spans)
 
 
 def _apart(indices: tuple[Idx, ...]) -> list[Idx]:
@@ -229,15 +224,9 @@ def _lines(statement: Statement, scope: Scope, blocks: Blocks | None = None) -> 
             for inner in body:
                 yield from indented(_lines(inner, scope, blocks))
         case Flat(indices, body):
-            yield from _flat(indices, body, scope)
-        case Assign(target, value):
-            yield f"{scope.entry(target)} = {scope.real(value)}"
-        case Accumulate(op, target, value, None):
-            yield _UPDATES[op].format(target=scope.entry(target), value=scope.real(value))
-        case Accumulate(_, target, value, rest):
-            pair = f"{scope.entry(target)}, {scope.entry(rest)}"
-            yield f"{pair} = " + (f"added({pair}, {scope.real(value)})" if value != 0
-                                  else f"carried({pair})")
+            yield from flat_lines(indices, body, scope)
+        case Assign() | Accumulate():
+            yield assignment(statement, scope)
         case Rows(target, source, row):
             first, end = _range(row, scope, blocks)
             names = ", ".join(scope.tensors[e.tensor] for e in (target, source))
@@ -260,34 +249,3 @@ def _range(index: Idx, scope: Scope, blocks: Blocks | None) -> tuple[str, str]:
     if blocks is None or blocks.index != index:
         return first, end
     return "block", f"min(block + {block_length(blocks, scope)}, {end})"
-
-
-def _flat(indices: tuple[Idx, ...], body: Assign | Accumulate, scope: Scope) -> Iterator[str]:
-    """One loop over all entries; what is read and written at [i,j] is seen as flat."""
-    wanted = [body.target, *elements_in(body.value)]
-    tensors = dict.fromkeys(e.tensor for e in wanted if isinstance(e, Element))
-    names = [scope.tensors[tensor] for tensor in tensors]
-    flat = distinct([f"{name}_flat" for name in names], scope.tensors.values())
-    first, end = ends(indices[0], scope)
-    part = "" if first == "0" else f"[{first}:{end}]"  # from 0 on: else LLVM asks for negative ones
-    yield f"{', '.join(flat)} = {', '.join(f'flat({name}{part})' for name in names)}"
-    seen = replace(scope, tensors={**scope.tensors, **dict(zip(tensors, flat, strict=True))},
-                   flat="entry")
-    stop = count(indices, scope)
-    if isinstance(body, Assign) or body.rest is None:
-        yield f"for entry in range({stop}):"
-        yield from indented(_lines(body, seen))
-        return
-    register, rest = scope.entry(body.target), scope.entry(body.rest)
-    yield f"for block in range(0, {stop}, {PART}):"
-    begin, end = "block", f"min(block + {PART}, {stop})"
-    if not re.fullmatch(r"[\d*]+", stop):  # LLVM knows no end, and asks for negative entries
-        blocks = distinct([f"{name}_block" for name in names], (*scope.tensors.values(), *flat))
-        yield (f"    {', '.join(blocks)} = "
-               + ", ".join(f"{name}[block:block + {PART}]" for name in flat))
-        seen = replace(seen, tensors={**scope.tensors, **dict(zip(tensors, blocks, strict=True))})
-        begin, end = "0", f"min({PART}, {stop} - block)"
-    yield "    part = real(0)"
-    yield f"    for entry in range({begin}, {end}):"
-    yield f"        part += {seen.real(body.value)}"
-    yield f"    {register}, {rest} = added({register}, {rest}, part)"

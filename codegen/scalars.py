@@ -10,7 +10,7 @@ an entry that might lie outside of its array is NaN, as in the interpreter.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
 from dataclasses import dataclass, field
 from functools import reduce
 from math import isfinite
@@ -68,7 +68,8 @@ class Scope:
     """How the tensors, indices and sizes of a stage are called; `scalars` need no brackets.
 
     spans: the first value, and the one after the last, of an index that runs through a part only;
-    flat: the place of all entries, where arrays are seen as flat.
+    flat: the place of all entries, where arrays are seen as flat; places: where in memory a tensor
+    lies, if another one may lie there too.
     """
 
     tensors: Mapping[Tensor, str]
@@ -77,6 +78,7 @@ class Scope:
     sizes: Mapping[Symbol, str]
     spans: Mapping[Idx, tuple[str, str]] = field(default_factory=dict)
     flat: str = ""
+    places: Mapping[Tensor, Hashable] = field(default_factory=dict)
 
     def real(self, expr: Expr) -> str:
         """The expression in the kernel's arithmetic."""

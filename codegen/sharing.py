@@ -25,16 +25,20 @@ threads would share lines of the cache, which took a fifth of the time of a narr
 from __future__ import annotations
 
 from collections.abc import Iterator
+from math import prod
+
+from sympy import Expr
 
 from symbackprop.codegen.blas import IS_WRITTEN_OUT
 from symbackprop.codegen.emission import Emission, Part
-from symbackprop.codegen.ir import Gemm, Kernel, Region, Stage
+from symbackprop.codegen.ir import Assign, Flat, Gemm, Kernel, Region, Stage
 from symbackprop.codegen.layout import Argument, indented
 from symbackprop.codegen.schedule.tiling import BLOCKS, ByColumns, lies_along
 from symbackprop.codegen.summation import MOST_GROUPS, ROWS
 from symbackprop.notation import Tensor, extent, tensors_in
 
 THREADS = tuple(Argument(name, name) for name in ("thread", "threads", "height", "meeting"))
+NEAR = 2**14  # entries of each array that maps visit together
 WAIT = "wait(meeting, threads)"
 
 
@@ -44,18 +48,45 @@ def shared_lines(emission: Emission) -> Iterator[str]:
     batch = emission.scope.sizes[kernel.batch]
     yield f"tiles = ({batch} + height - 1)//height"
     yield f"groups = min(tiles, {MOST_GROUPS})"
-    for region in kernel.regions:
+    for regions in _together(kernel):
+        region = regions[0]
         yield ""
         if region.waits:
             yield WAIT
         match region.share:
             case "rows":
                 yield from _rows(emission, region, batch)
+            case "blocks" if len(regions) > 1:
+                yield from _nearby(emission, regions)
             case "blocks":
                 yield from _blocks(emission, region)
             case _:
                 yield "if thread == 0:"
                 yield from indented(_alone(emission, region))
+
+
+def _together(kernel: Kernel) -> Iterator[list[Region]]:
+    """The regions; maps of equal strips, one after the other without a wait, side by side."""
+    found: list[Region] = []
+    for region in kernel.regions:
+        if found and (region.waits or _strips(region) is None
+                      or _strips(region) != _strips(found[0])):
+            yield found
+            found = []
+        found.append(region)
+    if found:
+        yield found
+
+
+def _strips(region: Region) -> tuple[Expr, ...] | None:
+    """The lengths of a map in strips; None for any other region."""
+    if region.share != "blocks":
+        return None
+    (stage,) = region.stages
+    match stage.statements:
+        case (Flat(indices, Assign()),) if indices[0] == stage.split:
+            return tuple(extent(index) for index in indices)
+    return None
 
 
 def _dealt(count: str) -> str:
@@ -135,6 +166,22 @@ def _blocks(emission: Emission, region: Region) -> Iterator[str]:
     yield f"for strip in range({_dealt(str(BLOCKS))}):"
     yield from indented([f"low, high = strip*{length}//{BLOCKS}, (strip + 1)*{length}//{BLOCKS}",
                          *emission.stage(stage, "", Part({}, "strip"))])
+
+
+def _nearby(emission: Emission, regions: list[Region]) -> Iterator[str]:
+    """Maps of the same strips, some rows at a time: what one has written is near for the next."""
+    stages = [stage for region in regions for stage in region.stages]
+    length, *row = _strips(regions[0]) or ()
+    for tensor in dict.fromkeys(t for region in regions for t in (
+            *_met(emission.kernel, region), *(s.definition.target for s in region.stages))):
+        yield from _view(emission, tensor)
+    rows = max(1, NEAR // prod(map(int, row)))
+    yield f"first_strip, end_strip = {_dealt(str(BLOCKS))}"
+    yield f"last = end_strip*{length}//{BLOCKS}"
+    yield f"for low in range(first_strip*{length}//{BLOCKS}, last, {rows}):"
+    yield f"    high = min(low + {rows}, last)"
+    for stage in stages:
+        yield from indented(emission.stage(stage, "", Part({})))
 
 
 def _is_alike_in_parts(stage: Stage) -> bool:

@@ -6,9 +6,10 @@
     alone     ∂b1 = Σ_g b1_part[g], b1 ← …, L       one thread
     ── wait
 
-Stages are taken greedily: all rowwise ones that can run, then all others that can, and so on; a
-mean over the batch in the middle of a network simply makes two regions of rows.  A stage that
-writes the next value of a tensor comes after all that read the old one.
+Stages are taken greedily: what one thread does and can run at once, where nobody waits for it; then
+all rowwise ones that can run, then all others that can, and so on; a mean over the batch in the
+middle of a network simply makes two regions of rows.  A stage that writes the next value of a
+tensor comes after all that read the old one.
 """
 
 from __future__ import annotations
@@ -50,7 +51,8 @@ def arrange(kernel: Kernel, parts: Parts, gathered: tuple[Tensor, ...] = ()) -> 
     kernel = replace(kernel, stages=tuple(_with_parts(s, parts) for s in kernel.stages))
     shares = {stage.definition.target: _share(stage, kernel, parts) for stage in kernel.stages}
     waiting = _Waiting(kernel, shares)
-    regions: list[Region] = []
+    early = waiting.taken("alone")
+    regions = [Region("alone", tuple(early))] if early else []
     while waiting.stages:
         taken = waiting.taken("rows") or waiting.taken("blocks") or waiting.taken("alone")
         share = shares[taken[0].definition.target]

@@ -156,3 +156,15 @@ def test_without_any_one_of_its_waits_two_threads_meet_in_an_entry(name: str) ->
     assert fewer
     for less in fewer:
         assert any(Replay(less, {N: 23}, 4, threads).conflicts() for threads in (2, 3, 8))
+
+
+@pytest.mark.usefixtures("tiny")
+def test_maps_of_the_same_strips_are_visited_some_rows_at_a_time() -> None:
+    """A momentum and the weights that it moves: no wait, one walk, and one name for one memory."""
+    source = compiled(normed()).source
+    walk = source[source.index("for low in range(first_strip*9//8, last, "):]
+    together = walk[:walk.index("\n\n")]
+    assert "v_flat[entry] = " in together
+    assert "W1_flat[entry] = W1_flat[entry] - " in together
+    assert "W1_next_flat" not in source
+    assert "wait" not in together

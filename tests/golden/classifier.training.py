@@ -5,7 +5,7 @@ from math import inf
 import numpy as np
 from numba import njit
 
-from symbackprop.codegen.blas import gemm_nn, gemm_nn_from, gemm_nt, gemm_tn
+from symbackprop.codegen.blas import gemm_nn, gemm_nn_from, gemm_nt_short, gemm_tn
 from symbackprop.codegen.denormals import flush_denormals, restore
 from symbackprop.codegen.memory import flat, view
 from symbackprop.codegen.rows import add_rows, take_rows
@@ -139,7 +139,7 @@ def train(
 
             # ∂L/∂h[n,j] = Σ_k δ2[n,k]·W2[j,k]
             dLdh = view(slot1, (N, 5))
-            gemm_nt(N, 5, 3, real(1), delta2, W2, real(0), dLdh)
+            gemm_nt_short(N, 5, 3, real(1), delta2, W2, real(0), dLdh)
 
             # δ1[n,j] = ∂L/∂h[n,j]·(1 − h[n,j]²)
             delta1 = view(slot1, (N, 5))
