@@ -230,7 +230,7 @@ def _lines(statement: Statement, scope: Scope, blocks: Blocks | None = None) -> 
         case Flat(indices, body):
             yield from _flat(indices, body, scope)
         case Assign(target, value):
-            yield f"{scope.entry(target)} = {scope.real(value)}"
+            yield f"{scope.entry(target)} = {scope.value(value, target.tensor)}"
         case Accumulate(op, target, value, None):
             yield _UPDATES[op].format(target=scope.entry(target), value=scope.real(value))
         case Accumulate(_, target, value, rest):

@@ -28,6 +28,7 @@ from symbackprop.functions import (
     softplus,
     xlogy,
 )
+from symbackprop.philox import philox, unit
 
 __all__ = ["FUNCTIONS", "sum_of_products"]
 
@@ -121,6 +122,7 @@ FUNCTIONS: dict[type, tuple[Callable[..., Any], Callable[..., Any]]] = {
     logaddexp: (lambda *arguments: reduce(np.logaddexp, arguments), _precise(_log_of_sum)),
     log_gumbel: (_log_gumbel, _precise(lambda t: mpmath.log(-mpmath.expm1(-mpmath.exp(t))))),
     xlogy: (_xlogy, _precise(lambda x, y: x * mpmath.log(y) if x else x)),
+    philox: _same(unit),
     sp.Eq: _same(np.equal), sp.Ne: _same(np.not_equal),
     sp.Lt: _same(np.less), sp.Le: _same(np.less_equal),
     sp.Gt: _same(np.greater), sp.Ge: _same(np.greater_equal),
