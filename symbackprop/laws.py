@@ -17,13 +17,16 @@ from sympy import Expr, Integer
 if TYPE_CHECKING:
     from symbackprop.notation import Tensor
 
-__all__ = ["MEANS", "AtInference", "Carried", "Distribution", "Law"]
+__all__ = ["MEANS", "PARAMETERS", "AtInference", "Carried", "Distribution", "Law"]
 
 MEANS: dict[str, Callable[..., Expr]] = {
     "bernoulli": lambda probability: probability,
     "gaussian": lambda mean, deviation: mean,
     "uniform": lambda low, high: (low + high) / Integer(2),
 }
+
+#: How many numbers each kind of distribution has.
+PARAMETERS = {"bernoulli": 1, "gaussian": 2, "uniform": 2}
 
 
 @dataclass(frozen=True, slots=True)

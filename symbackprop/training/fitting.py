@@ -25,7 +25,8 @@ def fit(core: Core, X: Any, Y: Any, *, epochs: Any, batch_size: Any, optimizer: 
     found = dataset(core.network, X, Y, core.dtype)
     plan = plan_of(found.rows, epochs, batch_size, shuffle, seed)
     between = monitoring(core, found, validation_data, callbacks, metrics)
-    core.parameters.check()
+    for group in (core.parameters, core.states):
+        group.check()
     threads = known_threads(threads)
     rule, rows = rule_of(optimizer), min(plan.batch_size, plan.rows)
     step, kernel = core.kernels.trainer(rule, rows)
@@ -33,13 +34,15 @@ def fit(core: Core, X: Any, Y: Any, *, epochs: Any, batch_size: Any, optimizer: 
               **{tensor: float(getattr(optimizer, name)) for name, tensor in step.numbers}}
     arrays = {**found.arrays, **core.arrays(),
               **{t: np.zeros([int(a) for a in t.axes], core.dtype) for t in step.states}}
-    before = core.parameters.copy()
+    if step.counters is not None:
+        arrays |= step.counters.arrays(plan.seed, plan.rows, plan.steps)
+    before = core.copy()
     with progress(plan.epochs, verbose) as bar:
         try:
             history = train(plan, lambda order, size, losses: kernel.run(
                 order, size, arrays, hypers, losses, threads), between, bar)
-            core.parameters.check_trained()
+            core.check_trained()
         except SymbackpropError:
-            core.parameters.restore(before)
+            core.restore(before)
             raise
     return history

@@ -10,6 +10,7 @@ import threading
 
 from symbackprop import codegen
 from symbackprop.derivation import Derivation, derive
+from symbackprop.notation import Tensor
 from symbackprop.training.network import Network
 from symbackprop.training.optimizers import Rule
 from symbackprop.training.step import TrainingStep
@@ -24,7 +25,7 @@ class Kernels:
     def __init__(self, network: Network, dtype: str) -> None:
         self.network = network
         self.dtype = dtype
-        self._derivation: Derivation | None = None
+        self._derivations: dict[Tensor, Derivation] = {}
         self._functions: dict[str, codegen.Executable] = {}
         self._trainers = Trainers(network, dtype)
         self._lock = threading.RLock()  # each kernel is built once, by whoever asks first
@@ -32,10 +33,14 @@ class Kernels:
     @property
     def derivation(self) -> Derivation:
         """The derivative of the loss by every parameter."""
+        return self._derived(self.network.loss)
+
+    def _derived(self, loss: Tensor) -> Derivation:
+        """The derivative of the loss in training, or at inference, by what is trained."""
         with self._lock:
-            if self._derivation is None:
-                self._derivation = derive(self.network.loss)
-            return self._derivation
+            if loss not in self._derivations:
+                self._derivations[loss] = derive(loss)
+            return self._derivations[loss]
 
     @property
     def built(self) -> dict[str, codegen.Executable | codegen.TrainingKernel]:
@@ -52,11 +57,12 @@ class Kernels:
                 network = self.network
                 match what:
                     case "predict":
-                        wanted = list(network.outputs)
+                        wanted = list(network.predicted)
                     case "loss":
-                        wanted = [network.loss]
+                        wanted = [network.measured]
                     case _:
-                        wanted = [self.derivation.gradient(t) for t in network.trained]
+                        found = self._derived(network.measured)
+                        wanted = [found.gradient(t) for t in network.trained]
                 self._functions[what] = codegen.compile(wanted, dtype=self.dtype)
             return self._functions[what]
 

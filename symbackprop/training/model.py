@@ -26,7 +26,7 @@ from symbackprop.training.kernels import Kernels
 from symbackprop.training.loop import History
 from symbackprop.training.network import Network, network, read_by
 from symbackprop.training.optimizers import SGD, Optimizer
-from symbackprop.training.parameters import Hypers, Parameters
+from symbackprop.training.parameters import Hypers, Parameters, States
 from symbackprop.training.settings import known_dtype, known_seed
 from symbackprop.training.summary import Text, summary
 
@@ -80,6 +80,11 @@ class Model:
         return self._core.parameters
 
     @property
+    def states(self) -> States:
+        """name -> array of what steps carry on, e.g. running means; writable like parameters."""
+        return self._core.states
+
+    @property
     def hypers(self) -> Hypers:
         """name -> float; a new value takes effect at once and never recompiles."""
         return self._core.hypers
@@ -89,6 +94,7 @@ class Model:
         values = initial_values(self._network, np.random.default_rng(known_seed(seed)))
         for tensor, array in values.items():
             self.parameters[self._network.names[tensor]] = array
+        self.states.begin()
 
     # -- training
 
@@ -130,11 +136,11 @@ class Model:
         return found if len(found) > 1 else found[0]
 
     def loss(self, X: Any, Y: Any = None) -> float:
-        """The loss on these data, penalties included."""
+        """The loss on these data at inference, penalties included."""
         return float(self._core.run("loss", dataset(self._network, X, Y, self.dtype).arrays)[0])
 
     def gradients(self, X: Any, Y: Any = None) -> dict[str, Array]:
-        """name -> ∂loss/∂parameter on these data, shaped like the parameter."""
+        """name -> ∂loss/∂parameter on these data, shaped like the parameter, of `loss`."""
         found = self._core.run("gradients", dataset(self._network, X, Y, self.dtype).arrays)
         names = (self._network.names[t] for t in self._network.trained)
         return dict(zip(names, found, strict=True))
@@ -151,8 +157,9 @@ class Model:
         """Shapes, what the formulas prove and, at some rows X, Y, how gradients flow: print it."""
         found = None if X is None else dataset(self._network, X, Y, self.dtype).arrays
         every = {**(found or {}), **self._core.arrays(), **self.hypers.numbers()}
-        read = read_by(self._network.program, (self._network.loss,))
-        return diagnose(self._network.loss, None if found is None else {t: every[t] for t in read})
+        loss = self._network.measured
+        read = read_by(self._network.inference, (loss,))
+        return diagnose(loss, None if found is None else {t: every[t] for t in read})
 
     @property
     def kernels(self) -> dict[str, codegen.Executable | codegen.TrainingKernel]:
@@ -172,7 +179,7 @@ class Model:
 
         Raises ProgramError for a program with a function that the file grammar lacks.
         """
-        files.save(path, self._network, self.dtype, self.parameters, self.hypers)
+        files.save(path, self._network, self.dtype, self._core.copy(), self.hypers)
 
     @classmethod
     def load(cls, path: str | PathLike[str]) -> Model:
@@ -182,20 +189,21 @@ class Model:
         """
         saved = files.load(path)
         kernels = Kernels(saved.network, known_dtype(saved.dtype))
-        return cls._made(kernels, saved.parameters, saved.hypers)
+        return cls._made(kernels, saved.arrays, saved.hypers)
 
     @classmethod
-    def _made(cls, kernels: Kernels, parameters: Mapping[str, Array],
+    def _made(cls, kernels: Kernels, arrays: Mapping[str, Array],
               hypers: Mapping[str, float | None]) -> Model:
         made = cls.__new__(cls)
         made._core = core(kernels)
-        made.parameters.update(parameters)
+        for group in (made.parameters, made.states):
+            group.update({name: array for name, array in arrays.items() if name in group})
         made.hypers.update({name: value for name, value in hypers.items() if value is not None})
         return made
 
     def __deepcopy__(self, memo: object) -> Model:
         """A model of the same network and kernels, with numbers of its own."""
-        return self._made(self._core.kernels, self.parameters, self.hypers)
+        return self._made(self._core.kernels, self._core.copy(), self.hypers)
 
     def __reduce__(self) -> NoReturn:
         raise TrainingError("a model is not pickled (that runs code); write "

@@ -28,7 +28,7 @@ def monitoring(core: Core, found: Dataset, validation_data: Any, callbacks: Any,
                       for name in ("loss", *(score.name for score in scores)))
 
     def measures() -> dict[str, float]:
-        core.parameters.check_trained()
+        core.check_trained()
         values: dict[str, float] = {}
         for prefix, data in sets.items():
             values |= {f"{prefix}{name}": value
@@ -37,8 +37,8 @@ def monitoring(core: Core, found: Dataset, validation_data: Any, callbacks: Any,
             values["val_loss"] = float(core.run("loss", validation.arrays)[0])
         return values
 
-    return Between(core.parameters, core.parameters.restore,
-                   measures if len(monitored) > 1 else None, monitored, as_callbacks(callbacks))
+    return Between(core.parameters, core.restore, measures if len(monitored) > 1 else None,
+                   monitored, as_callbacks(callbacks), core.states)
 
 
 def scores_of(core: Core, metrics: tuple[Metric, ...], data: Dataset) -> dict[str, float]:
