@@ -45,16 +45,16 @@ def _half(builder: Any, value: Any) -> Any:
 
 def _rounds(builder: Any, counter: tuple[Any, ...], key: tuple[Any, ...]) -> tuple[Any, ...]:
     """The four words after all rounds."""
-    (a, b, c, d), (k, l) = counter, key
+    (a, b, c, d), (one, two) = counter, key
     for _ in range(ROUNDS):
         (high_a, low_a), (high_c, low_c) = (
             _product(builder, word, factor) for word, factor in zip((a, c), MULTIPLIERS,
                                                                     strict=True))
-        a = builder.xor(builder.xor(high_c, b), k)
+        a = builder.xor(builder.xor(high_c, b), one)
         b = low_c
-        c = builder.xor(builder.xor(high_a, d), l)
+        c = builder.xor(builder.xor(high_a, d), two)
         d = low_a
-        k, l = builder.add(k, HALF(KEYS[0])), builder.add(l, HALF(KEYS[1]))
+        one, two = builder.add(one, HALF(KEYS[0])), builder.add(two, HALF(KEYS[1]))
     return a, b, c, d
 
 

@@ -246,8 +246,8 @@ class Scope:
                 inside = ", ".join(sorted(self.integer(arg) for arg in expr.args))
                 return Piece(f"{WHOLE[type(expr)]}({inside})")
             case f.floor() if is_integral(expr.args[0].as_numer_denom()[1]):
-                above, below = map(self._integer, expr.args[0].as_numer_denom())
-                return Piece(f"{above.within(UNARY)}//{below.within(ATOM)}", PRODUCT)
+                upper, lower = map(self._integer, expr.args[0].as_numer_denom())
+                return Piece(f"{upper.within(UNARY)}//{lower.within(ATOM)}", PRODUCT)
         raise CompilationError(_refusal(expr))
 
     def _integer_sum(self, expr: Expr) -> Piece:

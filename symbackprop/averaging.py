@@ -12,14 +12,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from sympy import Expr
-
 from symbackprop.arrays import Array
 from symbackprop.collect import ordered, output_tensor
-from symbackprop.laws import AtInference, Distribution
-from symbackprop.notation import Definition, Tensor, elements_in
+from symbackprop.laws import AtInference
+from symbackprop.notation import Definition, Tensor
+from symbackprop.randomness import averaged
 
-__all__ = ["averaged", "has_modes", "inference", "inferred"]
+__all__ = ["has_modes", "inference", "inferred"]
 
 
 def inference(outputs: Any) -> Any:
@@ -65,13 +64,6 @@ def has_modes(targets: tuple[Tensor, ...]) -> bool:
     """Whether something that the targets need is not the same in training and at inference."""
     return any(isinstance(d.target.law, AtInference) or averaged(d.body) != d.body
                for d in ordered(targets))
-
-
-def averaged(body: Expr) -> Expr:
-    """The body with every noise replaced by its mean."""
-    means = {e: e.tensor.law.mean for e in elements_in(body)
-             if isinstance(e.tensor.law, Distribution)}
-    return body.xreplace(means) if means else body
 
 
 def _at_inference(tensor: Tensor) -> Definition | None:

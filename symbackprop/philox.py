@@ -1,4 +1,4 @@
-"""philox(pair, seed, counter): a number in [0, 1) that depends on these integers and on nothing else.
+"""philox(pair, seed, counter): a number in [0, 1) that depends on these integers alone.
 
     words(counter, key)              the four words of Philox4x32-10, 32 bits each
     philox(0, k₀, k₁, c₀, …, c₃)     (w₀·2²¹ + ⌊w₁/2¹¹⌋)/2⁵³;  pair 1 is made of w₂ and w₃
@@ -43,13 +43,13 @@ def words(counter: tuple[Any, ...], key: tuple[Any, ...]) -> tuple[Any, ...]:
     ['0x6627e8d5', '0xe169c58d', '0xbc57ac4c', '0x9b00dbd8']
     """
     a, b, c, d = (np.asarray(part).astype(np.int64).astype(np.uint64) % WORD for part in counter)
-    k, l = (np.asarray(part).astype(np.int64).astype(np.uint64) % WORD for part in key)
+    one, two = (np.asarray(part).astype(np.int64).astype(np.uint64) % WORD for part in key)
     shift = np.uint64(32)
     for _ in range(ROUNDS):
         first, second = a * np.uint64(MULTIPLIERS[0]), c * np.uint64(MULTIPLIERS[1])
-        a, b, c, d = ((second >> shift) ^ b ^ k, second % WORD, (first >> shift) ^ d ^ l,
+        a, b, c, d = ((second >> shift) ^ b ^ one, second % WORD, (first >> shift) ^ d ^ two,
                       first % WORD)
-        k, l = (k + np.uint64(KEYS[0])) % WORD, (l + np.uint64(KEYS[1])) % WORD
+        one, two = (one + np.uint64(KEYS[0])) % WORD, (two + np.uint64(KEYS[1])) % WORD
     return a, b, c, d
 
 

@@ -21,9 +21,9 @@ from symbackprop.declare import attach, declare, scalar, tensor_of
 from symbackprop.errors import DeclarationError, where
 from symbackprop.indexing import free_indices
 from symbackprop.laws import Carried, Distribution
-from symbackprop.notation import Tensor, tensors_in
+from symbackprop.notation import Tensor, elements_in, tensors_in
 
-__all__ = ["bernoulli", "carry", "gaussian", "noise", "state", "strength", "uniform"]
+__all__ = ["averaged", "bernoulli", "carry", "gaussian", "noise", "state", "strength", "uniform"]
 
 _Fits = Callable[[float], bool]
 
@@ -132,6 +132,13 @@ def carry(tensor: Tensor, initial: float, update: Any) -> None:
     tensor.law = Carried(initial, tensor_of(following))
 
 
+def averaged(body: Expr) -> Expr:
+    """The body with every noise replaced by its mean."""
+    means = {e: e.tensor.law.mean for e in elements_in(body)
+             if isinstance(e.tensor.law, Distribution)}
+    return body.xreplace(means) if means else body
+
+
 def strength(given: Any, hint: str, what: str, fits: _Fits = lambda number: True,
              words: str = "a finite number") -> Expr:
     """A number as a hyper with that default; a hyper, or an expression of such, as it is."""
@@ -154,12 +161,11 @@ def _is_real(given: Any) -> bool:
 
 
 def _check_hypers(given: Expr, what: str) -> None:
-    tensors = tensors_in(given)
-    plain = {s for s in given.free_symbols if type(s) is Symbol or isinstance(s, Idx)}
-    for found in (*sorted(map(str, plain)), *(t for t in tensors if t.role != "hyper")):
-        name = found if isinstance(found, str) else found.name or found.hint
+    plain = {str(s) for s in given.free_symbols if type(s) is Symbol or isinstance(s, Idx)}
+    others = [t.name or t.hint for t in tensors_in(given) if t.role != "hyper"]
+    for name in (*sorted(plain), *others):
         raise DeclarationError(f"{what} must be a number or an expression of hypers; it reads "
-                               f"{name}: write e.g. {name} = sb.hyper({str(name)!r}, 0.5)")
+                               f"{name}: write e.g. {name} = sb.hyper({name!r}, 0.5)")
 
 
 def _is_function(update: Any) -> bool:

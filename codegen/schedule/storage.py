@@ -158,7 +158,7 @@ def homes(program: Program) -> dict[Tensor, Tensor]:
 
 
 def same_axes(one: Tensor, other: Tensor) -> bool:
-    """Whether two tensors have the same shape, whatever the sizes are, and the same kind of entry."""
+    """Whether two tensors have the same shape, and entries of the same kind."""
     return one.axes == other.axes and one.has_fact("label") == other.has_fact("label")
 
 

@@ -14,6 +14,7 @@ from symbackprop.training.monitoring import monitoring
 from symbackprop.training.optimizers import Optimizer
 from symbackprop.training.progress import progress
 from symbackprop.training.settings import known_threads, plan_of, rule_of
+from symbackprop.training.strengths import check_strengths
 
 __all__ = ["fit"]
 
@@ -30,6 +31,7 @@ def fit(core: Core, X: Any, Y: Any, *, epochs: Any, batch_size: Any, optimizer: 
     threads = known_threads(threads)
     rule, rows = rule_of(optimizer), min(plan.batch_size, plan.rows)
     step, kernel = core.kernels.trainer(rule, rows)
+    check_strengths(core.network, core.hypers.numbers())
     hypers = {**core.hypers.numbers(),
               **{tensor: float(getattr(optimizer, name)) for name, tensor in step.numbers}}
     arrays = {**found.arrays, **core.arrays(),
