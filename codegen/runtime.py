@@ -123,7 +123,7 @@ class Executable:
                 return arrays[tensor]
             case "output", Tensor() as tensor:
                 return results[tensor]
-            case "slot", tuple() as slot:
+            case ("slot" | "labels"), tuple() as slot:
                 return slots[slot]
         raise InputError(f"the kernel has an argument {argument.name} that nobody gives")
 

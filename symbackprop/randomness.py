@@ -129,7 +129,7 @@ def carry(tensor: Tensor, initial: float, update: Any) -> None:
                                    f"({letters}); sum over it, or use the state's index")
     following = attach(None, tensor.axes, tensor.letters, body, hint=f"{tensor.name}_next",
                        numbered=False)
-    tensor.law = Carried(initial, tensor_of(following))
+    tensor.law = Carried(float(initial), tensor_of(following))
 
 
 def averaged(body: Expr) -> Expr:

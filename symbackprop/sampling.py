@@ -26,7 +26,7 @@ from symbackprop.laws import Distribution
 from symbackprop.notation import Definition, Fact, Program, Role, Tensor
 from symbackprop.philox import WORD, philox
 
-__all__ = ["Counters", "draws", "noises", "sampled"]
+__all__ = ["Counters", "draws", "noises", "sampled", "words_of"]
 
 _INTEGERS = (Fact("label", (), Integer(WORD)),)
 Unit = Callable[[int], Expr]  # the number in [0, 1) of a pair of words
@@ -55,10 +55,14 @@ class Counters:
 
     def arrays(self, seed: int | None, rows: int, steps: int) -> dict[Tensor, np.ndarray]:
         """The integers at the beginning of a fit over so many rows, in so many steps an epoch."""
-        words = np.random.SeedSequence(seed).generate_state(2).astype(np.int64)
-        found = {self.seed: words, self.step: np.zeros((), np.int64),
+        found = {self.seed: words_of(seed), self.step: np.zeros((), np.int64),
                  self.steps: np.array(steps, np.int64)}
         return found if self.row is None else {**found, self.row: np.arange(rows)}
+
+
+def words_of(seed: int | None) -> np.ndarray:
+    """The two words that a seed is for the generator; None gives others every time."""
+    return np.random.SeedSequence(seed).generate_state(2).astype(np.int64)
 
 
 def noises(program: Program) -> tuple[Tensor, ...]:

@@ -28,10 +28,10 @@ def fit(core: Core, X: Any, Y: Any, *, epochs: Any, batch_size: Any, optimizer: 
     between = monitoring(core, found, validation_data, callbacks, metrics)
     for group in (core.parameters, core.states):
         group.check()
+    check_strengths(core.network, core.hypers.numbers())
     threads = known_threads(threads)
     rule, rows = rule_of(optimizer), min(plan.batch_size, plan.rows)
     step, kernel = core.kernels.trainer(rule, rows)
-    check_strengths(core.network, core.hypers.numbers())
     hypers = {**core.hypers.numbers(),
               **{tensor: float(getattr(optimizer, name)) for name, tensor in step.numbers}}
     arrays = {**found.arrays, **core.arrays(),

@@ -28,6 +28,7 @@ from symbackprop.training.network import Network, network, read_by
 from symbackprop.training.optimizers import SGD, Optimizer
 from symbackprop.training.parameters import Hypers, Parameters, States
 from symbackprop.training.settings import known_dtype, known_seed
+from symbackprop.training.strengths import drawn
 from symbackprop.training.summary import Text, summary
 
 __all__ = ["Model"]
@@ -144,6 +145,15 @@ class Model:
         found = self._core.run("gradients", dataset(self._network, X, Y, self.dtype).arrays)
         names = (self._network.names[t] for t in self._network.trained)
         return dict(zip(names, found, strict=True))
+
+    def noise(self, rows: Any, seed: int | None = 0, step: int = 0, steps: int = 1
+              ) -> dict[str, Array]:
+        """name -> what fit draws for each noise in the step after so many, of `steps` an epoch.
+
+        rows: the numbers of the samples in the data of fit, or how many from the first on; the
+        samples of an epoch draw the same in whichever step of it they stand.
+        """
+        return drawn(self._core, rows, seed, step, steps)
 
     def derivation(self) -> Derivation:
         """The derivative of the loss by every parameter, as formulas: print it."""
