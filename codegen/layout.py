@@ -27,8 +27,8 @@ class Argument:
     """A parameter of the generated function: its name, and what is behind it.
 
     kind: size, scalar, array, output, rows (a whole data set), batch (a buffer for gathered rows),
-    slot, labels (a slot of integers), order, batch_size or losses; and for threads: thread, threads, height (rows of a tile),
-    meeting (where they wait).
+    slot, labels (a slot of integers), order, batch_size or losses; and for threads: thread,
+    threads, height (rows of a tile), meeting (where they wait).
     """
 
     name: str

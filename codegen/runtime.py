@@ -99,7 +99,8 @@ class Executable:
         for name, tensor in inputs.items():
             if name not in values and tensor.default is None:
                 raise InputError(f"the {tensor.role} {name} is missing (declared at "
-                                 f"{tensor.where}); give it by name: f({name}=…){otherwise(tensor)}")
+                                 f"{tensor.where}); give it by name: f({name}=…)"
+                                 f"{otherwise(tensor)}")
             value = values.get(name, tensor.default)
             checked[tensor] = (
                 check_hyper(tensor, value, name, self.dtype) if tensor.role == "hyper"

@@ -108,7 +108,7 @@ def state(name: str, *axes: Any, init: float = 0, update: Any) -> Any:
     if initial is None:
         raise DeclarationError(f"state({name!r}, …): init must be a finite number, not {init!r}")
     made = declare(name, axes, "state", ())
-    carry(tensor_of(made), initial, update(made) if _is_function(update) else update)
+    carry(tensor_of(made), initial, _applied(update, made) if _is_function(update) else update)
     return made
 
 
@@ -166,6 +166,18 @@ def _check_hypers(given: Expr, what: str) -> None:
     for name in (*sorted(plain), *others):
         raise DeclarationError(f"{what} must be a number or an expression of hypers; it reads "
                                f"{name}: write e.g. {name} = sb.hyper({name!r}, 0.5)")
+
+
+def _applied(update: Callable[[Any], Any], state: Any) -> Any:
+    """What the function makes of the state, or an error that says what it is given."""
+    try:
+        return update(state)
+    except DeclarationError:
+        raise
+    except TypeError as error:
+        raise DeclarationError(
+            f"state({tensor_of(state).name!r}, …, update=…): the function cannot be called with "
+            f"the state ({error}); write e.g. update=lambda r: 0.9*r[j] + 0.1*mean[j]") from error
 
 
 def _is_function(update: Any) -> bool:
