@@ -16,11 +16,11 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
-from sympy import Expr, Idx, Integer, Symbol, cos, floor, log, pi, sqrt
+from sympy import Expr, Idx, Integer, Symbol, floor, log, sqrt
 
 from symbackprop.arrays import Array
 from symbackprop.errors import ProgramError
-from symbackprop.functions import Iverson
+from symbackprop.functions import Iverson, costurn
 from symbackprop.interpreter import evaluate
 from symbackprop.laws import Distribution
 from symbackprop.notation import Definition, Fact, Program, Role, Tensor
@@ -36,7 +36,7 @@ ENTRIES: dict[str, Callable[..., Expr]] = {
     "bernoulli": lambda unit, probability: Iverson(unit(0) < probability),
     "uniform": lambda unit, low, high: low + (high - low)*unit(0),
     "gaussian": lambda unit, mean, deviation: (  # Box & Muller 1958
-        mean + deviation*sqrt(-2*log(1 - unit(0)))*cos(2*pi*unit(1))),
+        mean + deviation*sqrt(-2*log(1 - unit(0)))*costurn(unit(1))),
 }
 
 
