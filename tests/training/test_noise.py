@@ -234,3 +234,17 @@ def test_a_saved_model_draws_and_predicts_the_same(tmp_path: Path) -> None:
     with safe_open(tmp_path / "m.safetensors", "numpy") as one, safe_open(
             tmp_path / "n.safetensors", "numpy") as other:
         assert one.metadata() == other.metadata()
+
+
+def test_tensors_may_be_called_what_the_generator_calls_its_own() -> None:
+    names = ["philox", "row", "seed", "epoch", "step", "steps", "step_next", "keep", "order"]
+    n, j = sb.indices("n j", N, 3)
+    x = sb.data("philox", n, j)
+    weights = [sb.parameter(name, j) for name in names[1:]]
+    m = sb.noise("real", n, j, distribution=sb.bernoulli(0.5))
+    total = sum(w[j] for w in weights)
+    loss = sb.define("L", (), Sum((x[n, j]*m[n, j]*total - 1)**2, n, j)/N)
+    model = Model(inputs=x, loss=loss)
+    model.fit(np.ones((8, 3)), epochs=2)
+    assert list(model.parameters) == names[1:]
+    assert list(model.noise(2)) == ["real"]
