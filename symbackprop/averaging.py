@@ -14,7 +14,7 @@ from typing import Any
 
 from symbackprop.arrays import Array
 from symbackprop.collect import ordered, output_tensor
-from symbackprop.laws import AtInference
+from symbackprop.laws import AtInference, Distribution
 from symbackprop.notation import Definition, Tensor
 from symbackprop.randomness import averaged
 
@@ -50,7 +50,7 @@ def inferred(targets: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
     """
     if not has_modes(targets):
         return targets
-    definitions = ordered(targets, _at_inference)
+    definitions = ordered(targets, _at_inference)  # of a noise too, where it is itself a target
     twins = {d.target: _twin(d.target) for d in sorted(definitions, key=lambda d: d.target.serial)}
     symbols = {old.symbol: new.symbol for old, new in twins.items()}
     for definition in definitions:
@@ -62,12 +62,15 @@ def inferred(targets: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
 
 def has_modes(targets: tuple[Tensor, ...]) -> bool:
     """Whether something that the targets need is not the same in training and at inference."""
-    return any(isinstance(d.target.law, AtInference) or averaged(d.body) != d.body
-               for d in ordered(targets))
+    return any(isinstance(t.law, Distribution) for t in targets) or any(
+        isinstance(d.target.law, AtInference) or averaged(d.body) != d.body
+        for d in ordered(targets))
 
 
 def _at_inference(tensor: Tensor) -> Definition | None:
     definition = tensor.definition
+    if isinstance(tensor.law, Distribution):
+        return Definition(tensor, tensor.letters, tensor.law.mean, where=tensor.where)
     if definition is None:
         return None
     body = tensor.law.body if isinstance(tensor.law, AtInference) else definition.body
@@ -76,5 +79,5 @@ def _at_inference(tensor: Tensor) -> Definition | None:
 
 
 def _twin(tensor: Tensor) -> Array:
-    return Array(tensor.name, tensor.axes, tensor.letters, tensor.role, tensor.facts, tensor.hint,
-                 numbered=tensor.numbered, where=tensor.where)
+    return Array(tensor.name, tensor.axes, tensor.letters, "intermediate", tensor.facts,
+                 tensor.hint, numbered=tensor.numbered, where=tensor.where)

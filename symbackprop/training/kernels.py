@@ -62,7 +62,7 @@ class Kernels:
                         wanted = [network.measured]
                     case _:
                         found = self._derived(network.measured)
-                        wanted = [found.gradient(t) for t in network.trained]
+                        wanted = [found.gradient(t) for t in network.reached]
                 self._functions[what] = codegen.compile(wanted, dtype=self.dtype)
             return self._functions[what]
 

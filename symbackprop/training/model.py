@@ -143,8 +143,10 @@ class Model:
     def gradients(self, X: Any, Y: Any = None) -> dict[str, Array]:
         """name -> ∂loss/∂parameter on these data, shaped like the parameter, of `loss`."""
         found = self._core.run("gradients", dataset(self._network, X, Y, self.dtype).arrays)
-        names = (self._network.names[t] for t in self._network.trained)
-        return dict(zip(names, found, strict=True))
+        network, shapes = self._network, self._core.arrays()
+        zeros = {network.names[t]: np.zeros_like(shapes[t]) for t in network.trained}
+        return zeros | {network.names[t]: slope for t, slope in
+                        zip(network.reached, found, strict=True)}
 
     def noise(self, rows: Any, seed: int | None = 0, step: int = 0, steps: int = 1
               ) -> dict[str, Array]:

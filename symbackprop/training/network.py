@@ -65,6 +65,12 @@ class Network:
         return tuple(t for t in self.parameters if t in read and t.trainable)
 
     @property
+    def reached(self) -> tuple[Tensor, ...]:
+        """Those of the trained parameters that the loss reads at inference."""
+        read = set(read_by(self.inference, (self.measured,)))
+        return tuple(t for t in self.trained if t in read)
+
+    @property
     def hypers(self) -> tuple[Tensor, ...]:
         """Run-time scalars in order of declaration."""
         return tuple(t for t in self.given if t.role == "hyper")
@@ -201,9 +207,9 @@ def _check_parameters(made: Network) -> None:
     if not made.trained:
         raise ProgramError("the loss reads no parameter, so there is nothing to train; declare "
                            "some with sb.parameter or sb.layers.dense")
-    for tensor in made.parameters:
+    for tensor in (*made.parameters, *made.states):
         for axis in tensor.axes:
             if not axis.is_Integer:
                 raise ProgramError(
-                    f"the parameter {made.names[tensor]} (declared at {tensor.where}) has an axis "
-                    f"of length {axis}; a Model needs numbers there")
+                    f"the {tensor.role} {made.names[tensor]} (declared at {tensor.where}) has an "
+                    f"axis of length {axis}; a Model needs numbers there")

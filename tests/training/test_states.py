@@ -238,3 +238,44 @@ REFUSED: list[tuple[Any, str]] = [
 def test_what_is_no_state_is_refused_in_the_users_words(declared: Any, words: str) -> None:
     with pytest.raises(sb.DeclarationError, match=words):
         declared()
+
+
+def parted(regulariser: Any, output: Any = None) -> Model:
+    """A regression whose loss has one more term."""
+    n, i = sb.indices("n i", N, 4)
+    x, w = sb.data("x", n, i), sb.parameter("w", i)
+    o = sb.define("o", (n,), Sum(x[n, i]*w[i], i))
+    extra = regulariser(n, i, w)
+    return Model(inputs=x, output=o if output is None else output(n, o), dtype="float64",
+                 loss=sb.define("L", (), Sum((o[n] - 1)**2, n)/N + extra))
+
+
+def test_a_parameter_that_only_training_reads_has_no_slope_at_inference() -> None:
+    model = parted(lambda n, i, w: sb.define("r", (), (sb.parameter("c") - 3)**2, inference=0))
+    X, _ = samples()
+    model.fit(X, epochs=90, optimizer=sb.optimizers.SGD(0.1))
+    assert model.parameters["c"] == pytest.approx(3, rel=1e-6)
+    assert model.gradients(X)["c"] == 0
+    assert abs(model.gradients(X)["w"]).max() > 0
+
+
+def test_a_parameter_that_only_inference_reads_stays_what_it_is() -> None:
+    model = parted(lambda n, i, w: 0, lambda n, o: sb.define(
+        "shown", (n,), o[n], inference=o[n] + sb.parameter("c")))
+    X, _ = samples()
+    before = model.predict(X)
+    model.parameters["c"] = 2
+    np.testing.assert_allclose(model.predict(X), before + 2)
+    model.fit(X, epochs=1)
+    assert model.parameters["c"] == 2
+
+
+def test_a_state_without_a_fixed_shape_is_refused() -> None:
+    with pytest.raises(sb.ProgramError, match="the state q .* has an axis of length N"):
+        parted(lambda n, i, w: Sum(sb.state("q", n, update=0)[n]*w[0], n))
+
+
+def test_a_state_may_be_an_output() -> None:
+    mean = sb.state("mean", 2, init=7, update=lambda mean: mean)
+    model = parted(lambda n, i, w: 0*w[0], lambda n, o: mean)
+    np.testing.assert_array_equal(model.predict(np.ones((3, 4))), [7, 7])
