@@ -31,10 +31,11 @@ from safetensors.numpy import save as packed
 from sympy import Expr, Idx
 
 from symbackprop.arrays import Array
+from symbackprop.broadcasting import finite_number
 from symbackprop.declare import size
 from symbackprop.errors import InputError, SymbackpropError
 from symbackprop.laws import PARAMETERS, Carried, Distribution, Law
-from symbackprop.notation import Definition, Fact, Op, Role, Tensor
+from symbackprop.notation import Definition, Fact, Op, Role, Tensor, tensors_in
 from symbackprop.training.expressions import Reader, Writer
 from symbackprop.training.network import Network, described
 
@@ -172,9 +173,12 @@ def _network(record: dict[str, Any], where: str) -> Network:
         tensor.law = _law(tensor, entry.get("law"), reader)
     inputs, targets, outputs = (tuple(reader.tensor(t) for t in record[what])
                                 for what in ("inputs", "targets", "outputs"))
-    meant = record.get("inference", [record["loss"], *record["outputs"]])
-    return described(inputs, targets, outputs, reader.tensor(record["loss"]),
-                     tuple(reader.tensor(t) for t in meant))
+    loss = reader.tensor(record["loss"])
+    same = [record["loss"], *record["outputs"]]
+    meant = [reader.tensor(t) for t in record.get("inference", same)]
+    if [t.axes for t in meant] != [t.axes for t in (loss, *outputs)]:
+        raise InputError("loss and outputs at inference have other shapes than in training")
+    return described(inputs, targets, outputs, loss, tuple(meant))
 
 
 def _law(tensor: Tensor, written: Any, reader: Reader) -> Law | None:
@@ -182,10 +186,13 @@ def _law(tensor: Tensor, written: Any, reader: Reader) -> Law | None:
         return None
     kind, *rest = written
     if kind == "carried" and tensor.role == "state":
-        initial, following = rest
-        return Carried(float(initial), reader.tensor(following))
+        initial, following = finite_number(rest[0]), reader.tensor(rest[1])
+        if initial is not None and following.axes == tensor.axes:
+            return Carried(initial, following)
     if kind in PARAMETERS and tensor.role == "noise" and len(rest) == PARAMETERS[kind]:
-        return Distribution(kind, tuple(reader.read(number) for number in rest))
+        parameters = tuple(reader.read(number) for number in rest)
+        if all(t.role == "hyper" for parameter in parameters for t in tensors_in(parameter)):
+            return Distribution(kind, parameters)
     raise InputError(f"{kind!r} is no law of a {tensor.role}")
 
 
