@@ -9,6 +9,7 @@ from sympy import functions as f
 
 from symbackprop import functions as own
 from symbackprop.codegen.stability import Minus
+from symbackprop.philox import philox
 
 MATHEMATICS = {  # functions of Python's math: Numba calls one for each number
     f.tan: "tan", f.asin: "asin", f.acos: "acos", f.atan: "atan", f.sinh: "sinh", f.cosh: "cosh",
@@ -19,10 +20,12 @@ HELPERS = {  # functions of vectormath: arithmetic of whole vectors
     f.exp: "exp", f.log: "log", f.sin: "sin", f.cos: "cos", f.tanh: "tanh", f.erf: "erf",
     own.expm1: "expm1", own.log1p: "log1p", own.relu: "relu", own.leaky_relu: "leaky_relu",
     own.sigmoid: "sigmoid", own.softplus: "softplus", own.logaddexp: "logaddexp", sign: "sign",
-    Max: "maximum", Min: "minimum", Minus: "minus",
+    Max: "maximum", Min: "minimum", Minus: "minus", own.costurn: "costurn",
 }
-NUMERIC = (own.relu, own.leaky_relu, own.sigmoid, own.softplus, own.logaddexp, sign, Minus)
+NUMERIC = (own.relu, own.leaky_relu, own.sigmoid, own.softplus, own.logaddexp, own.costurn, sign,
+           Minus)
 NUMPY = {f.floor: "np.floor", f.ceiling: "np.ceil"}
+OF_INTEGERS = {philox: "philox"}  # in the format of the number that comes first
 CALLS = {**MATHEMATICS, **HELPERS, **NUMPY, Abs: "abs"}
 WHOLE = {Max: "max", Min: "min"}  # of integers
 VECTORMATH = frozenset((*HELPERS.values(), "power", "sqrt", "where", "added", "carried"))

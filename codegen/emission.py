@@ -112,8 +112,9 @@ class Emission:
 
     def slots(self) -> Iterator[Argument]:
         """The workspace."""
+        whole = {(b.slot, b.tiled) for b in self.kernel.buffers if b.tensor.has_fact("label")}
         for slot in self.kernel.slots:
-            yield Argument(self.called[slot], "slot", slot)
+            yield Argument(self.called[slot], "labels" if slot in whole else "slot", slot)
 
     def stages(self) -> Iterator[str]:
         """All stages, a blank line before each."""

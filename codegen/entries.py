@@ -34,7 +34,7 @@ def assignment(statement: Assign | Accumulate, scope: Scope) -> str:
     """The line that stores an entry, or adds to it."""
     match statement:
         case Assign(target, value):
-            return f"{scope.entry(target)} = {scope.real(value)}"
+            return f"{scope.entry(target)} = {scope.value(value, target.tensor)}"
         case Accumulate(op, target, value, None):
             return _UPDATES[op].format(target=scope.entry(target), value=scope.real(value))
         case Accumulate(_, target, value, rest):

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from sympy import Symbol
 
-from symbackprop.codegen.calls import MATHEMATICS, VECTORMATH
+from symbackprop.codegen.calls import MATHEMATICS, OF_INTEGERS, VECTORMATH
 from symbackprop.notation import Tensor
 
 WIDEST = 99
@@ -27,8 +27,8 @@ class Argument:
     """A parameter of the generated function: its name, and what is behind it.
 
     kind: size, scalar, array, output, rows (a whole data set), batch (a buffer for gathered rows),
-    slot, order, batch_size or losses; and for threads: thread, threads, height (rows of a tile),
-    meeting (where they wait).
+    slot, labels (a slot of integers), order, batch_size or losses; and for threads: thread,
+    threads, height (rows of a tile), meeting (where they wait).
     """
 
     name: str
@@ -58,6 +58,7 @@ def module(function: str, arguments: Iterable[Argument], lines: Iterable[str], d
         _import("symbackprop.codegen.denormals", words & {"flush_denormals", "restore"}),
         _import("symbackprop.codegen.memory",
                 words & {"view", "rows_of", "columns_of", "flat", "times"}),
+        _import("symbackprop.codegen.random", words & {*OF_INTEGERS.values()}),
         _import("symbackprop.codegen.rows", words & {"add_rows", "take_rows"}),
         _import("symbackprop.codegen.threads", words & {"wait"}),
         _import("symbackprop.codegen.vectormath", words & VECTORMATH),

@@ -12,7 +12,7 @@ import unicodedata
 from collections.abc import Hashable, Iterable
 from typing import TypeVar
 
-from symbackprop.codegen.calls import CALLS, VECTORMATH
+from symbackprop.codegen.calls import CALLS, OF_INTEGERS, VECTORMATH
 from symbackprop.codegen.summation import REGISTERS
 
 RESERVED = frozenset((  # every word of a generated module that is not a name of the user's
@@ -24,6 +24,7 @@ RESERVED = frozenset((  # every word of a generated module that is not a name of
     *"strip first_strip end_strip last control flush_denormals restore".split(),
     *"rows_of columns_of times row flat entry add_rows take_rows".split(),
     *(str(tensor.name) for tensor in REGISTERS), *CALLS.values(), *VECTORMATH,
+    *OF_INTEGERS.values(),
 ))
 Subject = TypeVar("Subject", bound=Hashable)
 _SPELLED = {"∂": "d", "′": "_prime", "'": "_prime", "∇": "grad_", "ℓ": "l"}

@@ -24,6 +24,7 @@ from symbackprop.codegen.layout import Argument, Module
 from symbackprop.codegen.sourcemap import source_lines
 from symbackprop.codegen.store import Function
 from symbackprop.errors import CompilationError, InputError
+from symbackprop.facts import otherwise
 from symbackprop.notation import Program, Tensor, extent
 
 PAGE = 4096  # bytes
@@ -98,7 +99,8 @@ class Executable:
         for name, tensor in inputs.items():
             if name not in values and tensor.default is None:
                 raise InputError(f"the {tensor.role} {name} is missing (declared at "
-                                 f"{tensor.where}); give it by name: f({name}=…)")
+                                 f"{tensor.where}); give it by name: f({name}=…)"
+                                 f"{otherwise(tensor)}")
             value = values.get(name, tensor.default)
             checked[tensor] = (
                 check_hyper(tensor, value, name, self.dtype) if tensor.role == "hyper"
@@ -123,7 +125,7 @@ class Executable:
                 return arrays[tensor]
             case "output", Tensor() as tensor:
                 return results[tensor]
-            case "slot", tuple() as slot:
+            case ("slot" | "labels"), tuple() as slot:
                 return slots[slot]
         raise InputError(f"the kernel has an argument {argument.name} that nobody gives")
 

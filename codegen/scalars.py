@@ -39,7 +39,7 @@ from sympy.core.relational import Relational
 from sympy.logic.boolalg import And, BooleanAtom, Not, Or
 
 from symbackprop import functions as own
-from symbackprop.codegen.calls import CALLS, NUMERIC, REWRITTEN, WHOLE
+from symbackprop.codegen.calls import CALLS, NUMERIC, OF_INTEGERS, REWRITTEN, WHOLE
 from symbackprop.codegen.ranges import inside, is_integral
 from symbackprop.codegen.stability import Minus
 from symbackprop.errors import CompilationError
@@ -100,6 +100,10 @@ class Scope:
         if isinstance(expr, Element):
             return f"{name}[{', '.join(self.integer(i) for i in expr.indices)}]"
         return name if expr.tensor in self.scalars else f"{name}[()]"
+
+    def value(self, expr: Expr, tensor: Tensor) -> str:
+        """The expression in the arithmetic of a tensor: labels are integers."""
+        return self.integer(expr) if tensor.has_fact("label") else self.real(expr)
 
     def condition(self, expr: Basic) -> str:
         """A condition as a Python bool."""
@@ -207,6 +211,9 @@ class Scope:
         if isinstance(expr, Mod):
             left, right = (self._real(arg).within(UNARY) for arg in expr.args)
             return Piece(f"{left} % {right}", PRODUCT)
+        if type(expr) in OF_INTEGERS:
+            integers = ", ".join(map(self.integer, expr.args))
+            return Piece(f"{OF_INTEGERS[type(expr)]}(real(0), {integers})")
         if type(expr) not in CALLS:
             raise CompilationError(_refusal(expr))
         inside = [self.real(arg) for arg in expr.args]
@@ -240,9 +247,9 @@ class Scope:
             case Max() | Min():
                 inside = ", ".join(sorted(self.integer(arg) for arg in expr.args))
                 return Piece(f"{WHOLE[type(expr)]}({inside})")
-            case f.floor() if expr.args[0].as_numer_denom()[1].is_Integer:
-                above, below = expr.args[0].as_numer_denom()
-                return Piece(f"{self._integer(above).within(UNARY)}//{below}", PRODUCT)
+            case f.floor() if is_integral(expr.args[0].as_numer_denom()[1]):
+                upper, lower = map(self._integer, expr.args[0].as_numer_denom())
+                return Piece(f"{upper.within(UNARY)}//{lower.within(ATOM)}", PRODUCT)
         raise CompilationError(_refusal(expr))
 
     def _integer_sum(self, expr: Expr) -> Piece:

@@ -169,8 +169,8 @@ def _type(argument: Argument, real: Any) -> Any:
             return types.Array(types.int64, 2, "C", readonly=False)
         case "losses", _:
             return types.Array(types.float64, 2, "C")
-        case "slot", _:
-            return types.Array(real, 1, "C")
+        case ("slot" | "labels") as kind, _:
+            return types.Array(real if kind == "slot" else types.int64, 1, "C")
         case kind, Tensor() as tensor:
             rank = 1 if kind == "batch" else tensor.rank
             return types.Array(types.int64 if tensor.has_fact("label") else real, rank, "C")

@@ -132,7 +132,7 @@ class TrainingKernel:
                 return numbers[tensor]
             case ("array" | "rows"), Tensor() as tensor:
                 return arrays[tensor]
-            case ("slot" | "batch"), (tuple() | Tensor()) as slot:
+            case ("slot" | "labels" | "batch"), (tuple() | Tensor()) as slot:
                 return slots[slot]
         raise InputError(f"the kernel has an argument {argument.name} that nobody gives")
 

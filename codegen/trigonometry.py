@@ -40,17 +40,31 @@ def cos(t: Number) -> Number:
     return _turned(t, 1)
 
 
+def costurn(t: Number) -> Number:
+    """cos 2πt of a few turns: 4t less the nearest whole number is exact, and needs no table."""
+    magic = 1.5 * 2**(t.format.digits - 1)
+    shifted = (t * 4).plus(magic)
+    f = (t * 4).minus(shifted.minus(magic))
+    half_pi, half_pi_rest = table("HALF_PI", t)
+    r, lost = product_and_rest(f, half_pi)
+    return _sine(shifted.bits + 1, r, lost + f * half_pi_rest)
+
+
 def _turned(t: Number, quarters: int) -> Number:
     """sin(t + quarters·π/2)."""
     quarter, r, rest = _reduced(t)
-    quarter = quarter + quarters
-    z = r * r
+    return select(abs(t) < inf, _sine(quarter + quarters, r, rest), nan)
+
+
+def _sine(quarter: Bits, r: Number, rest: Number) -> Number:
+    """sin(quarter·π/2 + r + rest) for |r| ≤ π/4."""
+    t, z = r, r * r
     sine = r + (r * z * polynomial(z, table("SIN", t)) + rest)
     near_one, lost = sum_and_rest(t.of(1), z * -0.5)
     cosine = near_one + (lost + (z * z * polynomial(z, table("COS", t)) - r * rest))
     found = select((quarter & 1).is_zero(), sine, cosine)
     turned = found.bits ^ ((quarter & 2) << (t.format.width - 2))
-    return select(abs(t) < inf, turned.number, nan)
+    return turned.number
 
 
 def _reduced(t: Number) -> tuple[Bits, Number, Number]:

@@ -14,6 +14,8 @@ _HOME = {
     "symbackprop.declare": (
         "size indices data parameter hyper define one_hot simplex label positive symmetric"
     ),
+    "symbackprop.randomness": "noise state bernoulli gaussian uniform",
+    "symbackprop.averaging": "inference",
     "symbackprop.notation": "Maximum Minimum Definition Program Tensor",
     "symbackprop.functions": "Iverson",
     "symbackprop.elementwise": (

@@ -2,7 +2,7 @@
 
     softplus(t) = log(1 + e^t)      logaddexp(a, b) = log(e^a + e^b)      xlogy(x, y) = x·log y
     log1p(u) = log(1 + u)           expm1(t) = e^t − 1                    root(s) = √s
-    log_gumbel(t) = log(1 − exp(−e^t))
+    log_gumbel(t) = log(1 − exp(−e^t))      costurn(u) = cos(2·π·u)
 
 Formulas show the plain spelling (`spelled`), kernels and interpreter compute the safe one.
 """
@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from sympy import Add, Expr, Function, S, default_sort_key, exp, log, sqrt
+from sympy import Add, Expr, Function, S, cos, default_sort_key, exp, log, pi, sin, sqrt
 from sympy.core.evalf import prec_to_dps
 
 
@@ -105,6 +105,19 @@ class root(RealFunction):  # noqa: N801
     is_nonnegative = True
 
 
+class costurn(RealFunction):  # noqa: N801
+    """costurn(u) = cos(2·π·u) of a few turns, |u| < 1000; nothing is lost in taking off whole ones.
+
+    In a kernel it costs a quarter of cos(2·π·u), which is right for any number however large.
+    """
+
+    nargs = 1
+
+    def fdiff(self, argindex: int = 1) -> Expr:
+        """−2·π·sin(2·π·u)."""
+        return -2 * pi * sin(2 * pi * self.args[0])
+
+
 #: How the functions that rules bring in are written in formulas.
 SPELLED: dict[type, Callable[..., Expr]] = {
     log1p: lambda u: log(1 + u),
@@ -113,6 +126,7 @@ SPELLED: dict[type, Callable[..., Expr]] = {
     xlogy: lambda x, y: x * log(y),
     log_gumbel: lambda t: log(1 - exp(-exp(t))),
     root: lambda s: sqrt(s),
+    costurn: lambda u: cos(2 * pi * u),
 }
 
 PLAIN: dict[type, Callable[..., Expr]] = {**SPELLED, softplus: lambda t: log(1 + exp(t))}

@@ -3,8 +3,9 @@ it is defined.  Walks by an explicit stack: a chain of 10,000 definitions is no 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
+from operator import attrgetter
 from typing import Any
 
 from symbackprop.conditions import joined_conditions
@@ -54,7 +55,9 @@ def output_tensor(output: Any) -> Tensor:
     return made.tensor
 
 
-def ordered(targets: Sequence[Tensor]) -> tuple[Definition, ...]:
+def ordered(targets: Sequence[Tensor],
+            defined: Callable[[Tensor], Definition | None] = attrgetter("definition")
+            ) -> tuple[Definition, ...]:
     """All definitions that the targets need, each after what it reads, by depth-first search."""
     done: dict[Tensor, Definition | None] = {}
     active: set[Tensor] = set()
@@ -64,7 +67,7 @@ def ordered(targets: Sequence[Tensor]) -> tuple[Definition, ...]:
             tensor, finished = stack.pop()
             if finished:
                 active.discard(tensor)
-                done[tensor] = tensor.definition
+                done[tensor] = defined(tensor)
             elif tensor in active:
                 raise ProgramError(
                     f"{tensor.name or tensor.hint} (declared at {tensor.where}) is defined by "
@@ -73,6 +76,7 @@ def ordered(targets: Sequence[Tensor]) -> tuple[Definition, ...]:
             elif tensor not in done:
                 active.add(tensor)
                 stack.append((tensor, True))
-                read = tensors_in(tensor.definition.body) if tensor.definition else []
+                definition = defined(tensor)
+                read = tensors_in(definition.body) if definition else []
                 stack.extend((t, False) for t in reversed(read) if t not in done)
     return tuple(definition for definition in done.values() if definition is not None)

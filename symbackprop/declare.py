@@ -20,6 +20,7 @@ from sympy import Expr, Idx, Integer, Symbol
 from symbackprop.arrays import Array
 from symbackprop.broadcasting import finite_number, is_scalar, scalar_operand
 from symbackprop.errors import DeclarationError, where
+from symbackprop.laws import AtInference, Law
 from symbackprop.notation import Definition, Fact, Role, Tensor, TensorSymbol, extent
 
 _NAME = re.compile(r"[^\W\d][\w'′]*\Z")
@@ -110,9 +111,11 @@ def hyper(name: str, default: float | None = None) -> Symbol:
     return made
 
 
-def define(name: str | None, free: Idx | Sequence[Idx], body: Any) -> Any:
+def define(name: str | None, free: Idx | Sequence[Idx], body: Any, inference: Any = None) -> Any:
     """A named intermediate: name[free indices] = body, a scalar SymPy expression of elements.
 
+    inference: the body that stands for it outside of training (`symbackprop.inference`), e.g. a
+    running mean for the mean of a batch; without one it is the same.
     Raises DeclarationError for a body that is not scalar, or free indices that repeat.
 
     >>> from sympy import Sum, tanh
@@ -129,15 +132,17 @@ def define(name: str | None, free: Idx | Sequence[Idx], body: Any) -> Any:
         raise DeclarationError(f"define({name!r}, {letters}, …): an index stands twice on the "
                                "left; each axis of the new tensor needs an index of its own")
     axes = tuple(extent(index) for index in letters)
-    return attach(name, axes, letters, scalar(body, f"define({name!r}, …)"))
+    law = None if inference is None else AtInference(
+        scalar(inference, f"define({name!r}, …, inference=…)"))
+    return attach(name, axes, letters, scalar(body, f"define({name!r}, …)"), law=law)
 
 
 def attach(name: str | None, axes: tuple[Expr, ...], letters: tuple[Idx, ...], body: Expr,
-           hint: str = "t", numbered: bool = True) -> Any:
+           hint: str = "t", numbered: bool = True, law: Law | None = None) -> Any:
     """A new intermediate with its definition; its symbol where the rank is 0."""
     checked = None if name is None else _checked_name(name)
     tensor = Array(checked, axes, letters, "intermediate", hint=hint, numbered=numbered,
-                   where=where())
+                   where=where(), law=law)
     tensor.definition = Definition(tensor, letters, body, where=tensor.where)
     return tensor if axes else tensor.symbol
 

@@ -45,6 +45,12 @@ def expected(tensor: Tensor, array: np.ndarray) -> str:
     return f"expected shape ({', '.join(map(str, tensor.axes))}), found {array.shape}"
 
 
+def otherwise(tensor: Tensor) -> str:
+    """What may be wanted in the place of a value that is missing."""
+    return ("; or take sb.inference(…) of what you compute, in which noise is its mean"
+            if tensor.role == "noise" else "")
+
+
 def inputs_listed(names: Sequence[str]) -> str:
     """What could have been given instead of an unknown name."""
     return f"its inputs are {', '.join(names)}" if names else "it has no inputs"

@@ -21,6 +21,7 @@ from sympy.logic.boolalg import Boolean
 
 from symbackprop.accurate import (
     RealFunction,
+    costurn,
     expm1,
     log1p,
     log_gumbel,
@@ -31,7 +32,7 @@ from symbackprop.accurate import (
     xlogy,
 )
 
-__all__ = ["Iverson", "expm1", "leaky_relu", "log1p", "log_gumbel", "logaddexp",
+__all__ = ["Iverson", "costurn", "expm1", "leaky_relu", "log1p", "log_gumbel", "logaddexp",
            "relu", "root", "sigmoid", "softplus", "spelled", "xlogy"]
 
 

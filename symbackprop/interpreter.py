@@ -24,7 +24,7 @@ from sympy.core.function import AppliedUndef
 from sympy.logic.boolalg import BooleanAtom
 
 from symbackprop.errors import InputError, ProgramError
-from symbackprop.facts import check_values, inputs_listed
+from symbackprop.facts import check_values, inputs_listed, otherwise
 from symbackprop.functions import Iverson
 from symbackprop.notation import (
     Definition,
@@ -193,7 +193,7 @@ class Machine:
             keys = [key for key in (tensor, tensor.symbol, names[tensor]) if key in given]
             if not keys and tensor.default is None:
                 raise InputError(f"no value for {_described(tensor, names)}; "
-                                 f"give one under the name {names[tensor]!r}")
+                                 f"give one under the name {names[tensor]!r}{otherwise(tensor)}")
             found = given.pop(keys[0]) if keys else tensor.default
             raw = np.asarray(found)
             self.arrays[tensor] = self.array(tensor, names, raw)

@@ -10,10 +10,12 @@ from sympy import Expr, Idx, Integer, Sum, Symbol
 
 from symbackprop import elementwise
 from symbackprop.arrays import Array, made, read
+from symbackprop.batchnorm import batch_norm
 from symbackprop.broadcasting import free_letter, is_scalar, letters_for, scalar_operand
 from symbackprop.errors import DeclarationError, where
+from symbackprop.stochastic import dropout, jitter, weight_noise
 
-__all__ = ["ACTIVATIONS", "dense"]
+__all__ = ["ACTIVATIONS", "batch_norm", "dense", "dropout", "jitter", "weight_noise"]
 
 ACTIVATIONS: dict[str, Callable[[Any], Any]] = {
     "identity": elementwise.identity,

@@ -10,10 +10,8 @@
 A `Tensor` of rank 0 stands in a body by its bare `symbol`, one of higher rank by an `Element`.
 In *normal form* (see `normal.py`) the reductions Sum, Maximum, Minimum stand at the root of a
 definition only, as its `op` and its bound indices `over`.  What a user declares need not be in
-normal form; what `derive` and the compiler work on is.
-
-Identity is not the name: SymPy compares by content, and two programs of one process may both
-have an `h`.  Each tensor carries a serial number in its hashable content.
+normal form; what `derive` and the compiler work on is.  Identity is not the name: SymPy compares
+by content, and two programs may both have an `h`; a tensor carries a serial number in its content.
 """
 
 from __future__ import annotations
@@ -27,6 +25,7 @@ from typing import Any, Literal, NoReturn
 from sympy import Basic, Expr, Idx, Integer, Symbol, sympify
 
 from symbackprop.errors import DeclarationError
+from symbackprop.laws import Law
 from symbackprop.reductions import LogSumExp as LogSumExp
 from symbackprop.reductions import Maximum as Maximum
 from symbackprop.reductions import Minimum as Minimum
@@ -142,8 +141,8 @@ class Element(Expr):  # type: ignore[misc]
 class Tensor:
     """A named array of reals: axes are extents (integers or sizes), letters the indices to print.
 
-    Compared by identity.  `definition` is None for data, parameters, hypers, states, and is set
-    once for an intermediate.  A tensor without a name is named per program, from its `hint`:
+    Compared by identity.  `definition` is set once for an intermediate, and None for others; `law`
+    says what else is known (`laws`).  A tensor without a name is named per program, from its hint:
     numbered h1, h2, … or, if not `numbered`, L, L_2, L_3, …; b2 if it stands `beside` W2.
     """
 
@@ -159,6 +158,7 @@ class Tensor:
     definition: Definition | None = None
     trainable: bool = True
     beside: Tensor | None = None
+    law: Law | None = None
     serial: int = field(default_factory=lambda: next(_serials))
     symbol: TensorSymbol = field(init=False)
 

@@ -17,6 +17,7 @@ from sympy.functions.elementary.piecewise import ExprCondPair
 
 from symbackprop.functions import (
     Iverson,
+    costurn,
     expm1,
     leaky_relu,
     log1p,
@@ -28,6 +29,7 @@ from symbackprop.functions import (
     softplus,
     xlogy,
 )
+from symbackprop.philox import philox, unit
 
 __all__ = ["FUNCTIONS", "sum_of_products"]
 
@@ -121,6 +123,8 @@ FUNCTIONS: dict[type, tuple[Callable[..., Any], Callable[..., Any]]] = {
     logaddexp: (lambda *arguments: reduce(np.logaddexp, arguments), _precise(_log_of_sum)),
     log_gumbel: (_log_gumbel, _precise(lambda t: mpmath.log(-mpmath.expm1(-mpmath.exp(t))))),
     xlogy: (_xlogy, _precise(lambda x, y: x * mpmath.log(y) if x else x)),
+    philox: _same(unit),
+    costurn: (lambda u: np.cos(2 * np.pi * u), _precise(lambda u: mpmath.cospi(2 * u))),
     sp.Eq: _same(np.equal), sp.Ne: _same(np.not_equal),
     sp.Lt: _same(np.less), sp.Le: _same(np.less_equal),
     sp.Gt: _same(np.greater), sp.Ge: _same(np.greater_equal),

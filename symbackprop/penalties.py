@@ -21,6 +21,7 @@ from symbackprop.broadcasting import finite_number, is_scalar, letters_for, scal
 from symbackprop.errors import DeclarationError, ProgramError, where
 from symbackprop.indexing import bound_indices, free_indices
 from symbackprop.notation import Definition, Element, Program, Reduction, Tensor, tensors_in
+from symbackprop.randomness import averaged
 
 __all__ = ["elastic_net", "elementwise", "l1", "l2"]
 
@@ -128,7 +129,8 @@ def weights(definitions: Iterable[Definition]) -> tuple[Tensor, ...]:
     found: dict[Tensor, None] = {}
     for definition in definitions:
         over = definition.over if definition.op == "sum" else ()
-        found.update(dict.fromkeys(_summed_factors(definition.body, frozenset(over))))
+        body = averaged(definition.body)  # with noise on it a weight is one still
+        found.update(dict.fromkeys(_summed_factors(body, frozenset(over))))
     return tuple(sorted((t for t in found if t.role == "parameter"), key=lambda t: t.serial))
 
 
@@ -159,7 +161,8 @@ def _through_products(factor: Expr) -> Iterator[Element]:
     definition = factor.tensor.definition
     if definition is None or factor.tensor.name is not None or definition.op != "map":
         return
-    inside = definition.body.args if isinstance(definition.body, Mul) else (definition.body,)
+    body = averaged(definition.body)
+    inside = body.args if isinstance(body, Mul) else (body,)
     mapping = dict(zip(definition.indices, factor.indices, strict=True))
     for part in inside:
         if isinstance(part, Element) and set(definition.indices) <= set(part.indices):

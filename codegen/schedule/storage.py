@@ -158,8 +158,8 @@ def homes(program: Program) -> dict[Tensor, Tensor]:
 
 
 def same_axes(one: Tensor, other: Tensor) -> bool:
-    """Whether two tensors have the same shape whatever the sizes are."""
-    return one.axes == other.axes
+    """Whether two tensors have the same shape, and entries of the same kind."""
+    return one.axes == other.axes and one.has_fact("label") == other.has_fact("label")
 
 
 def is_entrywise(definition: Definition, tensor: Tensor) -> bool:

@@ -33,11 +33,13 @@ class Epoch:
 
     values: e.g. {"loss": 0.31, "val_loss": 0.35}, the last entries of the history.
     parameters: the model's own arrays, which the next epoch overwrites; copy what you keep.
+    states: the same of what is carried from step to step, e.g. running means.
     """
 
     number: int
     values: Mapping[str, float]
     parameters: Parameters
+    states: Parameters = field(default_factory=dict)
 
 
 class Callback(Protocol):
@@ -95,8 +97,8 @@ class EarlyStopping:
         value = epoch.values[state.monitor]
         score = value if _maximised(state.monitor) else -value
         if score > state.best + self.min_delta or state.best == -math.inf:
-            kept = {name: np.array(array) for name, array in epoch.parameters.items()} \
-                if self.restore_best_weights else {}
+            kept = {name: np.array(array) for group in (epoch.parameters, epoch.states)
+                    for name, array in group.items()} if self.restore_best_weights else {}
             return replace(state, best=score, epoch=epoch.number, waited=0, kept=kept), False
         waited = state.waited + 1
         return replace(state, waited=waited), waited >= self.patience

@@ -1,9 +1,13 @@
 """save and load: numbers in safetensors, the program beside them in a closed grammar.
 
-    Model      ::= {format, version, dtype, hypers, table, tensors, definitions,
+    Model      ::= {format, version, dtype, hypers, table, tensors, definitions, inference,
                     inputs, targets, outputs, loss}                       JSON, in the metadata
-    Tensor     ::= {name, hint, numbered, role, axes, letters, facts, default, trainable, beside}
+    Tensor     ::= {name, hint, numbered, role, axes, letters, facts, default, trainable, beside,
+                    law}
+    Law        ::= ["carried", number, following] | [kind of distribution, parameter ...] | null
     Definition ::= [target, [index ...], body, [index ...] over, op]
+
+`inference` holds the tensors of loss and outputs outside of training.
 
 Tensors are numbers of entries in `tensors`, expressions numbers of nodes in `table`, whose grammar
 is in `expressions.py`.  Reading checks every word against a table and evaluates no text: a file
@@ -27,9 +31,11 @@ from safetensors.numpy import save as packed
 from sympy import Expr, Idx
 
 from symbackprop.arrays import Array
+from symbackprop.broadcasting import finite_number
 from symbackprop.declare import size
 from symbackprop.errors import InputError, SymbackpropError
-from symbackprop.notation import Definition, Fact, Op, Role, Tensor
+from symbackprop.laws import PARAMETERS, Carried, Distribution, Law
+from symbackprop.notation import Definition, Fact, Op, Role, Tensor, tensors_in
 from symbackprop.training.expressions import Reader, Writer
 from symbackprop.training.network import Network, described
 
@@ -46,7 +52,7 @@ class Saved:
 
     network: Network
     dtype: str
-    parameters: dict[str, NDArray[Any]]
+    arrays: dict[str, NDArray[Any]]
     hypers: dict[str, float]
 
 
@@ -55,7 +61,7 @@ class NotWrittenError(InputError, OSError):
 
 
 def save(path: str | PathLike[str], network: Network, dtype: str,
-         parameters: Mapping[str, NDArray[Any]], hypers: Mapping[str, float | None]) -> None:
+         numbers: Mapping[str, NDArray[Any]], hypers: Mapping[str, float | None]) -> None:
     """Write the file in one go: whoever reads it meets the old one or the new one.
 
     Raises InputError, which is then an OSError too, where the file cannot be written.
@@ -63,7 +69,7 @@ def save(path: str | PathLike[str], network: Network, dtype: str,
     target = _path(path)
     record = {**_record(network), "dtype": dtype,
               "hypers": {name: value for name, value in hypers.items() if value is not None}}
-    arrays = {name: np.require(array, requirements="C") for name, array in parameters.items()}
+    arrays = {name: np.require(array, requirements="C") for name, array in numbers.items()}
     content = packed(arrays, metadata={"format": FORMAT, "version": str(VERSION),
                                        "model": json.dumps(record, ensure_ascii=False)})
     part = target.with_name(f"{target.name}.part")
@@ -108,7 +114,7 @@ def load(path: str | PathLike[str]) -> Saved:
 
 
 def _matching(network: Network, arrays: dict[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
-    names = [network.names[t] for t in network.parameters]
+    names = [network.names[t] for t in (*network.parameters, *network.states)]
     if set(arrays) != set(names):
         raise InputError(f"it holds numbers for {', '.join(sorted(arrays))}, "
                          f"but the program has {', '.join(names)}")
@@ -116,9 +122,8 @@ def _matching(network: Network, arrays: dict[str, NDArray[Any]]) -> dict[str, ND
 
 
 def _record(network: Network) -> dict[str, Any]:
-    program = network.program
-    defined = [d.target for d in program]
-    tensors = sorted({*program.inputs, *defined}, key=lambda t: t.serial)
+    definitions = dict.fromkeys((*network.program, *network.inference))
+    tensors = sorted({*network.given, *(d.target for d in definitions)}, key=lambda t: t.serial)
     numbers = {tensor: number for number, tensor in enumerate(tensors)}
     writer = Writer(numbers)
 
@@ -129,14 +134,24 @@ def _record(network: Network) -> dict[str, Any]:
         return [[f.kind, list(f.axes), None if f.extent is None else writer.write(f.extent)]
                 for f in tensor.facts]
 
+    def law(tensor: Tensor) -> list[Any] | None:
+        match tensor.law:
+            case Carried(initial, following):
+                return ["carried", initial, numbers[following]]
+            case Distribution(kind, parameters):
+                return [kind, *written(parameters)]
+        return None
+
     return {
         "tensors": [{"name": t.name, "hint": t.hint, "numbered": t.numbered, "role": t.role,
                      "axes": written(t.axes), "letters": written(t.letters), "facts": facts(t),
                      "default": t.default, "trainable": t.trainable,
-                     "beside": None if t.beside is None else numbers.get(t.beside)}
+                     "beside": None if t.beside is None else numbers.get(t.beside),
+                     "law": law(t)}
                     for t in tensors],
         "definitions": [[numbers[d.target], written(d.indices), writer.write(d.body),
-                         written(d.over), d.op] for d in program],
+                         written(d.over), d.op] for d in definitions],
+        "inference": [numbers[t] for t in (network.measured, *network.predicted)],
         **{what: [numbers[t] for t in getattr(network, what)]
            for what in ("inputs", "targets", "outputs")},
         "loss": numbers[network.loss],
@@ -154,9 +169,31 @@ def _network(record: dict[str, Any], where: str) -> Network:
             raise InputError(f"{tensor.name} cannot be defined by {op!r}")
         tensor.definition = Definition(tensor, _indices(reader, indices), reader.read(body),
                                        _indices(reader, over), op, where)
+    for tensor, entry in zip(reader.tensors, record["tensors"], strict=True):
+        tensor.law = _law(tensor, entry.get("law"), reader)
     inputs, targets, outputs = (tuple(reader.tensor(t) for t in record[what])
                                 for what in ("inputs", "targets", "outputs"))
-    return described(inputs, targets, outputs, reader.tensor(record["loss"]))
+    loss = reader.tensor(record["loss"])
+    same = [record["loss"], *record["outputs"]]
+    meant = [reader.tensor(t) for t in record.get("inference", same)]
+    if [t.axes for t in meant] != [t.axes for t in (loss, *outputs)]:
+        raise InputError("loss and outputs at inference have other shapes than in training")
+    return described(inputs, targets, outputs, loss, tuple(meant))
+
+
+def _law(tensor: Tensor, written: Any, reader: Reader) -> Law | None:
+    if written is None:
+        return None
+    kind, *rest = written
+    if kind == "carried" and tensor.role == "state":
+        initial, following = finite_number(rest[0]), reader.tensor(rest[1])
+        if initial is not None and following.axes == tensor.axes:
+            return Carried(initial, following)
+    if kind in PARAMETERS and tensor.role == "noise" and len(rest) == PARAMETERS[kind]:
+        parameters = tuple(reader.read(number) for number in rest)
+        if all(t.role == "hyper" for parameter in parameters for t in tensors_in(parameter)):
+            return Distribution(kind, parameters)
+    raise InputError(f"{kind!r} is no law of a {tensor.role}")
 
 
 def _tensor(entry: dict[str, Any], reader: Reader, where: str) -> Tensor:

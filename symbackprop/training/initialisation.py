@@ -35,7 +35,7 @@ from symbackprop.notation import (
 from symbackprop.penalties import weights
 from symbackprop.training.network import Network
 
-__all__ = ["Start", "initial_values", "starts"]
+__all__ = ["Start", "initial_values", "starts", "starts_of"]
 
 KINKED = (relu, leaky_relu, Max, Min, Piecewise)
 
@@ -57,7 +57,7 @@ class Start:
 
 def initial_values(network: Network, generator: np.random.Generator) -> dict[Tensor, NDArray[Any]]:
     """An array for each parameter, drawn in order of declaration."""
-    found = starts(network.program)
+    found = starts_of(network)
     return {t: _with_facts(t, found[t].draw(tuple(map(int, t.axes)), generator))
             for t in network.parameters}
 
@@ -70,6 +70,13 @@ def _with_facts(tensor: Tensor, values: NDArray[Any]) -> NDArray[Any]:
         if fact.kind == "positive":
             values = np.where(values == 0, 1.0, np.abs(values))
     return values
+
+
+def starts_of(network: Network) -> dict[Tensor, Start]:
+    """How each parameter starts, as it is used at inference, where there is no noise on it."""
+    found = starts(network.inference)
+    whole = network.program
+    return found if whole is network.inference else {**starts(whole), **found}
 
 
 def starts(program: Program) -> dict[Tensor, Start]:

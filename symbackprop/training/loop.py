@@ -110,6 +110,7 @@ class Between:
     measures: Callable[[], dict[str, float]] | None = None
     monitored: tuple[str, ...] = ("loss",)
     callbacks: tuple[Callback, ...] = ()
+    carried: Parameters = field(default_factory=dict)
     history: History = field(init=False)
     states: list[Any] = field(init=False)
 
@@ -127,7 +128,7 @@ class Between:
         values = {"loss": loss, **(self.measures() if self.measures else {})}
         for name in self.monitored:
             self.history[name].append(values[name])
-        seen = Epoch(len(self.history["loss"]), values, self.parameters)
+        seen = Epoch(len(self.history["loss"]), values, self.parameters, self.carried)
         stops = []
         for place, callback in enumerate(self.callbacks):
             self.states[place], stop = callback.after(self.states[place], seen)

@@ -12,10 +12,12 @@ from typing import Any
 
 from sympy import Expr, Symbol
 
+from symbackprop.averaging import inferred
 from symbackprop.checks import verify
-from symbackprop.collect import output_tensor, program
+from symbackprop.collect import ordered, output_tensor, program
 from symbackprop.declare import tensor_of
 from symbackprop.errors import ProgramError
+from symbackprop.laws import Carried, Distribution
 from symbackprop.notation import Definition, Program, Tensor, tensors_in
 
 __all__ = ["Network", "described", "needed", "network"]
@@ -23,20 +25,38 @@ __all__ = ["Network", "described", "needed", "network"]
 
 @dataclass(frozen=True, slots=True)
 class Network:
-    """Data tensors, outputs and loss; `program` defines loss and outputs as declared."""
+    """Data tensors, outputs and loss; `program` defines loss and outputs as declared.
+
+    predicted, measured: outputs and loss at inference, which `inference` defines; the same where
+    nothing differs.  given: whatever both programs read, and the hypers of noise.
+    """
 
     inputs: tuple[Tensor, ...]
     targets: tuple[Tensor, ...]
     outputs: tuple[Tensor, ...]
     loss: Tensor
+    predicted: tuple[Tensor, ...]
+    measured: Tensor
     program: Program
+    inference: Program
+    given: tuple[Tensor, ...]
     names: dict[Tensor, str]
     batch: Symbol | None
 
     @property
     def parameters(self) -> tuple[Tensor, ...]:
         """Parameters in order of declaration."""
-        return tuple(t for t in self.program.inputs if t.role == "parameter")
+        return tuple(t for t in self.given if t.role == "parameter")
+
+    @property
+    def states(self) -> tuple[Tensor, ...]:
+        """States in order of declaration."""
+        return tuple(t for t in self.given if t.role == "state")
+
+    @property
+    def updates(self) -> tuple[tuple[Tensor, Tensor], ...]:
+        """Each state with the tensor of its next value."""
+        return tuple((t, t.law.following) for t in self.states if isinstance(t.law, Carried))
 
     @property
     def trained(self) -> tuple[Tensor, ...]:
@@ -45,9 +65,15 @@ class Network:
         return tuple(t for t in self.parameters if t in read and t.trainable)
 
     @property
+    def reached(self) -> tuple[Tensor, ...]:
+        """Those of the trained parameters that the loss reads at inference."""
+        read = set(read_by(self.inference, (self.measured,)))
+        return tuple(t for t in self.trained if t in read)
+
+    @property
     def hypers(self) -> tuple[Tensor, ...]:
         """Run-time scalars in order of declaration."""
-        return tuple(t for t in self.program.inputs if t.role == "hyper")
+        return tuple(t for t in self.given if t.role == "hyper")
 
     def has_batch(self, tensor: Tensor) -> bool:
         """Whether the first axis of this tensor is the batch."""
@@ -72,15 +98,45 @@ def network(inputs: Any, targets: Any, output: Any, loss: Any) -> Network:
 
 
 def described(inputs: tuple[Tensor, ...], targets: tuple[Tensor, ...],
-              outputs: tuple[Tensor, ...], loss: Tensor) -> Network:
-    """The network of tensors that are known to be such, checked."""
-    whole = program([loss, *outputs])
-    verify(whole)
-    made = Network(inputs, targets, outputs, loss, whole, whole.names,
-                   _batch((*targets, *inputs)))
+              outputs: tuple[Tensor, ...], loss: Tensor,
+              at_inference: tuple[Tensor, ...] | None = None) -> Network:
+    """The network of tensors that are known to be such, checked.
+
+    at_inference: what loss and outputs are there, if that is known.
+    """
+    wanted = (loss, *outputs)
+    measured, *predicted = inferred(wanted) if at_inference is None else at_inference
+    carried = carried_by((*wanted, measured, *predicted))
+    whole = program([*wanted, *carried.values()])
+    meant = program([measured, *predicted]) if measured is not loss else whole
+    for each in dict.fromkeys((whole, meant)):
+        verify(each)
+    given = _given(whole, meant, carried)
+    names = Program(whole.definitions, given).names
+    made = Network(inputs, targets, outputs, loss, tuple(predicted), measured, whole, meant, given,
+                   names, _batch((*targets, *inputs)))
     _check_data(made)
     _check_parameters(made)
     return made
+
+
+def carried_by(targets: tuple[Tensor, ...]) -> dict[Tensor, Tensor]:
+    """The states that these tensors need, and that the updates of such need: the next values."""
+    found: dict[Tensor, Tensor] = {}
+    waiting = list(targets)
+    while waiting:
+        tensors = {t for d in ordered(waiting) for t in tensors_in(d.body)} | set(waiting)
+        fresh = {t: t.law.following for t in tensors - found.keys() if isinstance(t.law, Carried)}
+        found |= fresh
+        waiting = list(fresh.values())
+    return dict(sorted(found.items(), key=lambda pair: pair[0].serial))
+
+
+def _given(whole: Program, meant: Program, carried: Iterable[Tensor]) -> tuple[Tensor, ...]:
+    read = {*whole.inputs, *meant.inputs, *carried}
+    read |= {t for noise in read if isinstance(noise.law, Distribution)
+             for parameter in noise.law.parameters for t in tensors_in(parameter)}
+    return tuple(sorted(read, key=lambda t: t.serial))
 
 
 def needed(whole: Program, targets: Iterable[Tensor]) -> tuple[Definition, ...]:
@@ -135,12 +191,12 @@ def _check_data(made: Network) -> None:
         if tensor not in made.names:
             raise ProgramError(f"neither the loss nor an output reads {tensor.name} (declared at "
                                f"{tensor.where}); leave it out of inputs and targets")
-    for tensor in made.program.inputs:
+    for tensor in made.given:
         if tensor.role == "data" and tensor not in given:
             raise ProgramError(f"the loss or an output reads the data {tensor.name} (declared at "
                                f"{tensor.where}), which is neither among inputs nor targets; "
                                f"add it, e.g. inputs=[…, {tensor.name}]")
-    read = read_by(made.program, made.outputs)
+    read = read_by(made.inference, made.predicted)
     for tensor in made.targets:
         if tensor in read:
             raise ProgramError(f"an output reads the target {tensor.name}, so nothing could be "
@@ -151,9 +207,9 @@ def _check_parameters(made: Network) -> None:
     if not made.trained:
         raise ProgramError("the loss reads no parameter, so there is nothing to train; declare "
                            "some with sb.parameter or sb.layers.dense")
-    for tensor in made.parameters:
+    for tensor in (*made.parameters, *made.states):
         for axis in tensor.axes:
             if not axis.is_Integer:
                 raise ProgramError(
-                    f"the parameter {made.names[tensor]} (declared at {tensor.where}) has an axis "
-                    f"of length {axis}; a Model needs numbers there")
+                    f"the {tensor.role} {made.names[tensor]} (declared at {tensor.where}) has an "
+                    f"axis of length {axis}; a Model needs numbers there")

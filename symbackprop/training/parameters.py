@@ -15,9 +15,10 @@ from numpy.typing import NDArray
 from symbackprop.broadcasting import finite_number
 from symbackprop.codegen.gate import check_array
 from symbackprop.errors import InputError, TrainingError
+from symbackprop.laws import Carried
 from symbackprop.notation import Tensor
 
-__all__ = ["Hypers", "Parameters"]
+__all__ = ["Hypers", "Parameters", "States"]
 
 
 T = TypeVar("T")
@@ -114,6 +115,22 @@ class Parameters(_Fixed[NDArray[Any]]):
         """Put the numbers of a copy back into the arrays."""
         for name, array in saved.items():
             self._values[name][...] = array
+
+
+class States(Parameters):
+    """name -> array of what is carried from step to step, in order of declaration."""
+
+    kind = "state"
+
+    def __init__(self, tensors: Mapping[str, Tensor], dtype: str) -> None:
+        super().__init__(tensors, dtype)
+        self.begin()
+
+    def begin(self) -> None:
+        """Every state is again what it was declared to begin at."""
+        for name, array in self.items():
+            law = self._tensors[name].law
+            array[...] = law.initial if isinstance(law, Carried) else 0
 
 
 class Hypers(_Fixed[float | None]):

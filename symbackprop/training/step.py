@@ -11,7 +11,7 @@ The compiler knows no optimizer: it sees definitions, and pairs (tensor, its nex
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from sympy import Expr, Idx, Symbol
@@ -20,36 +20,43 @@ from symbackprop.arrays import Array
 from symbackprop.collect import program
 from symbackprop.normal import normalise
 from symbackprop.notation import Definition, Program, Role, Tensor
+from symbackprop.sampling import Counters, sampled
 from symbackprop.simplification import simplify
 from symbackprop.training.optimizers import Rule, g, w
 
 
 @dataclass(frozen=True, slots=True)
 class TrainingStep:
-    """A program with updates; states start at zero, numbers: (field of the optimizer, tensor)."""
+    """A program with updates; states start at zero, numbers: (field of the optimizer, tensor).
+
+    counters: the integers that noise is drawn from, if there is some.
+    """
 
     program: Program
     loss: Tensor
     states: tuple[Tensor, ...]
     numbers: tuple[tuple[str, Tensor], ...]
+    counters: Counters | None = None
 
 
 def training_step(loss: Tensor, gradients: Mapping[Tensor, Tensor], rule: Rule,
-                  names: Mapping[Tensor, str]) -> TrainingStep:
+                  names: Mapping[Tensor, str], carried: Sequence[tuple[Tensor, Tensor]] = (),
+                  batch: Symbol | None = None) -> TrainingStep:
     """The program of one step that minimises the loss by the rule.
 
     gradients: for each trained parameter the tensor that holds its gradient; names: what is
-    called how (new tensors are named after their parameter and get out of the way of these).
+    called how (new tensors are named after their parameter and get out of the way of these);
+    carried: states of the network with their next values; batch: the size that runs over samples.
     """
     writer = _Writer(rule, set(names.values()))
     for parameter, gradient in gradients.items():
         writer.add(parameter, gradient, names[parameter])
-    updates = tuple(writer.updates.items())
+    updates = (*writer.updates.items(), *carried)
     wanted = program([loss, *(following for _, following in updates)])
     simple = simplify(normalise(wanted))
-    step = replace(simple, outputs=(loss,), updates=updates)
+    step, counters = sampled(replace(simple, outputs=(loss,), updates=updates), batch, names)
     numbers = tuple((str(symbol), tensor) for symbol, tensor in writer.numbers.items())
-    return TrainingStep(step, loss, tuple(writer.states), numbers)
+    return TrainingStep(step, loss, tuple(writer.states), numbers, counters)
 
 
 @dataclass(slots=True)

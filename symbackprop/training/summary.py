@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from sympy import Expr
 
 from symbackprop.notation import Tensor, tensors_in
-from symbackprop.training.initialisation import starts
+from symbackprop.training.initialisation import starts_of
 from symbackprop.training.network import Network, needed
 
 __all__ = ["Layer", "Text", "layers", "summary"]
@@ -60,7 +60,7 @@ def summary(network: Network) -> Text:
 
 def layers(network: Network) -> list[Layer]:
     """The layers in order; parameters that only the loss reads stand in a last row, loss."""
-    kinds = {t: start.kind for t, start in starts(network.program).items()}
+    kinds = {t: start.kind for t, start in starts_of(network).items()}
     found: list[Layer] = []
     seen: set[Tensor] = set()
     for definition in needed(network.program, network.outputs):

@@ -35,7 +35,8 @@ class Trainers:
         network, batch = self._network, self._network.batch
         if rule not in self._steps:
             gradients = {t: derivation.gradient(t) for t in network.trained}
-            self._steps[rule] = training_step(network.loss, gradients, rule, network.names)
+            self._steps[rule] = training_step(network.loss, gradients, rule, network.names,
+                                              network.updates, batch)
         step = self._steps[rule]
         shared = batch is not None and codegen.is_shared(step.program, batch, rows)
         if (rule, shared) not in self._kernels:

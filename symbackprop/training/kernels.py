@@ -1,0 +1,72 @@
+"""Kernels of one network, built on first use and shared by every copy of its model.
+
+One for predictions, one for the loss, one for gradients, and one training step for each rule of
+an optimizer.  They hold no numbers of a model, so that copies train side by side with them.
+"""
+
+from __future__ import annotations
+
+import threading
+
+from symbackprop import codegen
+from symbackprop.derivation import Derivation, derive
+from symbackprop.notation import Tensor
+from symbackprop.training.network import Network
+from symbackprop.training.optimizers import Rule
+from symbackprop.training.step import TrainingStep
+from symbackprop.training.trainers import Trainers
+
+__all__ = ["Kernels"]
+
+
+class Kernels:
+    """What has been derived and compiled for a network in one dtype; several threads may ask."""
+
+    def __init__(self, network: Network, dtype: str) -> None:
+        self.network = network
+        self.dtype = dtype
+        self._derivations: dict[Tensor, Derivation] = {}
+        self._functions: dict[str, codegen.Executable] = {}
+        self._trainers = Trainers(network, dtype)
+        self._lock = threading.RLock()  # each kernel is built once, by whoever asks first
+
+    @property
+    def derivation(self) -> Derivation:
+        """The derivative of the loss by every parameter."""
+        return self._derived(self.network.loss)
+
+    def _derived(self, loss: Tensor) -> Derivation:
+        """The derivative of the loss in training, or at inference, by what is trained."""
+        with self._lock:
+            if loss not in self._derivations:
+                self._derivations[loss] = derive(loss)
+            return self._derivations[loss]
+
+    @property
+    def built(self) -> dict[str, codegen.Executable | codegen.TrainingKernel]:
+        """The kernels built so far by name; of training steps the newest, as fit."""
+        found: dict[str, codegen.Executable | codegen.TrainingKernel] = dict(self._functions)
+        if self._trainers.newest is not None:
+            found["fit"] = self._trainers.newest
+        return found
+
+    def function(self, what: str) -> codegen.Executable:
+        """The kernel for "predict", "loss" or "gradients"."""
+        with self._lock:
+            if what not in self._functions:
+                network = self.network
+                match what:
+                    case "predict":
+                        wanted = list(network.predicted)
+                    case "loss":
+                        wanted = [network.measured]
+                    case _:
+                        found = self._derived(network.measured)
+                        wanted = [found.gradient(t) for t in network.reached]
+                self._functions[what] = codegen.compile(wanted, dtype=self.dtype)
+            return self._functions[what]
+
+    def trainer(self, rule: Rule, rows: int) -> tuple[TrainingStep, codegen.TrainingKernel]:
+        """The step of a rule and its kernel, for batches of so many rows."""
+        with self._lock:
+            return self._trainers.found(rule, rows, self.derivation)
