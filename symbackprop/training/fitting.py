@@ -6,13 +6,14 @@ from typing import Any
 
 import numpy as np
 
-from symbackprop.errors import SymbackpropError
+from symbackprop.errors import SymbackpropError, TrainingError
 from symbackprop.training.core import Core
 from symbackprop.training.dataset import dataset
 from symbackprop.training.loop import History, train
 from symbackprop.training.monitoring import monitoring
 from symbackprop.training.optimizers import Optimizer
 from symbackprop.training.progress import progress
+from symbackprop.training.running import Running
 from symbackprop.training.settings import known_threads, plan_of, rule_of
 
 __all__ = ["fit"]
@@ -34,12 +35,14 @@ def fit(core: Core, X: Any, Y: Any, *, epochs: Any, batch_size: Any, optimizer: 
     arrays = {**found.arrays, **core.arrays(),
               **{t: np.zeros([int(a) for a in t.axes], core.dtype) for t in step.states}}
     before = core.parameters.copy()
+    steps = Running(core.network, kernel, arrays, hypers, core.parameters, threads)
     with progress(plan.epochs, verbose) as bar:
         try:
-            history = train(plan, lambda order, size, losses: kernel.run(
-                order, size, arrays, hypers, losses, threads), between, bar)
+            history = train(plan, steps, between, bar)
             core.parameters.check_trained()
-        except SymbackpropError:
+        except SymbackpropError as error:
             core.parameters.restore(before)
-            raise
+            if steps.fault is None:
+                raise
+            raise TrainingError(f"{error}\n{steps.fault}") from error
     return history

@@ -91,14 +91,18 @@ class Parameters(_Fixed[NDArray[Any]]):
         for name, array in self.items():
             self.checked(name, array)
 
-    def check_trained(self) -> None:
-        """Raises TrainingError where the last step has made NaN or infinity of a number, or broken
-        a fact, e.g. that a parameter is positive."""
+    def check_finite(self) -> None:
+        """Raises TrainingError where the last step has made NaN or infinity of a number."""
         for name, array in self.items():
             if not np.isfinite(array).all():
                 raise TrainingError(
                     f"training diverged: {name} is no longer finite after the last step; the "
                     "parameters are again what they were before fit; try a smaller rate")
+
+    def check_trained(self) -> None:
+        """The same, also where a step has broken a fact, e.g. that a parameter is positive."""
+        self.check_finite()
+        for name, array in self.items():
             try:
                 self.checked(name, array)
             except InputError as error:
