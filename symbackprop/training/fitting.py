@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from symbackprop.errors import SymbackpropError, TrainingError
+from symbackprop.training.augmentation import augmentation
 from symbackprop.training.core import Core
 from symbackprop.training.dataset import dataset
 from symbackprop.training.loop import History, train
@@ -21,19 +22,20 @@ __all__ = ["fit"]
 
 def fit(core: Core, X: Any, Y: Any, *, epochs: Any, batch_size: Any, optimizer: Optimizer,
         validation_data: Any, callbacks: Any, metrics: Any, seed: Any, threads: Any,
-        verbose: bool, shuffle: Any) -> History:
+        verbose: bool, shuffle: Any, augment: Any) -> History:
     """The history of `Model.fit`, which says what the arguments are and what is raised."""
     found = dataset(core.network, X, Y, core.dtype)
     plan = plan_of(found.rows, epochs, batch_size, shuffle, seed)
     between = monitoring(core, found, validation_data, callbacks, metrics)
     core.parameters.check()
-    threads = known_threads(threads)
+    threads, arrays = known_threads(threads), dict(found.arrays)
+    between.renew = augmentation(core, X, Y, augment, plan.seed, plan.rows, arrays)
     rule, rows = rule_of(optimizer), min(plan.batch_size, plan.rows)
     step, kernel = core.kernels.trainer(rule, rows)
     hypers = {**core.hypers.numbers(),
               **{tensor: float(getattr(optimizer, name)) for name, tensor in step.numbers}}
-    arrays = {**found.arrays, **core.arrays(),
-              **{t: np.zeros([int(a) for a in t.axes], core.dtype) for t in step.states}}
+    arrays |= core.arrays()
+    arrays |= {t: np.zeros([int(a) for a in t.axes], core.dtype) for t in step.states}
     before = core.parameters.copy()
     steps = Running(core.network, kernel, arrays, hypers, core.parameters, threads)
     with progress(plan.epochs, verbose) as bar:

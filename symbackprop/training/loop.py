@@ -110,6 +110,7 @@ class Between:
     measures: Callable[[], dict[str, float]] | None = None
     monitored: tuple[str, ...] = ("loss",)
     callbacks: tuple[Callback, ...] = ()
+    renew: Callable[[], None] | None = None  # before each epoch
     history: History = field(init=False)
     states: list[Any] = field(init=False)
 
@@ -119,8 +120,8 @@ class Between:
 
     @property
     def idle(self) -> bool:
-        """Whether nothing waits for the end of an epoch."""
-        return self.measures is None and not self.callbacks
+        """Whether nothing waits for the end of an epoch or its beginning."""
+        return self.measures is None and not self.callbacks and self.renew is None
 
     def epoch(self, loss: float) -> bool:
         """Note the values of an epoch; whether a callback wants to stop."""
@@ -151,6 +152,8 @@ def train(plan: Plan, steps: Steps, between: Between, bar: Bar) -> History:
     for call in calls(plan, pace, between.idle):
         runs, count = call.order.shape[0], -(-call.order.shape[1] // plan.batch_size)
         found = np.zeros((runs, count))
+        if between.renew is not None and call.first == 0:
+            between.renew()
         started = time.perf_counter()
         steps(np.ascontiguousarray(call.order), plan.batch_size, found)
         pace.note(runs * count, time.perf_counter() - started)
