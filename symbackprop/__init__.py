@@ -31,7 +31,7 @@ _HOME = {
         "InputError TrainingError"
     ),
     "symbackprop.codegen": "compile",
-    "symbackprop.training": "Model",
+    "symbackprop.training": "Model restarts cross_validate split",
 }
 _MODULES = {
     "layers": "symbackprop.layers",

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from symbackprop.errors import InputError, TrainingError
 from symbackprop.notation import Tensor
 from symbackprop.training.core import Core
-from symbackprop.training.dataset import dataset
+from symbackprop.training.dataset import dataset, mapped
 from symbackprop.training.signatures import accepts
 
 __all__ = ["augmentation"]
@@ -40,8 +40,9 @@ def augmentation(core: Core, X: Any, Y: Any, function: Any, seed: int | None, ro
     generator = np.random.default_rng(np.random.SeedSequence(seed).spawn(1)[0])
 
     def renew() -> None:
-        made = function(_copied(core.network.inputs, X), _copied(core.network.targets, Y),
-                        generator)
+        copies = (mapped(tensors, given, lambda _, array: array.copy()) for tensors, given
+                  in ((core.network.inputs, X), (core.network.targets, Y)))
+        made = function(*copies, generator)
         if not isinstance(made, (tuple, list)) or len(made) != 2:
             raise TrainingError(f"augment: {name} must return a pair (X, Y), found "
                                 f"{type(made).__name__}; {KEPT}")
@@ -56,12 +57,3 @@ def augmentation(core: Core, X: Any, Y: Any, function: Any, seed: int | None, ro
         arrays.update(found.arrays)
 
     return renew
-
-
-def _copied(tensors: tuple[Tensor, ...], given: Any) -> Any:
-    """The data in the form in which they were given, as arrays that may be written to."""
-    if given is None or not tensors:
-        return None
-    if isinstance(given, dict):
-        return {name: np.array(value) for name, value in given.items()}
-    return np.array(given) if len(tensors) == 1 else [np.array(value) for value in given]

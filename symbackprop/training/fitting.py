@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from threading import Event
 from typing import Any
 
 import numpy as np
 
-from symbackprop.errors import SymbackpropError, TrainingError
+from symbackprop.errors import Diverged, SymbackpropError
 from symbackprop.training.augmentation import augmentation
 from symbackprop.training.core import Core
 from symbackprop.training.dataset import dataset
@@ -22,8 +23,12 @@ __all__ = ["fit"]
 
 def fit(core: Core, X: Any, Y: Any, *, epochs: Any, batch_size: Any, optimizer: Optimizer,
         validation_data: Any, callbacks: Any, metrics: Any, seed: Any, threads: Any,
-        verbose: bool, shuffle: Any, augment: Any) -> History:
-    """The history of `Model.fit`, which says what the arguments are and what is raised."""
+        verbose: bool, shuffle: Any, augment: Any,
+        stop: Event | None = None) -> History:
+    """The history of `Model.fit`, which says what the arguments are and what is raised.
+
+    stop: an event that ends training from another thread.
+    """
     found = dataset(core.network, X, Y, core.dtype)
     plan = plan_of(found.rows, epochs, batch_size, shuffle, seed)
     between = monitoring(core, found, validation_data, callbacks, metrics)
@@ -37,7 +42,7 @@ def fit(core: Core, X: Any, Y: Any, *, epochs: Any, batch_size: Any, optimizer: 
     arrays |= core.arrays()
     arrays |= {t: np.zeros([int(a) for a in t.axes], core.dtype) for t in step.states}
     before = core.parameters.copy()
-    steps = Running(core.network, kernel, arrays, hypers, core.parameters, threads)
+    steps = Running(core.network, kernel, arrays, hypers, core.parameters, threads, stop)
     with progress(plan.epochs, verbose) as bar:
         try:
             history = train(plan, steps, between, bar)
@@ -46,5 +51,5 @@ def fit(core: Core, X: Any, Y: Any, *, epochs: Any, batch_size: Any, optimizer: 
             core.parameters.restore(before)
             if steps.fault is None:
                 raise
-            raise TrainingError(f"{error}\n{steps.fault}") from error
+            raise Diverged(f"{error}\n{steps.fault}") from error
     return history

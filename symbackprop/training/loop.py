@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from symbackprop.errors import TrainingError
+from symbackprop.errors import Diverged
 from symbackprop.training.callbacks import Callback, Epoch, Parameters, Restore
 from symbackprop.training.progress import Bar
 
@@ -144,7 +144,7 @@ class Between:
 def train(plan: Plan, steps: Steps, between: Between, bar: Bar) -> History:
     """Run all calls; the history, one entry an epoch.
 
-    Raises TrainingError when the loss is no longer finite, naming the epoch; the caller puts the
+    Raises Diverged when the loss is no longer finite, naming the epoch; the caller puts the
     parameters back.
     """
     pace = Pace()
@@ -174,7 +174,7 @@ def train(plan: Plan, steps: Steps, between: Between, bar: Bar) -> History:
 def _check_finite(losses: Losses, epoch: int) -> None:
     finite = np.isfinite(losses).all(axis=1)
     if not finite.all():
-        raise TrainingError(
+        raise Diverged(
             f"training diverged: the loss became {losses[~np.isfinite(losses)][0]} in epoch "
             f"{epoch + int(np.argmin(finite))}; the parameters are again what they were before "
             "fit; try a smaller rate, or bring the inputs to mean 0 and variance 1")

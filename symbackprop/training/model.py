@@ -21,6 +21,7 @@ from symbackprop.errors import ProgramError, TrainingError
 from symbackprop.training import files, fitting
 from symbackprop.training.core import core
 from symbackprop.training.dataset import dataset, input_arrays
+from symbackprop.training.finder import Rates, find_rate
 from symbackprop.training.initialisation import initial_values
 from symbackprop.training.kernels import Kernels
 from symbackprop.training.loop import History
@@ -137,6 +138,26 @@ class Model:
                            optimizer=optimizer, validation_data=validation_data,
                            callbacks=callbacks, metrics=metrics, seed=seed, threads=threads,
                            verbose=verbose, shuffle=shuffle, augment=augment)
+
+    def find_rate(self, X: Any, Y: Any = None, optimizer: Optimizer = SGD(0.01),
+                  batch_size: int | None = 32, lowest: float = 1e-6, highest: float = 10.0,
+                  steps: int = 200, seed: int | None = 0) -> Rates:
+        """The loss after one step with each of growing rates, and the rate where it falls fastest.
+
+        optimizer: its rate is what is looked for; the rest as in fit, whose kernel runs here.  It
+        ends early where the loss explodes.  The parameters stay as they are.
+        Raises InputError and TrainingError as fit does.
+
+        >>> import numpy as np, symbackprop as sb
+        >>> x, y = sb.data("x", sb.size("N"), 1), sb.data("y", sb.size("N"), 1)
+        >>> line = sb.layers.dense(x, 1)
+        >>> model = Model(inputs=x, targets=y, output=line, loss=sb.losses.squared_error(line, y))
+        >>> X = np.linspace(-1, 1, 20)[:, np.newaxis]
+        >>> 0.01 < model.find_rate(X, 3*X + 1, batch_size=None).suggestion < 1
+        True
+        """
+        return find_rate(self._core, X, Y, optimizer=optimizer, batch_size=batch_size,
+                         lowest=lowest, highest=highest, steps=steps, seed=seed)
 
     # -- what the network says
 

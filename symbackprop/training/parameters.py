@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from symbackprop.broadcasting import finite_number
 from symbackprop.codegen.gate import check_array
-from symbackprop.errors import InputError, TrainingError
+from symbackprop.errors import Diverged, InputError
 from symbackprop.notation import Tensor
 
 __all__ = ["Hypers", "Parameters"]
@@ -123,11 +123,15 @@ class Parameters(_Fixed[NDArray[Any]]):
         for name, array in self.items():
             self.checked(name, array)
 
+    def are_finite(self) -> bool:
+        """Whether no entry is NaN or infinite."""
+        return all(np.isfinite(array).all() for array in self.values())
+
     def check_finite(self) -> None:
-        """Raises TrainingError where the last step has made NaN or infinity of a number."""
+        """Raises Diverged where the last step has made NaN or infinity of a number."""
         for name, array in self.items():
             if not np.isfinite(array).all():
-                raise TrainingError(
+                raise Diverged(
                     f"training diverged: {name} is no longer finite after the last step; the "
                     "parameters are again what they were before fit; try a smaller rate")
 
@@ -138,13 +142,19 @@ class Parameters(_Fixed[NDArray[Any]]):
             try:
                 self.checked(name, array)
             except InputError as error:
-                raise TrainingError(
+                raise Diverged(
                     f"training broke a fact: {error}; the parameters are again what they were "
                     "before fit; try a smaller rate, or train log(w) in place of w") from error
 
     def copy(self) -> dict[str, NDArray[Any]]:
         """Copies of all arrays."""
         return {name: array.copy() for name, array in self.items()}
+
+    def twin(self) -> Parameters:
+        """The same numbers in arrays of their own."""
+        made = Parameters(self._tensors, str(next(iter(self._values.values())).dtype))
+        made.restore(self)
+        return made
 
     def restore(self, saved: Mapping[str, NDArray[Any]]) -> None:
         """Put the numbers of a copy back into the arrays."""

@@ -8,6 +8,7 @@ definition.
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -16,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from symbackprop import codegen
-from symbackprop.errors import ProgramError, TrainingError
+from symbackprop.errors import Diverged, ProgramError, Stopped
 from symbackprop.notation import Tensor
 from symbackprop.training.fault import Fault, first_fault
 from symbackprop.training.loop import Losses, Orders
@@ -32,8 +33,9 @@ Arrays = dict[Tensor, NDArray[Any]]
 class Running:
     """steps(order, batch_size, losses) for the loop.
 
-    arrays: data, parameters and states, the latter two changed in place; fault: what made the
-    first number that is not finite, if there was one and it was found.
+    arrays: data, parameters and states, the latter two changed in place; stop: an event that ends
+    training before the next call; fault: what made the first number that is not finite, if there
+    was one and it was found.
     """
 
     network: Network
@@ -42,6 +44,7 @@ class Running:
     hypers: Mapping[Tensor, float]
     parameters: Parameters
     threads: int | None = None
+    stop: threading.Event | None = None
     fault: Fault | None = None
     kept: Arrays = field(init=False)
 
@@ -49,10 +52,12 @@ class Running:
         self.kept = self._copied()
 
     def __call__(self, order: Orders, batch_size: int, losses: Losses) -> None:
-        """Run the steps; raises TrainingError where a parameter is no longer finite after them.
+        """Run the steps; raises Diverged where a parameter is no longer finite after them.
 
         A loss that is not finite is left to the caller, who knows the epoch.
         """
+        if self.stop is not None and self.stop.is_set():
+            raise Stopped("training was stopped from outside")
         self._put(self.arrays, self.kept)
         self.kernel.run(order, batch_size, self.arrays, self.hypers, losses, self.threads)
         if not np.isfinite(losses).all():
@@ -60,7 +65,7 @@ class Running:
             return
         try:
             self.parameters.check_finite()
-        except TrainingError:
+        except Diverged:
             self.fault = self._found(order, batch_size)
             raise
 
