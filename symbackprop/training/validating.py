@@ -35,6 +35,7 @@ from symbackprop.training.workers import Stop, share, together
 __all__ = ["cross_validate"]
 
 Point = dict[str, Any]
+Plan = tuple[dict[str, float], dict[str, Any]]  # hypers, and settings of fit
 SETTINGS = ("epochs", "batch_size")  # of fit, that a grid may hold
 
 
@@ -75,21 +76,29 @@ def cross_validate(model: Model, X: Any, Y: Any = None, *, grid: Mapping[str, Se
                             "on the same folds, from the same start")
     points = _points(grid)
     plans = [_planned(model, point, {**settings, "seed": seed}) for point in points]
-    data = dataset(model._core.network, X, Y, model.dtype)
-    measure = _metric(model, metric, data)
-    pairs = _folds(model, data, folds, seed)
-    workers, threads = share(workers, len(points) * len(pairs))
-    quiet = {"verbose": False, "threads": settings["threads"] or threads}
-    tasks = [_measured(model, (X, Y), pair, hypers, {**own, **quiet}, measure, fresh)
-             for hypers, own in plans for pair in pairs]
-    scores = np.array(together(tasks, workers, bool(settings["verbose"]), "fit"))
-    name = "loss" if measure is None else measure.name
-    table = CrossValidation(tuple(points), scores.reshape(len(points), -1), name,
-                            is_maximised(name), {})
+    table = _table(model, (X, Y), points, plans, (metric, folds, fresh, workers))
     if not np.isfinite(table.means).any():
         raise Diverged("cross_validate: fits diverged with every choice; try smaller rates")
     hypers, own = plans[table.chosen]
     return replace(table, history=_refit(model, X, Y, hypers, own, fresh)) if refit else table
+
+
+def _table(model: Model, given: tuple[Any, Any], points: list[Point], plans: list[Plan],
+           how: tuple[Any, Any, bool, Any]) -> CrossValidation:
+    """All fits, side by side; how: metric, folds, fresh and workers as they were given."""
+    metric, folds, fresh, workers = how
+    settings = plans[0][1]
+    data = dataset(model._core.network, *given, dtype=model.dtype)
+    measure = _metric(model, metric, data)
+    pairs = _folds(model, data, folds, settings["seed"])
+    workers, threads = share(workers, len(points) * len(pairs))
+    quiet = {"verbose": False, "threads": settings["threads"] or threads}
+    tasks = [_measured(model, given, pair, hypers, {**own, **quiet}, measure, fresh)
+             for hypers, own in plans for pair in pairs]
+    scores = np.array(together(tasks, workers, bool(settings["verbose"]), "fit"))
+    name = "loss" if measure is None else measure.name
+    return CrossValidation(tuple(points), scores.reshape(len(points), -1), name,
+                           is_maximised(name), {})
 
 
 def _points(grid: Any) -> list[Point]:
@@ -103,8 +112,7 @@ def _points(grid: Any) -> list[Point]:
             for choice in itertools.product(*(list(values) for values in grid.values()))]
 
 
-def _planned(model: Model, point: Point, settings: dict[str, Any]
-             ) -> tuple[dict[str, float], dict[str, Any]]:
+def _planned(model: Model, point: Point, settings: dict[str, Any]) -> Plan:
     """Hypers and settings of a choice, each value checked by who takes it."""
     optimizer, hypers, own = settings["optimizer"], {}, dict(settings)
     known = {f.name for f in fields(optimizer)} if is_dataclass(optimizer) else set()
