@@ -41,6 +41,22 @@ class Core:
         names = self.network.names
         return {t: self.parameters[names[t]] for t in self.network.parameters}
 
+    def copy(self) -> dict[str, Array]:
+        """Copies of all arrays."""
+        return self.parameters.copy()
+
+    def restore(self, saved: Mapping[str, Array]) -> None:
+        """Put the numbers of a copy, or of some arrays of it, back."""
+        self.parameters.restore(saved)
+
+    def twin(self) -> Core:
+        """The same kernels, and the same numbers in arrays of their own."""
+        made = core(self.kernels)
+        made.restore(self.copy())
+        made.hypers.update({name: value for name, value in self.hypers.items()
+                            if value is not None})
+        return made
+
     def run(self, what: str, data: Mapping[Tensor, Array]) -> list[Array]:
         """What the kernel of this name gives for these data and the present numbers."""
         kernel = self.kernels.function(what)

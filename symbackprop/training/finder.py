@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -103,7 +103,7 @@ def find_rate(core: Core, X: Any, Y: Any, *, optimizer: Optimizer, batch_size: A
     arrays = {**found.arrays,
               **{t: np.zeros([int(a) for a in t.axes], core.dtype) for t in step.states}}
     sample = _sample(found, core)
-    trial = replace(core, parameters=core.parameters.twin())
+    trial = core.twin()
     arrays |= trial.arrays()
     rates = np.geomspace(first, last, count)
     losses = [float(core.run("loss", sample)[0])]

@@ -41,14 +41,14 @@ def fit(core: Core, X: Any, Y: Any, *, epochs: Any, batch_size: Any, optimizer: 
               **{tensor: float(getattr(optimizer, name)) for name, tensor in step.numbers}}
     arrays |= core.arrays()
     arrays |= {t: np.zeros([int(a) for a in t.axes], core.dtype) for t in step.states}
-    before = core.parameters.copy()
+    before = core.copy()
     steps = Running(core.network, kernel, arrays, hypers, core.parameters, threads, stop)
     with progress(plan.epochs, verbose) as bar:
         try:
             history = train(plan, steps, between, bar)
             core.parameters.check_trained()
         except SymbackpropError as error:
-            core.parameters.restore(before)
+            core.restore(before)
             if steps.fault is None:
                 raise
             raise Diverged(f"{error}\n{steps.fault}") from error

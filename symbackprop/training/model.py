@@ -237,7 +237,9 @@ class Model:
 
     def __deepcopy__(self, memo: object) -> Model:
         """A model of the same network and kernels, with numbers of its own."""
-        return self._made(self._core.kernels, self.parameters, self.hypers)
+        made = type(self).__new__(type(self))
+        made._core = self._core.twin()
+        return made
 
     def __reduce__(self) -> NoReturn:
         raise TrainingError("a model is not pickled (that runs code); write "

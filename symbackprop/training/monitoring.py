@@ -37,7 +37,7 @@ def monitoring(core: Core, found: Dataset, validation_data: Any, callbacks: Any,
             values["val_loss"] = float(core.run("loss", validation.arrays)[0])
         return values
 
-    return Between(core.parameters, core.parameters.restore,
+    return Between(core.parameters, core.restore,
                    measures if len(monitored) > 1 else None, monitored, as_callbacks(callbacks))
 
 

@@ -150,12 +150,6 @@ class Parameters(_Fixed[NDArray[Any]]):
         """Copies of all arrays."""
         return {name: array.copy() for name, array in self.items()}
 
-    def twin(self) -> Parameters:
-        """The same numbers in arrays of their own."""
-        made = Parameters(self._tensors, str(next(iter(self._values.values())).dtype))
-        made.restore(self)
-        return made
-
     def restore(self, saved: Mapping[str, NDArray[Any]]) -> None:
         """Put the numbers of a copy back into the arrays."""
         for name, array in saved.items():

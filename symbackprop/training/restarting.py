@@ -103,7 +103,7 @@ def restarts(model: Model, X: Any, Y: Any = None, count: int = 8, seed: int | No
     if not math.isfinite(losses[best]):
         raise Diverged(f"restarts: all {count} runs diverged; try a smaller rate, or call "
                        "model.fit to see where the first one does")
-    model.parameters.restore(found[best][0].parameters)
+    model._core.restore(found[best][0]._core.copy())
     return Restarts(seeds, losses, tuple(history for _, _, history in found), best)
 
 

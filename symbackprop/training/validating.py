@@ -202,5 +202,5 @@ def _refit(model: Model, X: Any, Y: Any, hypers: dict[str, float], settings: dic
     own.hypers.update(hypers)
     history = own.fit(X, Y, **settings)
     model.hypers.update(hypers)
-    model.parameters.restore(own.parameters)
+    model._core.restore(own._core.copy())
     return history
