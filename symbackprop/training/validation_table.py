@@ -82,18 +82,18 @@ class CrossValidation:
                           linewidth=1, label=label or None)
         best = _number(self.best[name], self.chosen)
         axes.axvline(best, color="0.4", linestyle="--",
-                     label=f"chosen: {name} = {_shown(self.best[name])}")
+                     label=f"chosen: {name} = {_shown(self.best[name], 3)}")
         values = [_number(point[name], place) for place, point in enumerate(self.points)]
         if min(values) > 0 and max(values) / min(values) >= WIDE:
             axes.set_xscale("log")
         axes.set_xlabel(name)
         axes.set_ylabel(f"{self.metric.replace('_', ' ')}, {self.scores.shape[1]} folds")
-        axes.legend(frameon=False)
+        axes.legend(facecolor="white", edgecolor="none", framealpha=1)
         return axes
 
 
-def _shown(value: Any) -> str:
-    return f"{value:.6g}" if isinstance(value, (float, np.floating)) else str(value)
+def _shown(value: Any, digits: int = 6) -> str:
+    return f"{value:.{digits}g}" if isinstance(value, (float, np.floating)) else str(value)
 
 
 def _number(value: Any, place: int) -> float:
