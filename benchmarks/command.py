@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks import (
+    accuracy,
     compilation,
     derivation,
     drawn,
@@ -33,7 +34,8 @@ from benchmarks.networks import BATCHES, TABLE, Case, Net
 from benchmarks.peers import PEERS
 
 SECTIONS = (
-    "derivation", "compilation", "startup", "training", "functions", "elementary", "growth")
+    "derivation", "compilation", "startup", "training", "functions", "elementary", "growth",
+    "accuracy")
 RESULTS = Path(__file__).parent / "results"
 EPOCHS, QUICK_EPOCHS = 7, 3
 Plan = list[tuple[Case, Sequence[str]]]
@@ -148,6 +150,7 @@ def measured(options: argparse.Namespace, names: tuple[str, ...], machine: dict[
         "functions": lambda: functions.measure(
             functions.CASES[::3] if options.quick else functions.CASES, rounds, threads),
         "growth": lambda: growth.measure(rounds, threads),
+        "accuracy": lambda: accuracy.measure(options.quick),
     }
     for name in [name for name in SECTIONS if name in (options.sections or SECTIONS)]:
         print(f"\n{name}\n{'-' * len(name)}", flush=True)

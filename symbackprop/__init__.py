@@ -33,7 +33,7 @@ _HOME = {
         "InputError TrainingError"
     ),
     "symbackprop.codegen": "compile",
-    "symbackprop.training": "Model",
+    "symbackprop.training": "Model restarts cross_validate split",
 }
 _MODULES = {
     "layers": "symbackprop.layers",

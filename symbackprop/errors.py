@@ -14,8 +14,10 @@ __all__ = [
     "CompilationError",
     "DeclarationError",
     "DerivationError",
+    "Diverged",
     "InputError",
     "ProgramError",
+    "Stopped",
     "SymbackpropError",
     "TrainingError",
     "where",
@@ -50,6 +52,14 @@ class InputError(SymbackpropError, ValueError):
 
 class TrainingError(SymbackpropError, ValueError):
     """A training request that makes no sense, or a run that produced NaN or infinity."""
+
+
+class Diverged(TrainingError):
+    """A run that produced NaN or infinity, or broke a fact; the parameters are as before."""
+
+
+class Stopped(TrainingError):
+    """A run that another thread has ended."""
 
 
 def where() -> str:

@@ -13,6 +13,7 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from numbers import Integral, Real
+from os import PathLike
 from typing import Any, Protocol, cast
 
 import numpy as np
@@ -21,7 +22,7 @@ from numpy.typing import NDArray
 from symbackprop.errors import TrainingError
 from symbackprop.training.signatures import accepts
 
-__all__ = ["Callback", "EarlyStopping", "Epoch"]
+__all__ = ["Callback", "Checkpoint", "EarlyStopping", "Epoch", "Log"]
 
 Parameters = Mapping[str, NDArray[Any]]
 Restore = Callable[[Parameters], None]
@@ -40,6 +41,13 @@ class Epoch:
     values: Mapping[str, float]
     parameters: Parameters
     states: Parameters = field(default_factory=dict)
+
+
+class Saves(Protocol):
+    """Anything that writes itself to a file, as a Model does."""
+
+    def save(self, path: str | PathLike[str]) -> object:
+        """Write the file."""
 
 
 class Callback(Protocol):
@@ -84,18 +92,11 @@ class EarlyStopping:
 
     def start(self, monitored: Sequence[str]) -> Progress:
         """Nothing has been seen; raises TrainingError where the history lacks the name."""
-        default = "val_loss" if "val_loss" in monitored else "loss"
-        monitor = self.monitor or default
-        if monitor not in monitored:
-            hint = "give fit validation_data or metrics, or " if "_" in monitor else ""
-            raise TrainingError(f"EarlyStopping monitors {monitor!r}, but the history will hold "
-                                f"{', '.join(monitored)}; {hint}name one of these")
-        return Progress(monitor)
+        return Progress(_monitor("EarlyStopping", self.monitor, monitored))
 
     def after(self, state: Progress, epoch: Epoch) -> tuple[Progress, bool]:
         """The best so far, and whether patience is at its end."""
-        value = epoch.values[state.monitor]
-        score = value if _maximised(state.monitor) else -value
+        score = _score(state.monitor, epoch)
         if score > state.best + self.min_delta or state.best == -math.inf:
             kept = {name: np.array(array) for group in (epoch.parameters, epoch.states)
                     for name, array in group.items()} if self.restore_best_weights else {}
@@ -110,8 +111,69 @@ class EarlyStopping:
 
 
 @dataclass(frozen=True, slots=True)
+class Checkpoint:
+    """Save the model to a file after each epoch in which the monitored value is the best so far.
+
+    model: the one that is trained; path: as for its `save`; monitor: as for EarlyStopping.
+    A file of every epoch needs no class: `lambda epoch: model.save(f"{epoch.number}.safetensors")`.
+    """
+
+    model: Saves
+    path: str | PathLike[str]
+    monitor: str | None = None
+
+    def __post_init__(self) -> None:
+        if not callable(getattr(self.model, "save", None)):
+            raise TrainingError("Checkpoint: the model comes first, then the path: "
+                                f"Checkpoint(model, 'best.safetensors'); found {self.model!r}")
+
+    def start(self, monitored: Sequence[str]) -> Progress:
+        """Nothing has been seen; raises TrainingError where the history lacks the name."""
+        return Progress(_monitor("Checkpoint", self.monitor, monitored))
+
+    def after(self, state: Progress, epoch: Epoch) -> tuple[Progress, bool]:
+        """The file is written where this epoch is the best."""
+        score = _score(state.monitor, epoch)
+        if not score > state.best:
+            return state, False
+        self.model.save(self.path)
+        return replace(state, best=score, epoch=epoch.number), False
+
+    def finish(self, state: Progress, restore: Restore) -> None:
+        """Nothing is left to do."""
+
+
+@dataclass(frozen=True, slots=True)
+class Log:
+    """A file of comma-separated values: a line for each epoch as soon as it has ended."""
+
+    path: str | PathLike[str]
+
+    def start(self, monitored: Sequence[str]) -> tuple[str, ...]:
+        """The file with its header, in place of one that was there; raises TrainingError where it
+        cannot be written."""
+        self._write("w", ("epoch", *monitored))
+        return tuple(monitored)
+
+    def after(self, state: tuple[str, ...], epoch: Epoch) -> tuple[tuple[str, ...], bool]:
+        """One more line."""
+        self._write("a", (epoch.number, *(epoch.values[name] for name in state)))
+        return state, False
+
+    def finish(self, state: tuple[str, ...], restore: Restore) -> None:
+        """Nothing is left to do."""
+
+    def _write(self, mode: str, cells: Sequence[object]) -> None:
+        try:
+            with open(self.path, mode, encoding="utf-8") as file:
+                file.write(",".join(map(str, cells)) + "\n")
+        except (OSError, TypeError) as error:
+            raise TrainingError(f"Log: {self.path!r} cannot be written: {error}") from error
+
+
+@dataclass(frozen=True, slots=True)
 class Progress:
-    """The state of EarlyStopping: best score and its epoch, epochs waited since, what was kept."""
+    """What EarlyStopping and Checkpoint know: best score, its epoch, epochs since, what is kept."""
 
     monitor: str
     best: float = -math.inf
@@ -161,5 +223,21 @@ def as_callbacks(given: object) -> tuple[Callback, ...]:
     return tuple(found)
 
 
-def _maximised(name: str) -> bool:
+def is_maximised(name: str) -> bool:
+    """Whether more of this entry of the history is better."""
     return name.endswith(("accuracy", "r2"))
+
+
+def _score(monitor: str, epoch: Epoch) -> float:
+    value = epoch.values[monitor]
+    return value if is_maximised(monitor) else -value
+
+
+def _monitor(who: str, asked: str | None, monitored: Sequence[str]) -> str:
+    """The name in the history that is watched."""
+    monitor = asked or ("val_loss" if "val_loss" in monitored else "loss")
+    if monitor not in monitored:
+        hint = "give fit validation_data or metrics, or " if "_" in str(monitor) else ""
+        raise TrainingError(f"{who} monitors {monitor!r}, but the history will hold "
+                            f"{', '.join(monitored)}; {hint}name one of these")
+    return monitor

@@ -52,10 +52,23 @@ class Core:
         for group in (self.parameters, self.states):
             group.restore({name: array for name, array in saved.items() if name in group})
 
+    def check_finite(self) -> None:
+        """Raises Diverged where a parameter or a state holds NaN or infinity."""
+        for group in (self.parameters, self.states):
+            group.check_finite()
+
     def check_trained(self) -> None:
-        """Raises TrainingError where the last step has made NaN or infinity of a number."""
+        """The same, also where a step has broken a fact."""
         for group in (self.parameters, self.states):
             group.check_trained()
+
+    def twin(self) -> Core:
+        """The same kernels, and the same numbers in arrays of their own."""
+        made = core(self.kernels)
+        made.restore(self.copy())
+        made.hypers.update({name: value for name, value in self.hypers.items()
+                            if value is not None})
+        return made
 
     def run(self, what: str, data: Mapping[Tensor, Array]) -> list[Array]:
         """What the kernel of this name gives for these data and the present numbers."""

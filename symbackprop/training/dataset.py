@@ -7,7 +7,7 @@ the same gate that compiled functions have.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,7 +20,7 @@ from symbackprop.errors import InputError
 from symbackprop.notation import Tensor
 from symbackprop.training.network import Network
 
-__all__ = ["Dataset", "dataset", "input_arrays"]
+__all__ = ["Dataset", "dataset", "input_arrays", "mapped"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +45,17 @@ def input_arrays(network: Network, inputs: Any, dtype: str,
                  sizes: dict[Symbol, int]) -> dict[Tensor, NDArray[Any]]:
     """The inputs alone, as predict needs them; sizes is filled with what the shapes say."""
     return _checked(_by_tensor(network.inputs, inputs, "inputs"), dtype, sizes)
+
+
+def mapped(tensors: tuple[Tensor, ...], given: Any,
+           function: Callable[[Tensor, NDArray[Any]], Any]) -> Any:
+    """function(tensor, array) for all data, in the form in which they are given: an array, a list,
+    a dictionary, or None where there are no tensors."""
+    found = {t: function(t, np.asarray(value))
+             for t, value in _by_tensor(tensors, given, "data").items()}
+    if isinstance(given, dict):
+        return {str(tensor.name): value for tensor, value in found.items()}
+    return list(found.values()) if len(tensors) > 1 else next(iter(found.values()), None)
 
 
 def _checked(given: Mapping[Tensor, Any], dtype: str,

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from symbackprop.errors import TrainingError
+from symbackprop.errors import Diverged
 from symbackprop.training.callbacks import Callback, Epoch, Parameters, Restore
 from symbackprop.training.progress import Bar
 
@@ -111,6 +111,7 @@ class Between:
     monitored: tuple[str, ...] = ("loss",)
     callbacks: tuple[Callback, ...] = ()
     carried: Parameters = field(default_factory=dict)
+    renew: Callable[[], None] | None = None  # before each epoch
     history: History = field(init=False)
     states: list[Any] = field(init=False)
 
@@ -120,8 +121,8 @@ class Between:
 
     @property
     def idle(self) -> bool:
-        """Whether nothing waits for the end of an epoch."""
-        return self.measures is None and not self.callbacks
+        """Whether nothing waits for the end of an epoch or its beginning."""
+        return self.measures is None and not self.callbacks and self.renew is None
 
     def epoch(self, loss: float) -> bool:
         """Note the values of an epoch; whether a callback wants to stop."""
@@ -144,7 +145,7 @@ class Between:
 def train(plan: Plan, steps: Steps, between: Between, bar: Bar) -> History:
     """Run all calls; the history, one entry an epoch.
 
-    Raises TrainingError when the loss is no longer finite, naming the epoch; the caller puts the
+    Raises Diverged when the loss is no longer finite, naming the epoch; the caller puts the
     parameters back.
     """
     pace = Pace()
@@ -152,6 +153,8 @@ def train(plan: Plan, steps: Steps, between: Between, bar: Bar) -> History:
     for call in calls(plan, pace, between.idle):
         runs, count = call.order.shape[0], -(-call.order.shape[1] // plan.batch_size)
         found = np.zeros((runs, count))
+        if between.renew is not None and call.first == 0:
+            between.renew()
         started = time.perf_counter()
         steps(np.ascontiguousarray(call.order), plan.batch_size, found)
         pace.note(runs * count, time.perf_counter() - started)
@@ -172,7 +175,7 @@ def train(plan: Plan, steps: Steps, between: Between, bar: Bar) -> History:
 def _check_finite(losses: Losses, epoch: int) -> None:
     finite = np.isfinite(losses).all(axis=1)
     if not finite.all():
-        raise TrainingError(
+        raise Diverged(
             f"training diverged: the loss became {losses[~np.isfinite(losses)][0]} in epoch "
             f"{epoch + int(np.argmin(finite))}; the parameters are again what they were before "
             "fit; try a smaller rate, or bring the inputs to mean 0 and variance 1")

@@ -21,6 +21,7 @@ from symbackprop.errors import ProgramError, TrainingError
 from symbackprop.training import files, fitting
 from symbackprop.training.core import core
 from symbackprop.training.dataset import dataset, input_arrays
+from symbackprop.training.finder import Rates, find_rate
 from symbackprop.training.initialisation import initial_values
 from symbackprop.training.kernels import Kernels
 from symbackprop.training.loop import History
@@ -97,12 +98,30 @@ class Model:
             self.parameters[self._network.names[tensor]] = array
         self.states.begin()
 
+    def transfer(self, other: Any, names: Any = None) -> tuple[str, ...]:
+        """Copy parameters of another model, or of a dictionary of arrays; the names copied.
+
+        names: a name or a list of them, or a dictionary own name -> the other's; None: every name
+        that both have.  Raises InputError for a name that one of them lacks, and for a shape or
+        number that does not fit; then nothing has changed.
+
+        >>> import symbackprop as sb
+        >>> x, y = sb.data("x", sb.size("N"), 4), sb.data("y", sb.size("N"), 2)
+        >>> h = sb.layers.dense(x, 3, "tanh")
+        >>> first, second = (sb.losses.squared_error(sb.layers.dense(h, 2), y) for _ in range(2))
+        >>> trained, fresh = Model(x, y, loss=first), Model(x, y, loss=second)
+        >>> fresh.transfer(trained, ["W1", "b1"])
+        ('W1', 'b1')
+        """
+        return self.parameters.take(getattr(other, "parameters", other), names)
+
     # -- training
 
     def fit(self, X: Any, Y: Any = None, epochs: int = 10, batch_size: int | None = 32,
             optimizer: Optimizer = SGD(0.01), validation_data: Any = None,
             callbacks: Any = (), metrics: Any = (), seed: int | None = 0,
-            threads: int | None = None, verbose: bool = False, shuffle: bool = True) -> History:
+            threads: int | None = None, verbose: bool = False, shuffle: bool = True,
+            augment: Any = None) -> History:
         """Go on from the present parameters for some epochs; the history, one entry an epoch.
 
         X, Y: an array, or a list (or dict by name) where there are several; Y may be labels for a
@@ -111,18 +130,41 @@ class Model:
         validation_data: (X, Y).  metrics: names of `metrics.METRICS` or functions of (targets,
         predictions); they are taken over all rows after each epoch.  seed: of the shuffling.
         threads: at most so many, None for all cores that pay; the numbers do not depend on it.
+        augment: a function of (X, Y, rng) that returns other X and Y of as many rows; it is called
+        before each epoch with copies of all rows, and a generator that begins with the seed.
 
         The loss in the history is the mean over the epoch's steps, weighed by rows and with
         penalties, at the parameters that each step found.  Optimizer state starts anew.
 
         Raises InputError for data and TrainingError for settings that do not fit, before anything
-        has changed; TrainingError when the loss becomes NaN or infinite, and then the parameters
-        are what they were before.  After Ctrl-C they are those of the last finished steps.
+        has changed; TrainingError when the loss or a parameter becomes NaN or infinite, naming the
+        first definition that did; the parameters are then what they were before.  After Ctrl-C they
+        are those of the last finished steps.
         """
         return fitting.fit(self._core, X, Y, epochs=epochs, batch_size=batch_size,
                            optimizer=optimizer, validation_data=validation_data,
                            callbacks=callbacks, metrics=metrics, seed=seed, threads=threads,
-                           verbose=verbose, shuffle=shuffle)
+                           verbose=verbose, shuffle=shuffle, augment=augment)
+
+    def find_rate(self, X: Any, Y: Any = None, optimizer: Optimizer = SGD(0.01),
+                  batch_size: int | None = 32, lowest: float = 1e-6, highest: float = 10.0,
+                  steps: int = 200, seed: int | None = 0) -> Rates:
+        """The loss after one step with each of growing rates, and the rate where it falls fastest.
+
+        optimizer: its rate is what is looked for; the rest as in fit, whose kernel runs here.  It
+        ends early where the loss explodes.  The parameters stay as they are.
+        Raises InputError and TrainingError as fit does.
+
+        >>> import numpy as np, symbackprop as sb
+        >>> x, y = sb.data("x", sb.size("N"), 1), sb.data("y", sb.size("N"), 1)
+        >>> line = sb.layers.dense(x, 1)
+        >>> model = Model(inputs=x, targets=y, output=line, loss=sb.losses.squared_error(line, y))
+        >>> X = np.linspace(-1, 1, 20)[:, np.newaxis]
+        >>> 0.01 < model.find_rate(X, 3*X + 1, batch_size=None).suggestion < 1
+        True
+        """
+        return find_rate(self._core, X, Y, optimizer=optimizer, batch_size=batch_size,
+                         lowest=lowest, highest=highest, steps=steps, seed=seed)
 
     # -- what the network says
 
@@ -215,7 +257,9 @@ class Model:
 
     def __deepcopy__(self, memo: object) -> Model:
         """A model of the same network and kernels, with numbers of its own."""
-        return self._made(self._core.kernels, self._core.copy(), self.hypers)
+        made = type(self).__new__(type(self))
+        made._core = self._core.twin()
+        return made
 
     def __reduce__(self) -> NoReturn:
         raise TrainingError("a model is not pickled (that runs code); write "

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from symbackprop.broadcasting import finite_number
 from symbackprop.codegen.gate import check_array
-from symbackprop.errors import InputError, TrainingError
+from symbackprop.errors import Diverged, InputError
 from symbackprop.laws import Carried
 from symbackprop.notation import Tensor
 
@@ -58,6 +58,10 @@ class _Fixed(MutableMapping[str, T], Generic[T]):
         raise UnknownName(f"this model has no {self.kind} {name!r}; it has {known}")
 
 
+def _listed(names: Mapping[Any, Any]) -> str:
+    return ", ".join(map(str, names)) or "none"
+
+
 class UnknownName(InputError, KeyError):
     """A name that a model does not have; also a KeyError, so that `in` and `get` work as usual."""
 
@@ -76,6 +80,34 @@ class Parameters(_Fixed[NDArray[Any]]):
     def __setitem__(self, name: str, value: Any) -> None:
         self._values[self._known(name)][...] = self.checked(name, value)
 
+    def take(self, others: Any, names: Any = None) -> tuple[str, ...]:
+        """Copy these entries of another dictionary of arrays; all of them fit, or none is copied.
+
+        names: one, a list, a dictionary own name -> the other's, None for all that both have.
+        """
+        if not isinstance(others, Mapping):
+            raise InputError("parameters come from a Model or a dictionary name -> array; found "
+                             f"{type(others).__name__}")
+        if names is None:
+            names = [name for name in self if name in others]
+            if not names:
+                raise InputError(f"no name is common to both: this model has {_listed(self)}, the "
+                                 f"other {_listed(others)}; give pairs {{own name: other's}}")
+        several = [names] if isinstance(names, str) else names
+        try:
+            pairs = dict(several) if isinstance(several, Mapping) else {n: n for n in several}
+        except TypeError as error:
+            raise InputError("names are a name, a list of names, or a dictionary own name -> the "
+                             f"other's; found {names!r}") from error
+        for name, source in pairs.items():
+            self._known(name)
+            if source not in others:
+                raise InputError(f"the other has no parameter {source!r}; it has "
+                                 f"{_listed(others)}")
+        fitted = {name: self.checked(name, others[source]) for name, source in pairs.items()}
+        self.restore(fitted)
+        return tuple(fitted)
+
     def checked(self, name: str, value: Any) -> NDArray[Any]:
         """The value as an array of this parameter's shape and dtype, finite; or an InputError."""
         tensor = self._tensors[self._known(name)]
@@ -92,18 +124,26 @@ class Parameters(_Fixed[NDArray[Any]]):
         for name, array in self.items():
             self.checked(name, array)
 
-    def check_trained(self) -> None:
-        """Raises TrainingError where the last step has made NaN or infinity of a number, or broken
-        a fact, e.g. that a parameter is positive."""
+    def are_finite(self) -> bool:
+        """Whether no entry is NaN or infinite."""
+        return all(np.isfinite(array).all() for array in self.values())
+
+    def check_finite(self) -> None:
+        """Raises Diverged where the last step has made NaN or infinity of a number."""
         for name, array in self.items():
             if not np.isfinite(array).all():
-                raise TrainingError(
+                raise Diverged(
                     f"training diverged: {name} is no longer finite after the last step; the "
                     "parameters are again what they were before fit; try a smaller rate")
+
+    def check_trained(self) -> None:
+        """The same, also where a step has broken a fact, e.g. that a parameter is positive."""
+        self.check_finite()
+        for name, array in self.items():
             try:
                 self.checked(name, array)
             except InputError as error:
-                raise TrainingError(
+                raise Diverged(
                     f"training broke a fact: {error}; the parameters are again what they were "
                     "before fit; try a smaller rate, or train log(w) in place of w") from error
 

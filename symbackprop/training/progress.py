@@ -1,4 +1,4 @@
-"""The progress bar of fit: one tick an epoch, with the latest values."""
+"""The progress bar: one tick an epoch (or run), with the latest values."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ class Bar(Protocol):
 
 
 @contextmanager
-def progress(epochs: int, verbose: bool) -> Iterator[Bar]:
-    """A bar over the epochs, or one that shows nothing."""
-    bar: Any = tqdm(total=epochs, unit="epoch", disable=not verbose, dynamic_ncols=True)
+def progress(total: int, verbose: bool, unit: str = "epoch") -> Iterator[Bar]:
+    """A bar over the epochs (or whatever the unit is), or one that shows nothing."""
+    bar: Any = tqdm(total=total, unit=unit, disable=not verbose, dynamic_ncols=True)
 
     def note(done: int, values: Mapping[str, float]) -> None:
         bar.set_postfix({name: f"{value:.4g}" for name, value in values.items()}, refresh=False)

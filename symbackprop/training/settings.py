@@ -9,7 +9,7 @@ from symbackprop.errors import InputError, TrainingError
 from symbackprop.training.loop import Plan
 from symbackprop.training.optimizers import Rule
 
-__all__ = ["known_dtype", "known_seed", "known_threads", "plan_of", "rule_of"]
+__all__ = ["known_dtype", "known_number", "known_seed", "known_threads", "plan_of", "rule_of"]
 
 
 def plan_of(rows: int, epochs: Any, batch_size: Any, shuffle: Any, seed: Any) -> Plan:
@@ -31,6 +31,11 @@ def _whole(what: str, value: Any, otherwise: str = "") -> int:
 def known_threads(threads: Any) -> int | None:
     """None, or a number of threads."""
     return None if threads is None else _whole("threads", threads, " or None")
+
+
+def known_number(what: str, value: Any) -> int:
+    """A whole number, at least 1."""
+    return _whole(what, value)
 
 
 def known_seed(seed: Any) -> int | None:

@@ -1,12 +1,23 @@
 """Early stopping, and what else may happen between epochs."""
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
 from symbackprop.errors import TrainingError
-from symbackprop.training.callbacks import Call, EarlyStopping, Epoch, as_callbacks
+from symbackprop.training import Model
+from symbackprop.training.callbacks import (
+    Call,
+    Checkpoint,
+    EarlyStopping,
+    Epoch,
+    Log,
+    as_callbacks,
+)
+from symbackprop.training.optimizers import SGD
+from tests.training.networks import classifier, samples
 
 
 def stopped_after(callback: EarlyStopping, values: list[float],
@@ -78,3 +89,32 @@ def test_callbacks_are_given_alone_or_in_lists_and_functions_will_do() -> None:
     assert as_callbacks(None) == ()
     assert as_callbacks(print) == (Call(print),)
     assert as_callbacks([EarlyStopping(), print]) == (EarlyStopping(), Call(print))
+
+
+def test_a_checkpoint_keeps_the_best_epoch_in_a_file(tmp_path: Path) -> None:
+    model, (X, labels), path = classifier(), samples(), tmp_path / "best.safetensors"
+    kept: list[tuple[float, Any]] = []
+    history = model.fit(X, labels, epochs=12, optimizer=SGD(2.0, 0.9),
+                        callbacks=[Checkpoint(model, path), lambda epoch: kept.append(
+                            (epoch.values["loss"], epoch.parameters["W1"].copy()))])
+    best = min(range(12), key=history["loss"].__getitem__)
+    np.testing.assert_array_equal(Model.load(path).parameters["W1"], kept[best][1])
+
+
+def test_a_log_has_a_line_for_each_epoch(tmp_path: Path) -> None:
+    path, (X, labels) = tmp_path / "log.csv", samples()
+    path.write_text("an older run\n", encoding="utf-8")
+    history = classifier().fit(X, labels, epochs=3, metrics=["accuracy"], callbacks=Log(path))
+    header, *lines = path.read_text(encoding="utf-8").splitlines()
+    assert header == "epoch,loss,accuracy"
+    assert [tuple(map(float, line.split(","))) for line in lines] == list(
+        zip((1, 2, 3), history["loss"], history["accuracy"], strict=True))
+
+
+def test_checkpoints_and_logs_that_cannot_be_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(TrainingError, match="the model comes first"):
+        Checkpoint("best.safetensors", classifier())  # type: ignore[arg-type]
+    with pytest.raises(TrainingError, match="Checkpoint monitors 'val_loss'.*will hold loss;"):
+        Checkpoint(classifier(), tmp_path / "x", monitor="val_loss").start(["loss"])
+    with pytest.raises(TrainingError, match="Log: .*cannot be written"):
+        classifier().fit(*samples(), callbacks=[Log(tmp_path / "nowhere" / "log.csv")])

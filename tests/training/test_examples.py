@@ -65,6 +65,76 @@ def test_a_larger_penalty_approves_fewer_bad_loans(capsys: pytest.CaptureFixture
     assert bad[-1] < bad[0] / 3
 
 
+def drawn(shown: str) -> None:
+    """The example says where its picture is, and it is one."""
+    picture = re.search(r"picture: +(.*\.png)", shown)
+    assert picture is not None
+    assert Path(picture[1]).read_bytes().startswith(b"\x89PNG")
+
+
+def test_all_rows_descend_steadily_and_few_rows_fast_at_first(
+        capsys: pytest.CaptureFixture[str]) -> None:
+    shown = printed("descent.py", capsys)
+    drawn(shown)
+    found = re.findall(r"(\d+) steps, loss above the least: (\S+)", shown)
+    assert [int(steps) for steps, _ in found] == [2400, 156, 12]
+    stochastic, batches, whole = (float(above) for _, above in found)
+    assert whole < 1e-5 < batches < stochastic < 0.1
+
+
+def test_ridge_has_the_numbers_of_the_lecture_and_folds_choose_its_penalty(
+        capsys: pytest.CaptureFixture[str]) -> None:
+    shown = printed("ridge_path.py", capsys)
+    drawn(shown)
+    assert re.search(r"^ +0 +90\.118 +-2\.248 +0\.000$", shown, re.MULTILINE)
+    assert re.search(r"^ +10 +70\.234 +-1\.650 +37\.084$", shown, re.MULTILINE)
+    best = re.search(r"^ +([\d.]+) +[\d.]+ +\d+  best$", shown, re.MULTILINE)
+    assert best is not None
+    assert 0.1 < float(best[1]) < 100
+
+
+def test_stopping_early_is_better_on_points_held_out(capsys: pytest.CaptureFixture[str]) -> None:
+    shown = printed("early_stopping.py", capsys)
+    drawn(shown)
+    whole = re.search(r"trained for \d+ epochs: ([\d.]+) .*, ([\d.]+) on those", shown)
+    stopped = re.search(r"weights of epoch \d+: ([\d.]+) and ([\d.]+)", shown)
+    assert whole is not None
+    assert stopped is not None
+    assert float(whole[1]) < float(stopped[1])
+    assert float(whole[2]) > 1.2 * float(stopped[2])
+
+
+def test_of_twelve_starts_the_best_is_kept_and_some_are_stuck(
+        capsys: pytest.CaptureFixture[str]) -> None:
+    shown = printed("random_restarts.py", capsys)
+    drawn(shown)
+    losses = [float(loss) for loss in re.findall(r"^ +\d+ +\d+ +400 +(\S+)", shown, re.MULTILINE)]
+    assert len(losses) == 12
+    assert max(losses) > 0.2
+    kept = re.search(r"(\S+)  kept$", shown, re.MULTILINE)
+    assert kept is not None
+    assert float(kept[1]) == min(losses) < 0.01
+
+
+def test_gradients_vanish_or_explode_and_are_cured(capsys: pytest.CaptureFixture[str]) -> None:
+    shown = printed("vanishing_gradients.py", capsys)
+    drawn(shown)
+    rows = re.findall(r"^(\w.*?)  +\S+e\S+ +\S+ +\S+?(  outside .*)?$", shown, re.MULTILINE)
+    assert [bool(outside) for _, outside in rows] == [True] * 4 + [False] * 4
+
+
+def test_two_tasks_share_a_layer(capsys: pytest.CaptureFixture[str]) -> None:
+    shown = printed("multitask.py", capsys)
+    drawn(shown)
+    rows = [list(map(float, row)) for row in re.findall(
+        r"^ +([\d.]+) +(0\.\d{3}) +(0\.\d{4})$", shown, re.MULTILINE)]
+    alone, little, much = rows[0], rows[1], rows[-1]
+    assert little[1] > alone[1] - 0.02
+    assert little[2] < alone[2] / 10
+    assert much[2] < little[2]
+    assert much[1] > 0.9
+
+
 def test_the_derivation_is_printed_checked_and_written_as_a_page(
         capsys: pytest.CaptureFixture[str]) -> None:
     shown = printed("derivation.py", capsys)

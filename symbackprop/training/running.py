@@ -1,0 +1,113 @@
+"""Running: calls of a compiled step that are watched; what went wrong is found by replaying it.
+
+Before each call the numbers that it changes are copied (about as much memory traffic as one
+step of the many that the call makes).  Where a loss or a parameter is no longer finite, the call
+is replayed from that copy, a step at a time, and the step that did it is evaluated definition by
+definition.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from symbackprop import codegen
+from symbackprop.errors import Diverged, ProgramError, Stopped
+from symbackprop.notation import Tensor
+from symbackprop.training.core import Core
+from symbackprop.training.fault import Fault, first_fault
+from symbackprop.training.loop import Losses, Orders
+
+__all__ = ["Running"]
+
+Arrays = dict[Tensor, NDArray[Any]]
+
+
+@dataclass(slots=True)
+class Running:
+    """steps(order, batch_size, losses) for the loop.
+
+    arrays: data, parameters and states, the latter two changed in place; stop: an event that ends
+    training before the next call; fault: what made the first number that is not finite, if there
+    was one and it was found.
+    """
+
+    core: Core
+    kernel: codegen.TrainingKernel
+    arrays: Arrays
+    hypers: Mapping[Tensor, float]
+    threads: int | None = None
+    stop: threading.Event | None = None
+    fault: Fault | None = None
+    kept: Arrays = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.kept = self._copied()
+
+    def __call__(self, order: Orders, batch_size: int, losses: Losses) -> None:
+        """Run the steps; raises Diverged where a parameter is no longer finite after them.
+
+        A loss that is not finite is left to the caller, who knows the epoch.
+        """
+        if self.stop is not None and self.stop.is_set():
+            raise Stopped("training was stopped from outside")
+        self._put(self.arrays, self.kept)
+        self.kernel.run(order, batch_size, self.arrays, self.hypers, losses, self.threads)
+        if not np.isfinite(losses).all():
+            self.fault = self._found(order, batch_size)
+            return
+        try:
+            self.core.check_finite()
+        except Diverged:
+            self.fault = self._found(order, batch_size)
+            raise
+
+    def _found(self, order: Orders, batch_size: int) -> Fault | None:
+        """The fault in the first step of this call that makes a number that is not finite."""
+        self._put(self.kept, self.arrays)
+        for rows in _batches(order, batch_size):
+            before = self._copied()
+            loss = self.kernel.run(rows, batch_size, self.arrays, self.hypers, None, self.threads)
+            if np.isfinite(loss) and all(np.isfinite(self.arrays[t]).all() for t in before):
+                continue
+            self._put(before, self.arrays)
+            own = {t: array[rows] if self.core.network.has_batch(t) else array
+                   for t, array in self.arrays.items()}
+            try:
+                return self._with_row(first_fault(self.kernel.program, {**own, **self.hypers},
+                                                  self.kernel.dtype, self.core.network.names), rows)
+            except ProgramError:  # a function that kernels have and the interpreter lacks
+                return None
+        return None
+
+    def _with_row(self, fault: Fault | None, rows: Orders) -> Fault | None:
+        """The fault, with the row of the data beside the row of the batch."""
+        network = self.core.network
+        if fault is None or network.batch is None:
+            return fault
+        index = next((str(t.letters[0]) for t in (*network.targets, *network.inputs)
+                      if network.has_batch(t)), "")
+        place = tuple((f"{name} = {number}, row" if name == index else name,
+                       int(rows[number]) if name == index else number)
+                      for name, number in fault.place)
+        return replace(fault, place=place)
+
+    def _copied(self) -> Arrays:
+        return {t: self.arrays[t].copy() for t, _ in self.kernel.program.updates}
+
+    @staticmethod
+    def _put(source: Arrays, into: Arrays) -> None:
+        for tensor in source.keys() & into.keys():
+            np.copyto(into[tensor], source[tensor])
+
+
+def _batches(order: Orders, size: int) -> Iterator[Orders]:
+    """The rows of each step of a call."""
+    for run in np.atleast_2d(order):
+        for start in range(0, len(run), size):
+            yield run[start:start + size]

@@ -1,0 +1,206 @@
+"""k-fold cross-validation: each choice is fitted without a fold and measured on it, for all folds.
+
+    CV(λ) = 1/K Σ_k error of the fit without fold k, on fold k,       s.e. = s/√K
+    λ* = argmin CV(λ);  the model is then fitted to all rows with λ*                 (lecture 000)
+
+All fits run the same compiled kernel: λ, rates and momenta are its arguments.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import fields, is_dataclass, replace
+from numbers import Integral
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from symbackprop.errors import Diverged, TrainingError
+from symbackprop.notation import Tensor
+from symbackprop.training.callbacks import is_maximised
+from symbackprop.training.copies import copy_of, fitted, settings_of
+from symbackprop.training.dataset import Dataset, dataset, mapped
+from symbackprop.training.loop import History
+from symbackprop.training.metrics import Metric, as_metrics
+from symbackprop.training.model import Model
+from symbackprop.training.monitoring import scores_of
+from symbackprop.training.settings import known_seed
+from symbackprop.training.splits import Folds, Rows, rows_of
+from symbackprop.training.validation_table import CrossValidation
+from symbackprop.training.workers import Stop, share, together
+
+__all__ = ["cross_validate"]
+
+Point = dict[str, Any]
+Plan = tuple[dict[str, float], dict[str, Any]]  # hypers, and settings of fit
+SETTINGS = ("epochs", "batch_size")  # of fit, that a grid may hold
+
+
+def cross_validate(model: Model, X: Any, Y: Any = None, *, grid: Mapping[str, Sequence[Any]],
+                   folds: Any = 10, metric: Any = None, seed: int = 0, fresh: bool = True,
+                   refit: bool = True, workers: int | None = None, **settings: Any
+                   ) -> CrossValidation:
+    """The cross-validation error of every choice in a grid; the model is refitted with the best.
+
+    grid: name -> values; a name is a hyper of the model ("lam"), a field of the optimizer
+    ("rate"), "epochs" or "batch_size"; several names: all combinations.
+    folds: a number (rows are shuffled by the seed, and stratified for a one-hot target), any
+    object with split(X, y) such as scikit-learn's KFold(10), or pairs (training rows, held-out
+    rows).  metric: what is measured on the held-out rows: a name or function as in fit, or "loss",
+    penalties included; by default accuracy for a one-hot target, else mean_squared_error.
+    Accuracies and r2 are maximised, all else is minimised; of equal ones the first is chosen.
+    fresh: every fit starts at `model.initialise(seed)`; False: at the present parameters.
+    refit: fit the model to all rows with the choice; else it stays as it is.
+    workers: fits at a time, None for one a core; the result does not depend on it.
+    settings: those of fit, e.g. epochs and optimizer.
+
+    Raises InputError and TrainingError for what does not fit, before anything runs; a fit that
+    diverges counts as infinitely bad.
+
+    >>> import numpy as np, symbackprop as sb
+    >>> x, y = sb.data("x", sb.size("N"), 1), sb.data("y", sb.size("N"), 1)
+    >>> line = sb.layers.dense(x, 1)
+    >>> loss = sb.losses.squared_error(line, y) + sb.hyper("lam", 0.0)*sb.penalties.l2(1, "W1")
+    >>> model = Model(inputs=x, targets=y, output=line, loss=loss)
+    >>> X = np.linspace(-1, 1, 20)[:, np.newaxis]
+    >>> found = cross_validate(model, X, 3*X + 1, grid={"lam": [0.01, 1.0]}, folds=4, epochs=50)
+    >>> found.best, model.hypers["lam"]
+    ({'lam': 0.01}, 0.01)
+    """
+    settings = settings_of("cross_validate", model, settings)
+    if known_seed(seed) is None:
+        raise TrainingError("cross_validate: seed must be a whole number: each choice is measured "
+                            "on the same folds, from the same start")
+    points = _points(grid)
+    plans = [_planned(model, point, {**settings, "seed": seed}) for point in points]
+    table = _table(model, (X, Y), points, plans, (metric, folds, fresh, workers))
+    if not np.isfinite(table.means).any():
+        raise Diverged("cross_validate: fits diverged with every choice; try smaller rates")
+    hypers, own = plans[table.chosen]
+    return replace(table, history=_refit(model, X, Y, hypers, own, fresh)) if refit else table
+
+
+def _table(model: Model, given: tuple[Any, Any], points: list[Point], plans: list[Plan],
+           how: tuple[Any, Any, bool, Any]) -> CrossValidation:
+    """All fits, side by side; how: metric, folds, fresh and workers as they were given."""
+    metric, folds, fresh, workers = how
+    settings = plans[0][1]
+    data = dataset(model._core.network, *given, dtype=model.dtype)
+    measure = _metric(model, metric, data)
+    pairs = _folds(model, data, folds, settings["seed"])
+    workers, threads = share(workers, len(points) * len(pairs))
+    quiet = {"verbose": False, "threads": settings["threads"] or threads}
+    tasks = [_measured(model, given, pair, hypers, {**own, **quiet}, measure, fresh)
+             for hypers, own in plans for pair in pairs]
+    scores = np.array(together(tasks, workers, bool(settings["verbose"]), "fit"))
+    name = "loss" if measure is None else measure.name
+    return CrossValidation(tuple(points), scores.reshape(len(points), -1), name,
+                           is_maximised(name), {})
+
+
+def _points(grid: Any) -> list[Point]:
+    if not isinstance(grid, Mapping) or not grid:
+        raise TrainingError("grid must be a dictionary name -> values, e.g. {\"lam\": [0.01, 0.1]};"
+                            f" found {grid!r}")
+    for name, values in grid.items():
+        if isinstance(values, str) or not np.iterable(values) or not len(list(values)):
+            raise TrainingError(f"grid: {name!r} needs a list of values, found {values!r}")
+    return [dict(zip(grid, choice, strict=True))
+            for choice in itertools.product(*(list(values) for values in grid.values()))]
+
+
+def _planned(model: Model, point: Point, settings: dict[str, Any]) -> Plan:
+    """Hypers and settings of a choice, each value checked by who takes it."""
+    optimizer, hypers, own = settings["optimizer"], {}, dict(settings)
+    known = {f.name for f in fields(optimizer)} if is_dataclass(optimizer) else set()
+    trial = copy_of(model)
+    for name, value in point.items():
+        if name in model.hypers and name in known:
+            raise TrainingError(f"grid: both the model and the optimizer have a {name!r}; give "
+                                "the model's another name")
+        if name in model.hypers:
+            trial.hypers[name] = value
+            hypers[name] = float(value)
+        elif name in known:
+            own["optimizer"] = optimizer = replace(optimizer, **{name: value})
+        elif name in SETTINGS:
+            own[name] = int(value) if isinstance(value, Integral) else value
+        else:
+            names = [*model.hypers, *sorted(known), *SETTINGS]
+            raise TrainingError(f"grid: there is nothing named {name!r}; a grid may hold "
+                                f"{', '.join(names)}")
+    return hypers, own
+
+
+def _metric(model: Model, asked: Any, data: Dataset) -> Metric | None:
+    """The metric; None for the loss."""
+    network = model._core.network
+    if isinstance(asked, str) and asked == "loss":
+        return None
+    if asked is None:
+        classes = len(network.targets) == 1 and network.targets[0].has_fact("one_hot")
+        asked = "accuracy" if classes else "mean_squared_error"
+    found = as_metrics([asked], network.targets, tuple(network.names[t] for t in network.outputs))
+    if len(found) != 1:
+        raise TrainingError("cross_validate: this model has several outputs, and one number is "
+                            'needed; write metric="loss"')
+    scores_of(model._core, found, data)  # before anything is trained: does it give a number?
+    return found[0]
+
+
+def _folds(model: Model, data: Dataset, folds: Any, seed: int) -> list[tuple[Rows, Rows]]:
+    network = model._core.network
+    if network.batch is None:
+        raise TrainingError("cross_validate: this model has no batch axis, so no rows to hold out")
+    target = next((t for t in network.targets if network.has_batch(t)), None)
+    y: NDArray[Any] | None = None if target is None else data.arrays[target]
+    hot = target is not None and target.has_fact("one_hot")
+    if y is not None:
+        y = y.argmax(-1) if hot and y.ndim == 2 else y.reshape(len(y), -1)
+        y = y[:, 0] if y.ndim == 2 and y.shape[1] == 1 else y
+    if not hasattr(folds, "split") and not np.iterable(folds):
+        folds = Folds(folds, seed, stratified=hot and y is not None and y.ndim == 1)
+    x = next(data.arrays[t] for t in (*network.inputs, *network.targets) if network.has_batch(t))
+    return rows_of(folds, x, y, data.rows)
+
+
+def _measured(model: Model, data: tuple[Any, Any], pair: tuple[Rows, Rows],
+              hypers: dict[str, float], settings: dict[str, Any], metric: Metric | None,
+              fresh: bool) -> Callable[[Stop], float]:
+    """The measure of one choice on one fold, as a task."""
+    network = model._core.network
+
+    def rows(part: Rows) -> tuple[Any, Any]:
+        def cut(tensor: Tensor, array: NDArray[Any]) -> NDArray[Any]:
+            return array[part] if network.has_batch(tensor) else array
+
+        return mapped(network.inputs, data[0], cut), mapped(network.targets, data[1], cut)
+
+    def task(stop: Stop) -> float:
+        own = copy_of(model, settings["seed"] if fresh else None)
+        own.hypers.update(hypers)
+        (X, Y), (X_held, Y_held) = rows(pair[0]), rows(pair[1])
+        try:
+            fitted(own, X, Y, settings, stop)
+        except Diverged:
+            return -math.inf if metric and is_maximised(metric.name) else math.inf
+        if metric is None:
+            return own.loss(X_held, Y_held)
+        found = dataset(network, X_held, Y_held, own.dtype)
+        return next(iter(scores_of(own._core, (metric,), found).values()))
+
+    return task
+
+
+def _refit(model: Model, X: Any, Y: Any, hypers: dict[str, float], settings: dict[str, Any],
+           fresh: bool) -> History:
+    """The history of the fit to all rows; the model is as it was where that fails."""
+    own = copy_of(model, settings["seed"] if fresh else None)
+    own.hypers.update(hypers)
+    history = own.fit(X, Y, **settings)
+    model.hypers.update(hypers)
+    model._core.restore(own._core.copy())
+    return history
