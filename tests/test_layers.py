@@ -116,8 +116,9 @@ def test_a_learned_slope_is_one_more_parameter() -> None:
 x = sb.data("x", N, 4)
 REFUSED: list[tuple[Any, str]] = [
     (lambda: sb.layers.dense(x, 3, "tahn"),
-     "there is no activation 'tahn'; known are identity, leaky_relu, relu, sigmoid, softmax, "
-     "softplus, tanh; any other is given as a function"),
+     "there is no activation 'tahn'; known are elu, gelu, gelu_tanh, hard_sigmoid, "
+     "hard_swish, hard_tanh, identity, leaky_relu, log_softmax, prelu, relu, selu, sigmoid, silu, "
+     "softmax, softplus, tanh; any other is given as a function"),
     (lambda: sb.layers.dense(x, 3, 5), "an activation is a name or a function, not 5"),
     (lambda: sb.layers.dense(x, 0), "the width must be a positive int or a size, not 0"),
     (lambda: sb.layers.dense(x, 2.5), "not 2.5"),
