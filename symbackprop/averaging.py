@@ -13,8 +13,9 @@ from sympy import Expr, Idx, Sum
 from symbackprop.arrays import Array, made, operand, read
 from symbackprop.broadcasting import is_scalar, letters_for, scalar_operand, shown
 from symbackprop.errors import DeclarationError
+from symbackprop.notation import extent
 
-__all__ = ["averaged", "mean_of", "one_sample", "scalar_of"]
+__all__ = ["averaged", "mean_of", "mean_over", "one_sample", "scalar_of"]
 
 
 def mean_of(name: str, prediction: Any, target: Any, each: Callable[[Expr, Expr], Expr],
@@ -37,18 +38,23 @@ def mean_of(name: str, prediction: Any, target: Any, each: Callable[[Expr, Expr]
 
 def averaged(name: str, letters: tuple[Idx, ...], body: Expr, sample_weights: Any = None,
              one: bool = False) -> Expr:
-    """1/N Σ w[n]·body over all letters, the first of which runs over the samples."""
+    """1/N Σ w[n]·body over all letters, the first of which runs over the samples; a new L."""
+    whole: Expr = made((), mean_over(name, letters, body, sample_weights, one))
+    return whole
+
+
+def mean_over(name: str, letters: tuple[Idx, ...], body: Expr, sample_weights: Any = None,
+              one: bool = False) -> Expr:
+    """1/N Σ w[n]·body as an expression."""
     if sample_weights is not None:
         body = body * _weight(name, sample_weights, letters, one)
     coefficient, rest = body.as_coeff_Mul()
     total: Expr = coefficient * Sum(rest, *letters)
-    samples = letters[0].upper + 1
-    whole: Expr = made((), total if one else total / samples)
-    return whole
+    return total if one else total / extent(letters[0])
 
 
 def _weight(name: str, given: Any, letters: tuple[Idx, ...], one: bool) -> Expr:
-    samples = letters[0].upper + 1
+    samples = extent(letters[0])
     if one or not isinstance(given, Array) or given.axes != (samples,):
         what = "there is one sample" if one else f"there are {samples} samples"
         raise DeclarationError(f"{name}: sample_weights are a tensor with one number for each "

@@ -13,8 +13,8 @@ from typing import Any
 
 from sympy import Eq, Expr, Integer, KroneckerDelta, Piecewise, Sum, log
 
-from symbackprop.arrays import Array, read
-from symbackprop.averaging import averaged, mean_of, one_sample, scalar_of
+from symbackprop.arrays import Array, made, read
+from symbackprop.averaging import averaged, mean_of, mean_over, one_sample, scalar_of
 from symbackprop.broadcasting import finite_number, free_letter, letters_for, scalar_operand, shown
 from symbackprop.elementwise import sigmoid, softmax
 from symbackprop.errors import DeclarationError
@@ -158,7 +158,7 @@ def _check_classes(name: str, prediction: Any, target: Any) -> None:
 
 def _label_cross_entropy(prediction: Array, target: Array, epsilon: Expr, class_weights: Any,
                          sample_weights: Any) -> Expr:
-    """−1/N Σ_n ((1 − ε)·c[y]·log p[n,y] + ε/K Σ_k c[k]·log p[n,k])."""
+    """−1/N Σ_n (1 − ε)·c[y]·log p[n,y] − ε/K/N Σ_n Σ_k c[k]·log p[n,k]."""
     name, classes = "cross_entropy", prediction.axes[-1]
     *rows, k = letters_for(prediction.axes, [prediction, target])
     label = read(target, tuple(rows))
@@ -167,10 +167,10 @@ def _label_cross_entropy(prediction: Array, target: Array, epsilon: Expr, class_
         weight = _class_weight(name, class_weights, classes, place)
         return -weight * log(read(prediction, (*rows, place)))
 
-    body = term(label)
-    if epsilon != 0:
-        body = (1 - epsilon) * body + epsilon / classes * Sum(term(k), k)
-    return averaged(name, tuple(rows), body, sample_weights)
+    loss = mean_over(name, tuple(rows), (1 - epsilon) * term(label), sample_weights)
+    if epsilon != 0:  # a sum of its own: SymPy takes the cases of c[k] out of a sum within a sum
+        loss += mean_over(name, (*rows, k), epsilon / classes * term(k), sample_weights)
+    return made((), loss)
 
 
 def _smoothing(name: str, given: Any) -> Expr:
