@@ -170,7 +170,7 @@ def _each(what: str, name: str, given: Any, count: int, least: int) -> tuple[int
     """An int for each axis of places, from one int or several."""
     several = tuple(given) if isinstance(given, (tuple, list)) else (given,) * count
     if len(several) != count or not all(
-            isinstance(one, Integral) and not isinstance(one, bool) and one >= least
+            isinstance(one, Integral) and not isinstance(one, bool) and int(one) >= least
             for one in several):
         raise DeclarationError(f"{what}: the {name} is an int of {least} or more, or {count} of "
                                f"them, one for each axis of places, not {given!r}")

@@ -1,4 +1,4 @@
-"""Convolutions, pooling and flattening: shapes, formulas, refusals; values are in the repertoire."""
+"""Convolutions, pooling and flattening: shapes, formulas, refusals; values: the repertoire."""
 
 import re
 from typing import Any

@@ -118,7 +118,7 @@ def _weight(tensor: Tensor, summed: tuple[Idx, ...], kinked: bool, window: int =
 
 
 def _sliding(body: Expr, summed: tuple[Idx, ...]) -> int:
-    """The number of places of a window: of the summed a that stand beside another index, s·u + a."""
+    """The places of a window: of the summed a that stand beside another index, s·u + a."""
     beside = {a for element in elements_in(body) if isinstance(element, Element)
               for index in element.indices if len(index.atoms(Idx)) > 1
               for a in index.atoms(Idx)}

@@ -91,7 +91,8 @@ def normed(x: Any, axis: Any) -> Any:
 def _tied() -> Any:
     W = sb.parameter("V", 4, 4)
     h = sb.layers.dense(x_of(4), weight=W, activation="tanh")
-    return sb.layers.dense(sb.layers.dense(h, 4, weight=W, bias=False), weight=W.T, bias=sb.parameter("c", 4))
+    h = sb.layers.dense(h, 4, weight=W, bias=False)
+    return sb.layers.dense(h, weight=W.T, bias=sb.parameter("c", 4))
 
 
 def _affine(a: dict[str, Any], k: int = 1) -> Any:
