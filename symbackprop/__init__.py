@@ -22,6 +22,9 @@ _HOME = {
         "exp log sqrt tanh sigmoid relu leaky_relu softplus softmax log_softmax logsumexp "
         "sin cos absolute maximum minimum identity"
     ),
+    "symbackprop.activations": (
+        "elu selu prelu gelu gelu_tanh silu hard_sigmoid hard_tanh hard_swish"
+    ),
     "symbackprop.collect": "program",
     "symbackprop.checks": "verify",
     "symbackprop.derivation": "derive Derivation",

@@ -147,3 +147,16 @@ def scalar_operand(given: Any) -> Expr:
         f"{shown} ({type(given).__name__}) stands in a formula; there are tensors, numbers and "
         "SymPy scalars: declare arrays with sb.data('name', …), and give their values in the call"
     )
+
+
+def shown(given: Any) -> str:
+    """A tensor with its shape and place, a scalar as such, anything else as it is.
+
+    >>> shown(3), shown("x")
+    ('the scalar 3', "'x'")
+    """
+    if isinstance(given, Tensor):
+        spoken = given.name or f"the unnamed tensor {given.hint}"
+        shape = ", ".join(map(str, given.axes))
+        return f"{spoken} of shape ({shape}), declared at {given.where}"
+    return f"the scalar {given}" if is_scalar(given) else repr(given)

@@ -68,13 +68,17 @@ def _replaced(expr: Expr, mapping: tuple[tuple[Idx, Expr], ...]) -> Expr:
 
 
 def unshadowed(expr: Expr, taken: Iterable[Idx]) -> Expr:
-    """The expression with bound indices renamed whose letters are taken outside."""
+    """The expression with bound indices renamed whose letters are taken outside.
+
+    The letter counts, not the extent: a window of 2 and one of 3 may both run over an a.
+    """
     return _unshadowed(expr, frozenset(taken))
 
 
 @lru_cache(4096)
 def _unshadowed(expr: Expr, outside: frozenset[Idx]) -> Expr:
-    if not outside or not any(index in outside for node in _reductions(expr)
+    letters = {str(index) for index in outside}
+    if not outside or not any(str(index) in letters for node in _reductions(expr)
                               for index in bound_indices(node)):
         return expr
     if not isinstance(expr, (Sum, Reduction)):
@@ -83,7 +87,7 @@ def _unshadowed(expr: Expr, outside: frozenset[Idx]) -> Expr:
     names = {*outside, *free_indices(expr), *own}
     renaming: dict[Idx, Expr] = {}
     for index in own:
-        if index in outside:
+        if str(index) in letters:
             renaming[index] = fresh(index, names)
             names.add(renaming[index])
     body = unshadowed(replace_indices(expr.args[0], renaming),

@@ -1,6 +1,10 @@
 """Losses: means over samples of sums over outputs, of equal shapes, nothing broadcast.
 
     squared_error(ŷ, y) = 1/N Σ_n Σ_k (ŷ[n,k] − y[n,k])²        N is the extent of the first axis
+
+Losses of classes are in `classification.py`.  sample_weights is a tensor w with one number for
+each sample, 1/N Σ_n w[n]·Σ_k …; losses of several outputs are weighted and summed with * and +.
+A number in a loss (δ, τ, a margin) stays in the formula; given as sb.hyper it can be changed.
 """
 
 from __future__ import annotations
@@ -8,16 +12,25 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from sympy import Abs, Expr, Sum, log
+from sympy import Abs, Expr, Piecewise, exp, log
 
-from symbackprop.arrays import Array, made, operand, read
-from symbackprop.broadcasting import letters_for
+from symbackprop.broadcasting import is_scalar, scalar_operand
+from symbackprop.classification import (
+    binary_cross_entropy,
+    cross_entropy,
+    hinge,
+    squared_hinge,
+)
 from symbackprop.errors import DeclarationError
+from symbackprop.functions import relu
+from symbackprop.means import mean_of, scalar_of
 
-__all__ = ["absolute_error", "binary_cross_entropy", "cross_entropy", "squared_error"]
+__all__ = ["absolute_error", "binary_cross_entropy", "credit_risk", "cross_entropy",
+           "elementwise", "hinge", "huber", "poisson", "quantile", "squared_error",
+           "squared_hinge"]
 
 
-def squared_error(prediction: Any, target: Any) -> Expr:
+def squared_error(prediction: Any, target: Any, sample_weights: Any = None) -> Expr:
     """1/N Σ (ŷ − y)².
 
     >>> import symbackprop as sb
@@ -25,78 +38,104 @@ def squared_error(prediction: Any, target: Any) -> Expr:
     >>> print(sb.program(sb.losses.squared_error(sb.data("o", N, 3), sb.data("y", N, 3))))
     L = (Σ_{n,i} (o[n,i] − y[n,i])²)/N
     """
-    return _mean("squared_error", prediction, target, lambda p, y: (p - y) ** 2)
+    return mean_of("squared_error", prediction, target, lambda p, y: (p - y)**2, sample_weights)
 
 
-def absolute_error(prediction: Any, target: Any) -> Expr:
+def absolute_error(prediction: Any, target: Any, sample_weights: Any = None) -> Expr:
     """1/N Σ|ŷ − y|, with derivative 0 where they are equal."""
-    return _mean("absolute_error", prediction, target, lambda p, y: Abs(p - y))
+    return mean_of("absolute_error", prediction, target, lambda p, y: Abs(p - y), sample_weights)
 
 
-def binary_cross_entropy(prediction: Any, target: Any) -> Expr:
-    """−1/N Σ (y log p + (1 − y) log(1 − p)) for probabilities p and targets from 0 to 1."""
-    return _mean("binary_cross_entropy", prediction, target,
-                 lambda p, y: -(y * log(p) + (1 - y) * log(1 - p)))
-
-
-def cross_entropy(prediction: Any, target: Any) -> Expr:
-    """−1/N Σ_n Σ_k y log p for one-hot rows y, or −1/N Σ_n log p[n, y[n]] for integer labels y.
-
-    prediction: probabilities, the classes along the last axis; target: the same shape, or
-    the shape without the classes and the fact sb.label(number of classes).  A vector that was
-    declared one-hot is one sample.
-    Raises DeclarationError where neither fits.
+def huber(prediction: Any, target: Any, delta: Any = 1, sample_weights: Any = None) -> Expr:
+    """1/N Σ (e²/2 where |e| < δ, else δ·(|e| − δ/2)), e = ŷ − y (Huber 1964).
 
     >>> import symbackprop as sb
-    >>> N = sb.size("N")
-    >>> p, y = sb.data("p", N, 10), sb.data("y", N, facts=[sb.label(10)])
-    >>> print(sb.program(sb.losses.cross_entropy(p, y)))
-    L = −(Σ_n log(p[n,y[n]]))/N
+    >>> o, y = sb.data("o", sb.size("N")), sb.data("y", sb.size("N"))
+    >>> print(sb.program(sb.losses.huber(o, y)))
+    L = (Σ_n {(o[n] − y[n])²/2 if |o[n] − y[n]| < 1; |o[n] − y[n]| − 1/2 otherwise})/N
     """
-    if isinstance(prediction, Array) and isinstance(target, Array):
-        if target.axes == prediction.axes[:-1] and target.axes != prediction.axes:
-            return _label_cross_entropy(prediction, target)
-        if target.has_fact("label"):
-            raise DeclarationError(
-                f"cross_entropy: the labels {_shown(target)} need the shape of {_shown(prediction)}"
-                f" without its last axis, {prediction.axes[:-1]}"
-            )
-    classes = isinstance(target, Array) and any(
-        fact.kind in ("one_hot", "simplex") and fact.axes == (0,) for fact in target.facts)
-    return _mean("cross_entropy", prediction, target, lambda p, y: -y * log(p), one=classes)
+    end = _above_zero("huber: delta", delta)
+
+    def each(p: Expr, y: Expr) -> Expr:
+        e = p - y
+        return Piecewise((e**2 / 2, Abs(e) < end), (end * (Abs(e) - end / 2), True))
+
+    return mean_of("huber", prediction, target, each, sample_weights)
 
 
-def _label_cross_entropy(prediction: Array, target: Array) -> Expr:
-    if not target.has_fact("label"):
-        raise DeclarationError(
-            f"cross_entropy: {_shown(target)} has no axis for the classes of {_shown(prediction)}; "
-            f"declare integer labels with facts=[sb.label({prediction.axes[-1]})]"
-        )
-    letters = letters_for(target.axes, [target])
-    chosen = read(prediction, (*letters, read(target, letters)))
-    return made((), -Sum(log(chosen), *letters) / target.axes[0])
+def quantile(prediction: Any, target: Any, tau: Any = 0.5, sample_weights: Any = None) -> Expr:
+    """1/N Σ (τ·max(0, e) + (1 − τ)·max(0, −e)), e = y − ŷ; the derivative at e = 0 is 0.
+
+    Its minimum is the τ-quantile of y; τ = ½ gives half the absolute error (Koenker & Bassett
+    1978).  Raises DeclarationError for a τ that is not between 0 and 1.
+    """
+    share = _between_zero_and_one("quantile: tau", tau)
+    return mean_of("quantile", prediction, target,
+                   lambda p, y: share * relu(y - p) + (1 - share) * relu(p - y), sample_weights)
 
 
-def _mean(name: str, prediction: Any, target: Any, each: Callable[[Expr, Expr], Expr],
-          one: bool = False) -> Expr:
-    """The mean over samples of the sum over outputs of each(ŷ, y); one: there is one sample."""
-    p, y = operand(prediction), operand(target)
-    if not isinstance(p, Array) and not isinstance(y, Array):
-        return each(p, y)
-    if not isinstance(p, Array) or not isinstance(y, Array) or p.axes != y.axes:
-        raise DeclarationError(
-            f"{name}: prediction and target need equal shapes; the prediction is {_shown(p)}, "
-            f"the target {_shown(y)}; nothing is broadcast in a loss"
-        )
-    letters = letters_for(p.axes, [p, y])
-    body = each(read(p, letters), read(y, letters))
-    coefficient, rest = body.as_coeff_Mul()
-    total = coefficient * Sum(rest, *letters) / (1 if one else p.axes[0])
-    return made((), total)
+def poisson(prediction: Any, target: Any, logits: bool = False,
+            sample_weights: Any = None) -> Expr:
+    """1/N Σ (λ − y·log λ), for rates λ > 0 and counts y; the constant log y! is left out.
+
+    logits: the prediction is log λ, so that the loss is 1/N Σ (e^z − y·z).
+    """
+    each: Callable[[Expr, Expr], Expr] = (lambda z, y: exp(z) - y * z) if logits else (
+        lambda p, y: p - y * log(p))
+    return mean_of("poisson", prediction, target, each, sample_weights)
 
 
-def _shown(given: Array | Expr) -> str:
-    if isinstance(given, Array):
-        shape = ", ".join(map(str, given.axes))
-        return f"{given._spoken} of shape ({shape}), declared at {given.where}"
-    return f"the scalar {given}"
+def credit_risk(approval: Any, repaid: Any, strength: Any = 1, sample_weights: Any = None) -> Expr:
+    """1/N Σ ((p − y)² + ρ·(1 − y)·p²): a penalty for approving who will not repay (lecture 001).
+
+    approval: p, from 0 to 1; repaid: y, 1 for a loan that was paid back, else 0; strength: ρ, a
+    number of 0 or more, or a hyper.  A larger ρ gives fewer bad loans, and fewer good ones.
+
+    >>> import symbackprop as sb
+    >>> p, y, rho = sb.data("p", sb.size("N")), sb.data("y", sb.size("N")), sb.hyper("rho", 4)
+    >>> print(sb.program(sb.losses.credit_risk(p, y, rho)))
+    L = (Σ_n ((p[n] − y[n])² + rho·p[n]²·(1 − y[n])))/N
+    """
+    rho = scalar_of("credit_risk: the strength", strength)
+    return mean_of("credit_risk", approval, repaid,
+                   lambda p, y: (p - y)**2 + rho * (1 - y) * p**2, sample_weights)
+
+
+def elementwise(prediction: Any, target: Any, function: Callable[[Expr, Expr], Any],
+                sample_weights: Any = None) -> Expr:
+    """1/N Σ f(ŷ, y) for any SymPy expression f.
+
+    Raises DeclarationError where f(ŷ, y) is no scalar.
+
+    >>> import sympy
+    >>> import symbackprop as sb
+    >>> o, y = sb.data("o", sb.size("N")), sb.data("y", sb.size("N"))
+    >>> print(sb.program(sb.losses.elementwise(o, y, lambda p, y: sympy.log(sympy.cosh(p - y)))))
+    L = (Σ_n log(cosh(o[n] − y[n])))/N
+    """
+    if not callable(function):
+        raise DeclarationError(f"elementwise: the loss is a function of prediction and target, not "
+                               f"{function!r}; write e.g. lambda p, y: (p - y)**4")
+
+    def each(p: Expr, y: Expr) -> Expr:
+        value = function(p, y)
+        if not is_scalar(value):
+            raise DeclarationError(f"elementwise: the loss gives {value!r}, which is no scalar; "
+                                   "write e.g. lambda p, y: (p - y)**4")
+        return scalar_operand(value)
+
+    return mean_of("elementwise", prediction, target, each, sample_weights)
+
+
+def _above_zero(name: str, given: Any) -> Expr:
+    number = scalar_of(name, given)
+    if number.is_number and number.is_positive is not True:
+        raise DeclarationError(f"{name} must be above 0, not {given!r}")
+    return number
+
+
+def _between_zero_and_one(name: str, given: Any) -> Expr:
+    number = scalar_of(name, given)
+    if number.is_number and not (number.is_positive and (1 - number).is_positive):
+        raise DeclarationError(f"{name} must lie between 0 and 1, not {given!r}")
+    return number

@@ -15,6 +15,7 @@ from symbackprop.interpreter import evaluate
 
 i, j = sb.indices("i j", 3, 4)
 X = np.array([-2.0, 0.0, 3.0])
+SELU = 1.0507009873554805*1.6732632423543772
 
 # name: (function of t, its derivative at −2, 0 and 3)
 KINKS = {
@@ -39,6 +40,18 @@ KINKS = {
     "√ in a branch": (lambda t: Piecewise((sp.sqrt(t), t > 0), (0, True)), [0, 0, 0.5/3**0.5]),
     "log in a branch": (lambda t: Piecewise((sp.log(t), t > 0), (t, True)), [1, 1, 1/3]),
     "floor": (lambda t: t*sp.floor(t + 0.5), [-2, 0, 3]),
+    "elu, alpha 1/2": (lambda t: sb.elu(t, 0.5), [0.5*np.exp(-2), 0.5, 1]),
+    "selu": (sb.selu, [SELU*np.exp(-2), SELU, 1.0507009873554805]),
+    "hard_sigmoid at −3": (lambda t: sb.hard_sigmoid(t - 3), [0, 0, 1/6]),
+    "hard_sigmoid at 3": (lambda t: sb.hard_sigmoid(t + 3), [1/6, 0, 0]),
+    "hard_tanh at −1": (lambda t: sb.hard_tanh(t/3 - 1), [0, 0, 1/3]),
+    "hard_tanh at 1": (lambda t: sb.hard_tanh(t/2 + 1), [0.5, 0, 0]),
+    "hard_swish at −3": (lambda t: sb.hard_swish(t - 3), [0, 0, 0.5]),
+    "hard_swish at 3": (lambda t: sb.hard_swish(t + 3), [5/6, 1, 1]),
+    "huber at 1": (lambda t: sb.losses.huber(t + 1, 0), [-1, 1, 1]),
+    "quantile": (lambda t: sb.losses.quantile(0, t, 0.9), [-0.1, 0, 0.9]),
+    "hinge": (lambda t: sb.losses.hinge(t + 1, 1), [-1, 0, 0]),
+    "squared hinge": (lambda t: sb.losses.squared_hinge(t + 1, 1), [-4, 0, 0]),
 }
 
 
@@ -130,7 +143,9 @@ def test_a_maximum_of_a_computed_body_finds_its_maximum_in_a_kernel(dtype):
 
 @pytest.mark.parametrize(("name", "second"), [
     ("relu", [0, 0, 0]), ("|t|", [0, 0, 0]), ("leaky", [0, 0, 0]), ("Max(0, t)", [0, 0, 0]),
-    ("|t|·t", [-2, 0, 2]), ("Max(t, 2t): a tie at 0", [0, 0, 0]),
+    ("|t|·t", [-2, 0, 2]), ("Max(t, 2t): a tie at 0", [0, 0, 0]), ("hinge", [0, 0, 0]),
+    ("hard_tanh at 1", [0, 0, 0]), ("hard_sigmoid at −3", [0, 0, 0]), ("huber at 1", [0, 0, 0]),
+    ("hard_swish at −3", [0, 0, 1/3]), ("hard_swish at 3", [1/3, 0, 0]),
 ])
 def test_second_derivatives_at_kinks_are_zero(name, second):
     function, _ = KINKS[name]

@@ -11,6 +11,7 @@ import symbackprop as sb
 from symbackprop.arrays import mapped
 from symbackprop.errors import DeclarationError
 from symbackprop.interpreter import evaluate
+from symbackprop.penalties import weights
 
 N = sb.size("N")
 
@@ -113,11 +114,52 @@ def test_a_learned_slope_is_one_more_parameter() -> None:
     assert alpha.tensor in sb.program(h).inputs
 
 
+def test_a_folded_bias_is_the_last_row_of_the_weights() -> None:
+    program = sb.program(sb.layers.dense(sb.data("x", N, 4), 3, bias="folded"))
+    assert str(program).splitlines() == [
+        "x1[n,j] = Σ_i x[n,i]·[i = j] + [j = 4]",
+        "z1[n,k] = Σ_j x1[n,j]·W1[j,k]",
+    ]
+    assert program["W1"].axes == (5, 3)
+
+
+def test_one_weight_in_two_layers_is_one_parameter_whose_gradients_add_up() -> None:
+    x, V = sb.data("x", N, 3), sb.parameter("V", 3, 3)
+    h = sb.layers.dense(sb.layers.dense(x, weight=V, bias=False), 3, weight=V, bias=False)
+    program = sb.program(h.sum())
+    assert [program.names[t] for t in program.inputs] == ["x", "V"]
+    d = sb.derive(h.sum())
+    given = {"x": np.ones((2, 3)), "V": np.diag([1.0, 2, 3])}
+    found = evaluate(sb.program(d[V]), given)[d[V]]
+    x_, W, one = given["x"], given["V"], np.ones((2, 3))
+    np.testing.assert_allclose(found, (x_ @ W).T @ one + x_.T @ (one @ W.T))
+
+
+def test_the_gradient_of_an_embedding_adds_up_rows_that_were_chosen() -> None:
+    w = sb.data("w", N, facts=[sb.label(4)])
+    h = sb.layers.embedding(w, 2)
+    c = sb.data("c", N, 2)
+    d = sb.derive((h*c).sum())
+    C = np.arange(6.0).reshape(3, 2)
+    found = evaluate(sb.program(d["E1"]), {"w": np.array([1, 3, 1]), "c": C})[d["E1"]]
+    np.testing.assert_array_equal(found, [[0, 0], C[0] + C[2], [0, 0], C[1]])
+
+
+def test_penalties_are_of_kernels_and_embeddings_not_of_scales_and_slopes() -> None:
+    w = sb.data("w", N, 6, facts=[sb.label(4)])
+    e = sb.layers.embedding(w, 3)
+    h = sb.layers.layer_norm(sb.layers.convolution(e, 2, 2, sb.prelu), shift=False)
+    h = sb.layers.maxout(sb.layers.flatten(h), 2)
+    found = [t.hint for t in weights(sb.program(h.sum()))]
+    assert found == ["E", "W", "W"]
+
+
 x = sb.data("x", N, 4)
 REFUSED: list[tuple[Any, str]] = [
     (lambda: sb.layers.dense(x, 3, "tahn"),
-     "there is no activation 'tahn'; known are identity, leaky_relu, relu, sigmoid, softmax, "
-     "softplus, tanh; any other is given as a function"),
+     "there is no activation 'tahn'; known are elu, gelu, gelu_tanh, hard_sigmoid, "
+     "hard_swish, hard_tanh, identity, leaky_relu, log_softmax, prelu, relu, selu, sigmoid, silu, "
+     "softmax, softplus, tanh; any other is given as a function"),
     (lambda: sb.layers.dense(x, 3, 5), "an activation is a name or a function, not 5"),
     (lambda: sb.layers.dense(x, 0), "the width must be a positive int or a size, not 0"),
     (lambda: sb.layers.dense(x, 2.5), "not 2.5"),
@@ -130,6 +172,25 @@ REFUSED: list[tuple[Any, str]] = [
     (lambda: sb.layers.dense(x, 3, sb.maximum), "the activation maximum takes no SymPy scalar"),
     (lambda: sb.layers.dense(x, 3, lambda: 1), "takes 0 positional arguments"),
     (lambda: sb.layers.dense(x, 3, lambda t: sb.softmax(t)), "runs along an axis of a tensor"),
+    (lambda: sb.layers.dense(x), "the width must be a positive int or a size, not None"),
+    (lambda: sb.layers.dense(x, 3, bias="fold"), "the bias is True, False or a tensor of shape"),
+    (lambda: sb.layers.dense(x, 3, weight=sb.parameter("V", 3, 4)),
+     r"the weight must be a tensor of shape \(4, 3\), not V of shape \(3, 4\), declared at .*py:"),
+    (lambda: sb.layers.dense(x, 3, weight=np.ones((4, 3))), "not array"),
+    (lambda: sb.layers.dense(sb.data("s"), 3), "must be a tensor of rank 1 or more"),
+    (lambda: sb.layers.maxout(x, 3, pieces=0), "the number of pieces must be a positive int"),
+    (lambda: sb.layers.embedding(x, 3), r"must be integer data, not x of shape .*sb.label"),
+    (lambda: sb.layers.embedding("w", 3), "must be integer data, not 'w'"),
+    (lambda: sb.layers.embedding(sb.data("w", N, facts=[sb.label(5)])), "width must be a positive"),
+    (lambda: sb.layers.layer_norm(x, axis=2), "there is no axis 2"),
+    (lambda: sb.layers.layer_norm(x, axis=()), "name one axis or more"),
+    (lambda: sb.layers.layer_norm(x, epsilon=0), "epsilon must be a number above 0, not 0"),
+    (lambda: sb.layers.layer_norm(x, epsilon=float("nan")), "above 0, not nan"),
+    (lambda: sb.prelu(3), "prelu makes a parameter for a tensor, and 3 is none"),
+    (lambda: sb.prelu(x, axis=5), "there is no axis 5"),
+    (lambda: sb.elu(x, "a"), "stands in a formula"),
+    (lambda: sb.layers.with_ones(3), "must be a tensor of rank 1 or more, not 3"),
+    (lambda: sb.layers.dense(x, 3) + sb.layers.dense(x, 2), "do not fit"),
 ]
 
 

@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 import pytest
 import sympy
+from scipy import special
 
 import symbackprop as sb
 from symbackprop.errors import DeclarationError
@@ -65,6 +66,58 @@ def test_a_loss_is_a_sympy_symbol_and_the_program_calls_the_total_L() -> None:
     assert [total.names[d.target] for d in total] == ["L"]
 
 
+@pytest.mark.parametrize("size", [1.0, 1e3])
+def test_cross_entropies_of_logits_neither_overflow_nor_cancel(size: float) -> None:
+    z, y = sb.parameter("z", 2, 2), sb.data("y", 2, 2, facts=["one_hot"])
+    for loss in (sb.losses.cross_entropy, sb.losses.binary_cross_entropy):
+        d = sb.derive(loss(z, y, logits=True))
+        given = {"z": size*np.array([[1.0, -1], [-1, 1]]), "y": np.eye(2)[[0, 0]]}
+        kernel = sb.compile([d.loss, d[z]], dtype="float64")
+        value, gradient = kernel(**given)
+        own = special.log_softmax(given["z"], axis=1) if loss is sb.losses.cross_entropy else None
+        if own is not None:
+            np.testing.assert_allclose(value, -(given["y"]*own).sum()/2, rtol=1e-14)
+            expected = (special.softmax(given["z"], axis=1) - given["y"])/2
+        else:
+            t = np.where(given["y"] == 1, given["z"], -given["z"])
+            np.testing.assert_allclose(value, np.logaddexp(0, -t).sum()/2, rtol=1e-14)
+            expected = (special.expit(given["z"]) - given["y"])/2
+        np.testing.assert_allclose(gradient, expected, rtol=1e-13, atol=1e-300)
+
+
+def test_weights_of_one_change_nothing() -> None:
+    p, y = sb.data("p", N, 3), sb.data("y", N, 3, facts=["one_hot"])
+    rng = np.random.default_rng(0)
+    given = {"p": rng.uniform(0.1, 0.9, (5, 3)), "y": np.eye(3)[[0, 2, 1, 1, 0]]}
+    plain = sb.program(sb.losses.cross_entropy(p, y))
+    weighed = sb.program(sb.losses.cross_entropy(
+        p, y, class_weights=[1, 1, 1], sample_weights=sb.data("w", N)))
+    expected = evaluate(plain, given)[plain.outputs[0]]
+    found = evaluate(weighed, {**given, "w": np.ones(5)})[weighed.outputs[0]]
+    np.testing.assert_allclose(found, expected, rtol=1e-14)
+
+
+def test_a_hyper_in_a_loss_can_be_changed() -> None:
+    o, y, delta = sb.data("o", N), sb.data("y", N), sb.hyper("delta", 1)
+    program = sb.program(sb.losses.huber(o, y, delta))
+    given = {"o": np.array([3.0]), "y": np.zeros(1)}
+    for value, expected in ((1, 2.5), (4, 4.5)):
+        assert evaluate(program, {**given, "delta": value})[program.outputs[0]] == expected
+
+
+def test_losses_of_several_outputs_are_weighted_and_summed() -> None:
+    a, b = sb.data("a", N), sb.data("b", N, 2)
+    y, u = sb.data("y", N), sb.data("u", N, 2)
+    loss = 0.25*sb.losses.squared_error(a, y) + 2*sb.losses.absolute_error(b, u)
+    program = sb.program(loss)
+    rng = np.random.default_rng(0)
+    given = {name: rng.normal(size=shape) for name, shape in
+             (("a", 5), ("b", (5, 2)), ("y", 5), ("u", (5, 2)))}
+    expected = (0.25*((given["a"] - given["y"])**2).mean()
+                + 2*abs(given["b"] - given["u"]).sum(axis=1).mean())
+    np.testing.assert_allclose(evaluate(program, given)[program.outputs[0]], expected, rtol=1e-14)
+
+
 p, y = sb.data("p", N, 3), sb.data("y", N)
 REFUSED: list[tuple[Any, str]] = [
     (lambda: sb.losses.squared_error(p, y),
@@ -77,6 +130,26 @@ REFUSED: list[tuple[Any, str]] = [
      r"without its last axis, \(N,\)"),
     (lambda: sb.losses.squared_error(np.ones(3), p), "declare arrays with sb.data"),
     (lambda: sb.losses.squared_error("p", p), "stands in a formula"),
+    (lambda: sb.losses.huber(p, p, 0), "huber: delta must be above 0, not 0"),
+    (lambda: sb.losses.huber(p, p, "1"), "huber: delta is a number or a hyper, not '1'"),
+    (lambda: sb.losses.huber(p, p, float("nan")), "huber: delta must be above 0, not nan"),
+    (lambda: sb.losses.quantile(p, p, 1), "quantile: tau must lie between 0 and 1, not 1"),
+    (lambda: sb.losses.quantile(p, y), "nothing is broadcast in a loss"),
+    (lambda: sb.losses.squared_error(p, p, sample_weights=p), "one number for each sample"),
+    (lambda: sb.losses.squared_error(p, p, sample_weights=[1, 2]), r"samples; found \[1, 2\]"),
+    (lambda: sb.losses.squared_error(1, 2, sample_weights=y), "are one sample"),
+    (lambda: sb.losses.cross_entropy(p, p, smoothing=1), "from 0 to below 1, not 1"),
+    (lambda: sb.losses.cross_entropy(p, p, class_weights=[1, 2]), r"the 3 classes, not \[1, 2\]"),
+    (lambda: sb.losses.cross_entropy(p, p, class_weights=[1, 2, -1]), "of at least 0"),
+    (lambda: sb.losses.cross_entropy(p, p, class_weights=y), r"or a tensor of shape \(3,\), not y"),
+    (lambda: sb.losses.cross_entropy(p, p, class_weights="abc"), "not 'abc'"),
+    (lambda: sb.losses.binary_cross_entropy(p, p, class_weights=[1]), "of the 2 classes"),
+    (lambda: sb.losses.hinge(p, sb.data("l", N, facts=[sb.label(2)])),
+     "name 2 classes, but the last axis of p of shape .* has 3"),
+    (lambda: sb.losses.hinge(p, y), "hinge: prediction and target need equal shapes"),
+    (lambda: sb.losses.hinge(p, p, margin=p), "the margin is a number or a hyper, not p of shape"),
+    (lambda: sb.losses.elementwise(p, p, 3), "is a function of prediction and target, not 3"),
+    (lambda: sb.losses.elementwise(p, p, lambda a, b: a > b), "which is no scalar"),
 ]
 
 

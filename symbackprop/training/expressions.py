@@ -24,7 +24,7 @@ from sympy.functions.elementary.piecewise import ExprCondPair
 
 from symbackprop.declare import size
 from symbackprop.errors import InputError, ProgramError
-from symbackprop.functions import Iverson, leaky_relu, relu, sigmoid, softplus
+from symbackprop.functions import Iverson, expm1, leaky_relu, relu, sigmoid, softplus
 from symbackprop.notation import Element, LogSumExp, Maximum, Minimum, Tensor, TensorSymbol, extent
 
 __all__ = ["Reader", "Writer"]
@@ -39,7 +39,7 @@ WORDS: dict[str, type[Basic]] = {
         sympy.erf, sympy.erfc, sympy.gamma, sympy.loggamma, sympy.floor, sympy.ceiling, sympy.Mod,
         sympy.Max, sympy.Min, sympy.Heaviside, sympy.KroneckerDelta, sympy.Piecewise, ExprCondPair,
         sympy.Eq, sympy.Ne, sympy.Lt, sympy.Le, sympy.Gt, sympy.Ge, sympy.And, sympy.Or, sympy.Not,
-        relu, leaky_relu, sigmoid, softplus, Iverson)},
+        relu, leaky_relu, sigmoid, softplus, expm1, Iverson)},
 }
 REDUCTIONS: dict[str, type[Basic]] = {"max": Maximum, "min": Minimum, "lse": LogSumExp}
 CONSTANTS: dict[str, Basic] = {

@@ -1,7 +1,8 @@
 """Initial parameters, decided from how the program uses them, not from layer classes.
 
     weight      stands in a product inside a sum over some of its own indices: fan-in is the
-                number of terms of that sum, fan-out the number of its other entries.
+                number of terms of that sum, fan-out the number of its other entries, times
+                those of the window where the sum slides: each x[s·u + a] meets every W[a].
                 Glorot & Bengio 2010: uniform ±√(6/(fan-in + fan-out)); where the sum feeds a
                 relu or its like, He et al. 2015: uniform ±√(6/fan-in)
     embedding   read by a gather E[w[n], d]: uniform ±√(3/d), so that rows have length about 1
@@ -99,7 +100,8 @@ def _uses(tensor: Tensor, heavy: bool,
     for definition, element in found:
         summed = _summed(definition, element)
         if heavy and summed is not None and _is_factor(definition.body, element):
-            yield _weight(tensor, summed, _feeds_kink(definition.target, readers))
+            yield _weight(tensor, summed, _feeds_kink(definition.target, readers),
+                          _sliding(definition.body, summed))
     if heavy:
         yield _weight(tensor, tensor.letters[:-1], False)
     for _, element in found:
@@ -114,12 +116,20 @@ def _uses(tensor: Tensor, heavy: bool,
     yield Start("bias")
 
 
-def _weight(tensor: Tensor, summed: tuple[Idx, ...], kinked: bool) -> Start:
+def _weight(tensor: Tensor, summed: tuple[Idx, ...], kinked: bool, window: int = 1) -> Start:
     terms = math.prod(int(extent(index)) for index in summed)
     entries = math.prod(map(int, tensor.axes))
-    fan_out = max(entries // terms, 1)
+    fan_out = max(entries // terms, 1) * window
     return Start("weight, He", bound=math.sqrt(6 / terms)) if kinked else \
         Start("weight, Glorot", bound=math.sqrt(6 / (terms + fan_out)))
+
+
+def _sliding(body: Expr, summed: tuple[Idx, ...]) -> int:
+    """The places of a window: of the summed a that stand beside another index, s·u + a."""
+    beside = {a for element in elements_in(body) if isinstance(element, Element)
+              for index in element.indices if len(index.atoms(Idx)) > 1
+              for a in index.atoms(Idx)}
+    return math.prod(int(extent(a)) for a in summed if a in beside)
 
 
 def _summed(definition: Definition, element: Expr) -> tuple[Idx, ...] | None:

@@ -106,9 +106,9 @@ def check_values(*seed: int) -> None:
         agree(ours, expected, 1e-12, truth, lambda: exact, f"{case}\nrelative error")
 
 
-def check_gradients(*seed: int) -> float:
+def check_gradients(*seed: int, layers: bool = False) -> float:
     """The error of the derived gradients, by the interpreter; asserts that it is small."""
-    case, expected = referenced(*seed, layers=None)
+    case, expected = referenced(*seed, layers=layers)
     outputs = wanted(case)
     derived = sb.program(outputs)
     return agree(evaluated(derived, outputs, case), expected, TOLERANCE, truth_of(case),

@@ -18,7 +18,7 @@ import jax.numpy as jnp
 import numpy as np
 import sympy as sp
 
-from symbackprop.functions import Iverson, leaky_relu, relu, sigmoid, softplus
+from symbackprop.functions import Iverson, expm1, leaky_relu, relu, sigmoid, softplus
 from symbackprop.notation import Definition, Element, Program, Reduction, Tensor, TensorSymbol
 
 jax.config.update("jax_enable_x64", True)
@@ -30,7 +30,7 @@ PLAIN = {
     sp.sinh: jnp.sinh, sp.cosh: jnp.cosh, sp.asinh: jnp.arcsinh, sp.atan: jnp.arctan,
     sp.erf: jax.scipy.special.erf, sp.Abs: jnp.abs, sp.sign: jnp.sign, sp.floor: jnp.floor,
     sp.Mod: jnp.mod, sp.Not: jnp.logical_not, sp.ITE: jnp.where, relu: jax.nn.relu,
-    sigmoid: jax.nn.sigmoid, softplus: jax.nn.softplus,
+    sigmoid: jax.nn.sigmoid, softplus: jax.nn.softplus, expm1: jnp.expm1,
     sp.Eq: jnp.equal, sp.Ne: jnp.not_equal, sp.Lt: jnp.less, sp.Le: jnp.less_equal,
     sp.Gt: jnp.greater, sp.Ge: jnp.greater_equal,
 }

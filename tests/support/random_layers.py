@@ -1,54 +1,146 @@
-"""Random networks in array notation: layers, operators with broadcasting, reductions, losses."""
+"""Random networks in array notation: layers, operators with broadcasting, reductions, losses.
+
+A network is drawn from five tables, to which a new layer or loss adds a row: where the data come
+in (STARTS), layers on rows (LAYERS), odd pieces between them (ODD), losses (LOSSES), penalties.
+"""
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
+from typing import Any
+
 import numpy as np
+import sympy
 
 import symbackprop as sb
+from symbackprop.layers import ACTIVATIONS as NAMED
 
-ACTIVATIONS = ("tanh", "sigmoid", "softplus", "relu", "leaky_relu", "identity", "softmax",
-               lambda t: t*sb.sigmoid(t), lambda t: sb.exp(-t**2), sb.sin, None)
+N = sb.size("N")
+ACTIVATIONS = [*NAMED, lambda t: t*sb.sigmoid(t), lambda t: sb.exp(-t**2), sb.sin, None,
+               lambda t: sb.elu(t, 0.5), lambda t: sb.leaky_relu(t, 0.3)]
+ONE_BY_ONE = [a for a in ACTIVATIONS if a not in ("softmax", "log_softmax")]
 
 
-def layered_loss(rng: np.random.Generator):
-    """The loss of a network of one to three layers, with odd pieces between them."""
-    def pick(options):
-        return options[int(rng.integers(len(options)))]
+@dataclass
+class Draw:
+    """Choices at random, and names that are not taken."""
 
-    N, width = sb.size("N"), [int(w) for w in rng.integers(1, 6, 4)]
-    h = sb.data("x", N, width[0])
-    for number in range(int(rng.integers(1, 4))):
+    rng: np.random.Generator
+    taken: dict[str, int] = field(default_factory=dict)
+
+    def pick(self, options: Any) -> Any:
+        return options[int(self.rng.integers(len(options)))]
+
+    def width(self, most: int = 5) -> int:
+        return int(self.rng.integers(1, most + 1))
+
+    def chance(self, probability: float) -> bool:
+        return bool(self.rng.random() < probability)
+
+    def name(self, letter: str) -> str:
+        self.taken[letter] = self.taken.get(letter, 0) + 1
+        return f"{letter}_{self.taken[letter]}"
+
+
+def layered_loss(rng: np.random.Generator) -> Any:
+    """The loss of a network of one to three layers, of one head or two."""
+    draw = Draw(rng)
+    h = rows(draw) if draw.chance(0.6) else draw.pick(STARTS)(draw)
+    for _ in range(int(rng.integers(1, 4))):
         before = h
-        h = pick([plain, plain, by_hand, twice])(h, width[number + 1], pick(ACTIVATIONS), number)
-        if rng.random() < 0.3:
-            h = pick(ODD)(h)
-        if before.axes == h.axes and rng.random() < 0.5:
+        h = draw.pick(LAYERS)(draw, h, draw.width(), draw.pick(ACTIVATIONS))
+        if draw.chance(0.3):
+            h = draw.pick(ODD)(h)
+        if before.axes == h.axes and draw.chance(0.5):
             h = h + before
-    loss = pick([squared, absolute, crossed, labelled, binary, averaged])(h)
-    if rng.random() < 0.5:
-        loss = loss + pick([sb.penalties.l2(0.25), sb.penalties.l1(0.125),
-                            sb.penalties.elastic_net(0.125, 0.25)])
-    return loss
+    loss = draw.pick(LOSSES)(draw, h)
+    if draw.chance(0.15):
+        loss = loss + draw.pick(LOSSES)(draw, sb.layers.dense(h, 2))/2
+    return loss + draw.pick(PENALTIES)() if draw.chance(0.5) else loss
 
 
-def plain(h, width, activation, number):
+# --- where data come in: a tensor of shape (N, width) --------------------------------------------
+
+def rows(draw: Draw) -> Any:
+    return sb.data("x", N, draw.width())
+
+
+def words(draw: Draw) -> Any:
+    """Embedded words, flattened or averaged."""
+    classes, length = int(draw.rng.integers(2, 6)), draw.width(3)
+    e = sb.layers.embedding(sb.data("g", N, length, facts=[sb.label(classes)]), draw.width(3))
+    return draw.pick([sb.layers.flatten, lambda e: e.mean(axis=1), lambda e: e.max(axis=1)])(e)
+
+
+def image(draw: Draw) -> Any:
+    """One or two channels through a convolution and a pool."""
+    x = sb.data("x", N, draw.width(2), *(int(length) for length in draw.rng.integers(3, 6, 2)))
+    z = sb.layers.convolution(x, draw.width(2), draw.pick([2, 3, (1, 2)]), draw.pick(ONE_BY_ONE),
+                              stride=draw.pick([1, 2]), padding=draw.pick([0, 1, (0, 1)]))
+    return sb.layers.flatten(pooled(draw, z))
+
+
+def series(draw: Draw) -> Any:
+    x = sb.data("x", N, draw.width(2), int(draw.rng.integers(3, 7)))
+    z = sb.layers.convolution(x, draw.width(3), draw.pick([1, 2, 3]), draw.pick(ONE_BY_ONE),
+                              padding="same", bias=draw.chance(0.5))
+    return sb.layers.flatten(pooled(draw, z))
+
+
+def pooled(draw: Draw, z: Any) -> Any:
+    if min(map(int, z.axes[2:])) < 2:
+        return z
+    pool = draw.pick([sb.layers.max_pool, sb.layers.mean_pool, lambda z, *_: z])
+    return pool(z, 2, draw.pick([None, 1]))
+
+
+STARTS = [words, image, series]
+
+
+# --- layers on rows ------------------------------------------------------------------------------
+
+def plain(draw: Draw, h: Any, width: int, activation: Any) -> Any:
     return sb.layers.dense(h, width, activation)
 
 
-def by_hand(h, width, activation, number):
+def folded(draw: Draw, h: Any, width: int, activation: Any) -> Any:
+    return sb.layers.dense(h, width, activation, bias="folded")
+
+
+def by_hand(draw: Draw, h: Any, width: int, activation: Any) -> Any:
     """The product and the bias written out, W stored the other way round."""
-    V = sb.parameter(f"V{number}", width, h.axes[-1])
-    c = sb.parameter(f"c{number}", width)
+    V = sb.parameter(draw.name("V"), width, h.axes[-1])
+    c = sb.parameter(draw.name("c"), width)
     return sb.tanh(h @ V.T / 2 + c)
 
 
-def twice(h, width, activation, number):
+def twice(draw: Draw, h: Any, width: int, activation: Any) -> Any:
     """One weight, used twice."""
-    U = sb.parameter(f"U{number}", h.axes[-1], h.axes[-1])
+    U = sb.parameter(draw.name("U"), h.axes[-1], h.axes[-1])
     return sb.layers.dense(sb.sigmoid(h @ U) - (h @ U.T).mean(axis=-1, keepdims=True), width,
                            activation)
 
 
+def tied(draw: Draw, h: Any, width: int, activation: Any) -> Any:
+    """Two dense layers with one weight."""
+    U = sb.parameter(draw.name("U"), h.axes[-1], h.axes[-1])
+    inner = sb.layers.dense(h, weight=U, activation="tanh")
+    return sb.layers.dense(inner, weight=U.T, activation=activation,
+                           bias=sb.parameter(draw.name("c"), h.axes[-1]))
+
+
+def maxout(draw: Draw, h: Any, width: int, activation: Any) -> Any:
+    return sb.layers.maxout(h, width, pieces=draw.pick([2, 3]), bias=draw.chance(0.7))
+
+
+def normed(draw: Draw, h: Any, width: int, activation: Any) -> Any:
+    """Layer norm, with an ε that keeps rows of one entry moderate."""
+    h = sb.layers.dense(h, width + 1, activation)
+    return sb.layers.layer_norm(h, draw.pick([-1, (0, 1)]) if h.axes[0].is_Integer else -1,
+                                draw.chance(0.7), draw.chance(0.7), epsilon=0.25)
+
+
+LAYERS = [plain, plain, plain, folded, by_hand, twice, tied, maxout, normed]
 ODD = [
     lambda h: h - h.mean(axis=0),
     lambda h: h / (1 + (h**2).sum(axis=1, keepdims=True)),
@@ -60,29 +152,58 @@ ODD = [
     lambda h: sb.sqrt(1 + abs(h)) * h,
     lambda h: sb.exp(h/4) / sb.exp(h/4).sum(axis=1, keepdims=True),
     lambda h: (h.T @ h) @ h.T if h.axes[1] == 1 else h,
+    lambda h: sb.prelu(h, axis=-1),
 ]
 
 
-def squared(h):
-    return sb.losses.squared_error(h, sb.data("y", *h.axes))
+# --- losses and penalties ------------------------------------------------------------------------
+
+def of_numbers(draw: Draw, h: Any) -> Any:
+    """A loss of numbers, now and then with a weight for each sample."""
+    y = sb.data(draw.name("y"), *h.axes)
+    name = draw.pick(["squared_error", "squared_error", "absolute_error", "huber", "quantile",
+                      "poisson", "hinge", "squared_hinge", "elementwise"])
+    options = {"huber": {"delta": 0.75}, "quantile": {"tau": 0.9}, "poisson": {"logits": True},
+               "hinge": {"margin": 0.5}, "elementwise": {"function": lambda p, y: sympy.log(
+                   1 + (p - y)**2)}}.get(name, {})
+    return getattr(sb.losses, name)(h, y, **options, sample_weights=weights(draw, h))
 
 
-def absolute(h):
-    return sb.losses.absolute_error(h, sb.data("y", *h.axes))
+def weights(draw: Draw, h: Any) -> Any:
+    return sb.data(draw.name("w"), h.axes[0]) if draw.chance(0.25) else None
 
 
-def crossed(h):
-    return sb.losses.cross_entropy(sb.softmax(h), sb.data("y", *h.axes, facts=["one_hot"]))
+def of_classes(draw: Draw, h: Any) -> Any:
+    """Cross-entropy or a hinge, of one-hot rows or integer labels."""
+    classes = h.axes[1]
+    y = draw.pick([lambda name: sb.data(name, *h.axes, facts=["one_hot"]),
+                   lambda name: sb.data(name, h.axes[0], facts=[sb.label(classes)])])(
+        draw.name("y"))
+    if draw.chance(0.25):
+        return draw.pick([sb.losses.hinge, sb.losses.squared_hinge])(
+            h, y, sample_weights=weights(draw, h))
+    logits = draw.chance(0.5)
+    numbers = [0.25*(1 + k) for k in range(int(classes))]
+    return sb.losses.cross_entropy(
+        h if logits else sb.softmax(h), y, logits, draw.pick([0, 0, 0.25]),
+        draw.pick([None, None, numbers, sb.data(draw.name("c"), classes)]), weights(draw, h))
 
 
-def labelled(h):
-    label = sb.data("y", h.axes[0], facts=[sb.label(h.axes[1])]) if h.axes[1].is_Integer else None
-    return squared(h) if label is None else sb.losses.cross_entropy(sb.softmax(h), label)
+def binary(draw: Draw, h: Any) -> Any:
+    logits = draw.chance(0.5)
+    return sb.losses.binary_cross_entropy(
+        h if logits else sb.sigmoid(h), sb.data(draw.name("y"), *h.axes), logits,
+        draw.pick([0, 0.125]), draw.pick([None, (0.5, 2)]), weights(draw, h))
 
 
-def binary(h):
-    return sb.losses.binary_cross_entropy(sb.sigmoid(h), sb.data("y", *h.axes))
-
-
-def averaged(h):
+def averaged(draw: Draw, h: Any) -> Any:
     return (sb.tanh(h).sum(axis=1)**2).mean()
+
+
+def risky(draw: Draw, h: Any) -> Any:
+    return sb.losses.credit_risk(sb.sigmoid(h), sb.data(draw.name("y"), *h.axes), 4)
+
+
+LOSSES = [of_numbers, of_numbers, of_classes, of_classes, binary, averaged, risky]
+PENALTIES = [lambda: sb.penalties.l2(0.25), lambda: sb.penalties.l1(0.125),
+             lambda: sb.penalties.elastic_net(0.125, 0.25)]

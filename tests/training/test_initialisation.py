@@ -57,7 +57,7 @@ def test_a_convolution_sums_over_its_window_and_channels() -> None:
     u, a, c = sb.indices("u a c", 5, 3, 2)
     s, W = sb.data("s", N, 7, 2), sb.parameter("W", a, c, j)
     z = sb.define("z", (n, u, j), Sum(s[n, u + a, c] * W[a, c, j], a, c))
-    assert start_of(z, "W") == glorot(6, 4)
+    assert start_of(z, "W") == glorot(6, 3*4)
 
 
 def test_a_penalty_changes_nothing() -> None:
