@@ -184,7 +184,7 @@ def test_table_and_plot_show_errors_over_the_grid() -> None:
     ({"grid": {"lam": 0.1}}, TrainingError, ["'lam' needs a list of values, found 0.1"]),
     ({"grid": {"lam": []}}, TrainingError, ["needs a list of values"]),
     ({"grid": {"lam": "abc"}}, TrainingError, ["needs a list of values"]),
-    ({"grid": {"mu": [1]}}, TrainingError, ["nothing named 'mu'", "lam, momentum, rate, epochs"]),
+    ({"grid": {"mu": [1]}}, TrainingError, ["nothing named 'mu'", "lam,", "momentum,", "rate,", "epochs, batch_size"]),
     ({"grid": {"lam": ["a"]}}, InputError, ["the hyper lam", "'a'"]),
     ({"grid": {"rate": [0.1, -1]}}, TrainingError, ["SGD: rate must be a number above 0"]),
     ({"optimizer": Adam(), "grid": {"momentum": [0.9]}}, TrainingError, ["nothing named"]),
