@@ -34,11 +34,10 @@ PUBLIC = {
     "exp", "log", "sqrt", "sin", "cos", "tanh", "sigmoid", "relu", "leaky_relu", "softplus",
     "softmax", "log_softmax", "logsumexp", "absolute", "maximum", "minimum", "identity",
     "layers", "losses", "penalties", "derive", "diagnose", "explain", "evaluate", "compile",
-    "noise", "state", "bernoulli", "gaussian", "uniform", "inference",
-    "Model", "optimizers", "callbacks",
-    "Tensor", "Definition", "Program", "Derivation", "Explanation", "Iverson",
-    "SymbackpropError", "DeclarationError", "ProgramError", "DerivationError",
-    "CompilationError", "InputError", "TrainingError",
+    "noise", "state", "bernoulli", "gaussian", "uniform", "inference", "Model", "optimizers",
+    "callbacks", "Tensor", "Definition", "Program", "Derivation", "Explanation", "Iverson",
+    "SymbackpropError", "DeclarationError", "ProgramError", "DerivationError", "CompilationError",
+    "InputError", "TrainingError",
 }
 
 # Facades resolve names on first use; a program prints itself through a printer that imports it.
