@@ -10,12 +10,14 @@ nothing new.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from symbackprop.arrays import Array
 from symbackprop.collect import ordered, output_tensor
 from symbackprop.laws import AtInference, Distribution
 from symbackprop.notation import Definition, Tensor
+from symbackprop.penalties import resolve_definitions
 from symbackprop.randomness import averaged
 
 __all__ = ["has_modes", "inference", "inferred"]
@@ -46,11 +48,13 @@ def inference(outputs: Any) -> Any:
 def inferred(targets: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
     """The tensors that stand for these at inference; the same ones where nothing differs.
 
-    All intermediates are made again, in the order of the old ones, so that names are the same.
+    All intermediates are made again, in the order of the old ones, so that names are the same; a
+    penalty is one of the tensors that it is of in training.
     """
     if not has_modes(targets):
         return targets
-    definitions = ordered(targets, _at_inference)  # of a noise too, where it is itself a target
+    declared = {d.target: d for d in resolve_definitions(ordered(targets))}
+    definitions = ordered(targets, lambda tensor: _at_inference(tensor, declared))
     twins = {d.target: _twin(d.target) for d in sorted(definitions, key=lambda d: d.target.serial)}
     symbols = {old.symbol: new.symbol for old, new in twins.items()}
     for definition in definitions:
@@ -67,9 +71,9 @@ def has_modes(targets: tuple[Tensor, ...]) -> bool:
         for d in ordered(targets))
 
 
-def _at_inference(tensor: Tensor) -> Definition | None:
-    definition = tensor.definition
-    if isinstance(tensor.law, Distribution):
+def _at_inference(tensor: Tensor, declared: Mapping[Tensor, Definition]) -> Definition | None:
+    definition = declared.get(tensor, tensor.definition)
+    if isinstance(tensor.law, Distribution):  # where a noise is itself a target
         return Definition(tensor, tensor.letters, tensor.law.mean, where=tensor.where)
     if definition is None:
         return None

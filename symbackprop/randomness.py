@@ -127,8 +127,8 @@ def carry(tensor: Tensor, initial: float, update: Any) -> None:
             letters = ", ".join(map(str, tensor.letters)) or "none"
             raise DeclarationError(f"{what}: the index {index} is none of the state's own "
                                    f"({letters}); sum over it, or use the state's index")
-    following = attach(None, tensor.axes, tensor.letters, body, hint=f"{tensor.name}_next",
-                       numbered=False)
+    following = attach(None, tensor.axes, tensor.letters, body,
+                       hint=f"{tensor.name or tensor.hint}_next", numbered=False)
     tensor.law = Carried(float(initial), tensor_of(following))
 
 

@@ -258,3 +258,17 @@ def test_a_call_without_the_noise_says_what_to_give() -> None:
     h = sb.layers.dropout(sb.data("x", N, 3))
     with pytest.raises(sb.InputError, match="the noise m1 is missing .*; or take sb.inference"):
         sb.compile(h)(x=np.ones((2, 3)))
+
+
+def test_a_penalty_is_at_inference_of_the_tensors_that_it_is_of_in_training() -> None:
+    """An auxiliary head, which is gone at inference, was made first: its weights are W1 there."""
+    x, y = sb.data("x", N, 3), sb.data("y", N, 2)
+    head = sb.losses.squared_error(sb.layers.dense(x, 2), y)
+    auxiliary = sb.define("auxiliary", (), head, inference=0)
+    main = sb.losses.squared_error(sb.layers.dense(x, 2), y)
+    loss = sb.define("L", (), main + auxiliary + sb.penalties.l2(0.1, "W2"))
+    rng = np.random.default_rng(0)
+    W, b, X, Y = (rng.normal(size=shape) for shape in ((3, 2), 2, (5, 3), (5, 2)))
+    program = sb.program(sb.inference(loss))
+    found = evaluate(program, {"x": X, "y": Y, "W1": W, "b1": b})[program.outputs[0]]
+    assert found == pytest.approx(((X @ W + b - Y)**2).sum()/5 + 0.1*(W**2).sum(), rel=1e-14)

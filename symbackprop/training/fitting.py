@@ -53,8 +53,9 @@ def fit(core: Core, X: Any, Y: Any, *, epochs: Any, batch_size: Any, optimizer: 
             history = train(plan, steps, between, bar)
             core.check_trained()
         except SymbackpropError as error:
+            fault = steps.fault()
             core.restore(before)
-            if steps.fault is None:
+            if fault is None:
                 raise
-            raise Diverged(f"{error}\n{steps.fault}") from error
+            raise Diverged(f"{error}\n{fault}") from error
     return history

@@ -128,13 +128,15 @@ class Model:
         one-hot target, a vector for a target of width 1, None where there is no target.
         batch_size: rows per step, None for all; the last step of an epoch may have fewer.
         validation_data: (X, Y).  metrics: names of `metrics.METRICS` or functions of (targets,
-        predictions); they are taken over all rows after each epoch.  seed: of the shuffling.
+        predictions); they are taken over all rows after each epoch.  seed: of the
+        shuffling, and of the noise, whose numbers depend on neither batches nor threads.
         threads: at most so many, None for all cores that pay; the numbers do not depend on it.
         augment: a function of (X, Y, rng) that returns other X and Y of as many rows; it is called
         before each epoch with copies of all rows, and a generator that begins with the seed.
 
         The loss in the history is the mean over the epoch's steps, weighed by rows and with
-        penalties, at the parameters that each step found.  Optimizer state starts anew.
+        penalties, at the parameters that each step found and with the noise that it drew; all
+        else (validation, metrics, predict) is taken at inference.  Optimizer state starts anew.
 
         Raises InputError for data and TrainingError for settings that do not fit, before anything
         has changed; TrainingError when the loss or a parameter becomes NaN or infinite, naming the

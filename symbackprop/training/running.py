@@ -1,9 +1,9 @@
 """Running: calls of a compiled step that are watched; what went wrong is found by replaying it.
 
 Before each call the numbers that it changes are copied (about as much memory traffic as one
-step of the many that the call makes).  Where a loss or a parameter is no longer finite, the call
-is replayed from that copy, a step at a time, and the step that did it is evaluated definition by
-definition.
+step of the many that the call makes).  Where a loss or a parameter is no longer finite and that
+ends the training, the call is replayed from that copy, a step at a time, and the step that did it
+is evaluated definition by definition.
 """
 
 from __future__ import annotations
@@ -33,8 +33,8 @@ class Running:
     """steps(order, batch_size, losses) for the loop.
 
     arrays: data, parameters and states, the latter two changed in place; stop: an event that ends
-    training before the next call; fault: what made the first number that is not finite, if there
-    was one and it was found.
+    training before the next call; failed: the order and batch size of the last call, where it made
+    a number that is not finite.
     """
 
     core: Core
@@ -43,7 +43,7 @@ class Running:
     hypers: Mapping[Tensor, float]
     threads: int | None = None
     stop: threading.Event | None = None
-    fault: Fault | None = None
+    failed: tuple[Orders, int] | None = None
     kept: Arrays = field(init=False)
 
     def __post_init__(self) -> None:
@@ -57,18 +57,23 @@ class Running:
         if self.stop is not None and self.stop.is_set():
             raise Stopped("training was stopped from outside")
         self._put(self.arrays, self.kept)
+        self.failed = None
         self.kernel.run(order, batch_size, self.arrays, self.hypers, losses, self.threads)
         if not np.isfinite(losses).all():
-            self.fault = self._found(order, batch_size)
+            self.failed = order, batch_size
             return
         try:
             self.core.check_finite()
         except Diverged:
-            self.fault = self._found(order, batch_size)
+            self.failed = order, batch_size
             raise
 
-    def _found(self, order: Orders, batch_size: int) -> Fault | None:
-        """The fault in the first step of this call that makes a number that is not finite."""
+    def fault(self) -> Fault | None:
+        """What made the first number that is not finite in the last call; None where there is none
+        or it was not found.  Leaves parameters and states as they are before that step."""
+        if self.failed is None:
+            return None
+        order, batch_size = self.failed
         self._put(self.kept, self.arrays)
         for rows in _batches(order, batch_size):
             before = self._copied()
