@@ -52,7 +52,6 @@ class Part:
 
 
 WHOLE = Part({})
-MOST_COPIES = 6
 
 
 class Emission:
@@ -238,18 +237,11 @@ def _lines(statement: Statement, scope: Scope, blocks: Blocks | None = None) -> 
 
 
 def _is_around_long(body: tuple[Statement, ...], scope: Scope) -> bool:
-    """Whether a loop holds one whose length is no literal, or whose copies would be too many."""
+    """Whether a loop holds nothing but one whose length is no literal."""
     match body:
-        case (Loop(index, _),) if not ends(index, scope)[1].isdigit():
-            return True
-    return _copies(body, scope) > MOST_COPIES
-
-
-def _copies(body: tuple[Statement, ...], scope: Scope) -> int:
-    """How often a statement within is repeated, if loops within loops are written out."""
-    lengths = [(_copies(s.body, scope), ends(s.index, scope)[1]) for s in body
-               if isinstance(s, Loop)]
-    return max((inner * int(end) for inner, end in lengths if end.isdigit()), default=1)
+        case (Loop(index, _),):
+            return not ends(index, scope)[1].isdigit()
+    return False
 
 
 def _range(index: Idx, scope: Scope, blocks: Blocks | None) -> tuple[str, str]:

@@ -8,7 +8,7 @@ Targets say by their facts what they are: one-hot rows, integer labels, or numbe
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 from typing import Any
 
 from sympy import Eq, Expr, Integer, KroneckerDelta, Piecewise, Sum, log
@@ -191,13 +191,14 @@ def _class_weight(name: str, given: Any, classes: Expr, place: Expr) -> Expr:
              "classes"
     if isinstance(given, Array):
         raise DeclarationError(f"{wanted}, or a tensor of shape ({classes},), not {shown(given)}")
-    numbers = [finite_number(one) for one in given] if isinstance(given, Sequence) else []
+    several = list(given) if isinstance(given, Iterable) and not isinstance(given, str) else []
+    numbers = [finite_number(one) for one in several]
     if Integer(len(numbers)) != classes or any(one is None or one < 0 for one in numbers):
         raise DeclarationError(f"{wanted}, not {given!r}")
     if len(numbers) > MOST_CLASSES:
         raise DeclarationError(f"{name}: {len(numbers)} class_weights are too many to be written "
                                f"into a formula; declare c = sb.data('c', {classes})")
-    exact = [scalar_operand(one) for one in given]
+    exact = [scalar_operand(one) for one in several]
     if place.is_Integer:
         return exact[int(place)]
     return Piecewise(*((one, Eq(place, k)) for k, one in enumerate(exact[:-1])), (exact[-1], True))

@@ -118,10 +118,15 @@ def elementwise(prediction: Any, target: Any, function: Callable[[Expr, Expr], A
                                f"{function!r}; write e.g. lambda p, y: (p - y)**4")
 
     def each(p: Expr, y: Expr) -> Expr:
-        value = function(p, y)
+        wanted = "write e.g. lambda p, y: (p - y)**4, with functions of sb or SymPy, not NumPy"
+        try:
+            value = function(p, y)
+        except TypeError as error:
+            raise DeclarationError("elementwise: the loss takes no prediction and target that are "
+                                   f"SymPy scalars ({error}); {wanted}") from error
         if not is_scalar(value):
             raise DeclarationError(f"elementwise: the loss gives {value!r}, which is no scalar; "
-                                   "write e.g. lambda p, y: (p - y)**4")
+                                   f"{wanted}")
         return scalar_operand(value)
 
     return mean_of("elementwise", prediction, target, each, sample_weights)

@@ -91,7 +91,7 @@ def test_weights_of_one_change_nothing() -> None:
     given = {"p": rng.uniform(0.1, 0.9, (5, 3)), "y": np.eye(3)[[0, 2, 1, 1, 0]]}
     plain = sb.program(sb.losses.cross_entropy(p, y))
     weighed = sb.program(sb.losses.cross_entropy(
-        p, y, class_weights=[1, 1, 1], sample_weights=sb.data("w", N)))
+        p, y, class_weights=np.ones(3), sample_weights=sb.data("w", N)))
     expected = evaluate(plain, given)[plain.outputs[0]]
     found = evaluate(weighed, {**given, "w": np.ones(5)})[weighed.outputs[0]]
     np.testing.assert_allclose(found, expected, rtol=1e-14)
@@ -150,6 +150,8 @@ REFUSED: list[tuple[Any, str]] = [
     (lambda: sb.losses.hinge(p, p, margin=p), "the margin is a number or a hyper, not p of shape"),
     (lambda: sb.losses.elementwise(p, p, 3), "is a function of prediction and target, not 3"),
     (lambda: sb.losses.elementwise(p, p, lambda a, b: a > b), "which is no scalar"),
+    (lambda: sb.losses.elementwise(p, p, lambda a: a), "takes 1 positional argument but 2"),
+    (lambda: sb.losses.elementwise(p, p, np.tanh), "with functions of sb or SymPy, not NumPy"),
 ]
 
 

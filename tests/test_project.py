@@ -32,6 +32,7 @@ PUBLIC = {
     "size", "indices", "data", "parameter", "hyper", "define", "program", "verify",
     "one_hot", "simplex", "label", "positive", "symmetric", "Maximum", "Minimum",
     "exp", "log", "sqrt", "sin", "cos", "tanh", "sigmoid", "relu", "leaky_relu", "softplus",
+    "elu", "selu", "prelu", "gelu", "gelu_tanh", "silu", "hard_sigmoid", "hard_tanh", "hard_swish",
     "softmax", "log_softmax", "logsumexp", "absolute", "maximum", "minimum", "identity",
     "layers", "losses", "penalties", "derive", "diagnose", "explain", "evaluate", "compile",
     "noise", "state", "bernoulli", "gaussian", "uniform", "inference",

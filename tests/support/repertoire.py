@@ -166,31 +166,38 @@ def signs() -> Any:
     return 2*sb.data("s", N, facts=[sb.label(2)]) - 1
 
 
-def _losses() -> list[Row]:
-    losses = sb.losses
-    o, y, w = x_of(3), sb.data("y", N, 3), sb.data("w", N, facts=["positive"])
-    v = sb.data("x", N)
-    hot = sb.data("y", N, 3, facts=["one_hot"])
-    soft = sb.data("y", N, 3, facts=["simplex"])
-    label = sb.data("y", N, facts=[sb.label(3)])
-    two = sb.data("y", N, facts=[sb.label(2)])
-    c, weights = [0.5, 1, 3], np.array([0.5, 1, 3])
+def mean(terms: Any, a: dict[str, Any] | None = None) -> Any:
+    """The mean over samples of sums over outputs, with sample weights where there are any."""
+    terms = terms.reshape(len(terms), -1).sum(1)
+    return jnp.mean(terms if a is None else terms*a["w"])
 
-    def mean(terms: Any, a: dict[str, Any] | None = None) -> Any:
-        terms = terms.reshape(len(terms), -1).sum(1)
-        return jnp.mean(terms if a is None else terms*a["w"])
 
-    def row(name: str, loss: Any, each: Any) -> Row:
-        return Row(name, loss, lambda a: mean(each(a["x"], a["y"])))
+def row(name: str, loss: Any, each: Any) -> Row:
+    return Row(name, loss, lambda a: mean(each(a["x"], a["y"])))
 
-    def nll(z: Any, y: Any) -> Any:
-        return -nn.log_softmax(z)[jnp.arange(len(z)), y]
 
-    def margins(s: Any, y: Any) -> Any:
-        gap = nn.relu(1 + s - s[jnp.arange(len(s)), y][:, None])
-        return gap.at[jnp.arange(len(s)), y].set(0)
+def nll(z: Any, y: Any) -> Any:
+    return -nn.log_softmax(z)[jnp.arange(len(z)), y]
 
-    p, q = sb.sigmoid(o), nn.sigmoid
+
+def margins(s: Any, y: Any) -> Any:
+    gap = nn.relu(1 + s - s[jnp.arange(len(s)), y][:, None])
+    return gap.at[jnp.arange(len(s)), y].set(0)
+
+
+def log_loss(t: Any, y: Any) -> Any:
+    return -(y*nn.log_sigmoid(t) + (1 - y)*nn.log_sigmoid(-t))
+
+
+losses, one_hot = sb.losses, jax.nn.one_hot
+o, y, w = x_of(3), sb.data("y", N, 3), sb.data("w", N, facts=["positive"])
+p, q, v = sb.sigmoid(o), nn.sigmoid, sb.data("x", N)
+hot, soft = (sb.data("y", N, 3, facts=[fact]) for fact in ("one_hot", "simplex"))
+label, two = (sb.data("y", N, facts=[sb.label(classes)]) for classes in (3, 2))
+CLASS_WEIGHTS = (0.5, 1, 3)
+
+
+def _of_numbers() -> list[Row]:
     return [
         row("squared_error", lambda: losses.squared_error(o, y), lambda p, y: (p - y)**2),
         row("absolute_error", lambda: losses.absolute_error(o, y), lambda p, y: jnp.abs(p - y)),
@@ -208,8 +215,13 @@ def _losses() -> list[Row]:
             lambda p, y: jnp.log(jnp.cosh(p - y))),
         Row("squared_error, sample weights", lambda: losses.squared_error(o, y, sample_weights=w),
             lambda a: mean((a["x"] - a["y"])**2, a)),
+    ]
+
+
+def _of_classes() -> list[Row]:
+    return [
         row("binary_cross_entropy", lambda: losses.binary_cross_entropy(p, soft),
-            lambda t, y: -(y*jnp.log(q(t)) + (1 - y)*jnp.log(1 - q(t)))),
+            log_loss),
         row("binary_cross_entropy, all options", lambda: losses.binary_cross_entropy(
             v, two, logits=True, smoothing=0.1, class_weights=[0.5, 2]),
             lambda t, y: -(2*(0.9*y + 0.05)*nn.log_sigmoid(t)
@@ -219,15 +231,20 @@ def _losses() -> list[Row]:
         row("cross_entropy, logits", lambda: losses.cross_entropy(o, hot, logits=True),
             lambda z, y: -y*nn.log_softmax(z)),
         row("cross_entropy, smoothing and class weights", lambda: losses.cross_entropy(
-            o, hot, logits=True, smoothing=0.2, class_weights=c),
-            lambda z, y: -weights*(0.8*y + 0.2/3)*nn.log_softmax(z)),
+            o, hot, logits=True, smoothing=0.2, class_weights=CLASS_WEIGHTS),
+            lambda z, y: -np.array(CLASS_WEIGHTS)*(0.8*y + 0.2/3)*nn.log_softmax(z)),
         row("cross_entropy, labels", lambda: losses.cross_entropy(sb.softmax(o), label), nll),
         row("cross_entropy, labels and all options", lambda: losses.cross_entropy(
-            o, label, logits=True, smoothing=0.2, class_weights=c),
-            lambda z, y: -weights*(0.8*jax.nn.one_hot(y, 3) + 0.2/3)*nn.log_softmax(z)),
+            o, label, logits=True, smoothing=0.2, class_weights=CLASS_WEIGHTS),
+            lambda z, y: -np.array(CLASS_WEIGHTS)*(0.8*one_hot(y, 3) + 0.2/3)*nn.log_softmax(z)),
         Row("cross_entropy, weights given", lambda: losses.cross_entropy(
             o, label, logits=True, class_weights=sb.data("c", 3), sample_weights=w),
             lambda a: mean(a["c"][a["y"]]*nll(a["x"], a["y"]), a)),
+    ]
+
+
+def _hinges() -> list[Row]:
+    return [
         Row("hinge", lambda: losses.hinge(v, signs()),
             lambda a: mean(nn.relu(1 - a["x"]*(2*a["s"] - 1)))),
         row("hinge, 0 and 1", lambda: losses.hinge(v, two, margin=0.5),
@@ -243,4 +260,5 @@ def _losses() -> list[Row]:
     ]
 
 
-FUNCTIONS, LAYERS, LOSSES = _functions(), _layers(), _losses()
+FUNCTIONS, LAYERS = _functions(), _layers()
+LOSSES = [*_of_numbers(), *_of_classes(), *_hinges()]
