@@ -24,6 +24,7 @@ _HOME = {
     "symbackprop.checks": "verify",
     "symbackprop.derivation": "derive Derivation",
     "symbackprop.explanation": "explain Explanation",
+    "symbackprop.proximity": "proximal",
     "symbackprop.diagnosis": "diagnose",
     "symbackprop.interpreter": "evaluate",
     "symbackprop.errors": (
@@ -37,6 +38,7 @@ _MODULES = {
     "layers": "symbackprop.layers",
     "losses": "symbackprop.losses",
     "penalties": "symbackprop.penalties",
+    "constraints": "symbackprop.constraints",
     "optimizers": "symbackprop.training.optimizers",
     "callbacks": "symbackprop.training.callbacks",
 }
