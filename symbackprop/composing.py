@@ -212,8 +212,9 @@ class _Names:
 
     def _symbol(self, node: Expr) -> Symbol:
         if node not in self.symbols:
+            counts = isinstance(node, Idx) and node.lower.is_nonnegative
             signs = {"positive": True} if node.is_positive else (
-                {"nonnegative": True} if node.is_nonnegative else {"real": True})
+                {"nonnegative": True} if counts or node.is_nonnegative else {"real": True})
             self.symbols[node] = Symbol(str(node), **signs)
         return self.symbols[node]
 

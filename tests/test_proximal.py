@@ -1,0 +1,287 @@
+"""Proximal operators come out of formulas: each is a minimum, whatever the formula is."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+import sympy
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
+from sympy import Abs, Max, Min, Piecewise, Rational, Sum, Symbol, exp, log, sqrt
+
+import symbackprop as sb
+from symbackprop.errors import DeclarationError, DerivationError, InputError
+from tests.support.minimisers import is_minimum, least_number
+
+P, C = sb.penalties, sb.constraints
+V = np.array([-7.3, -2.0, -0.4, -1e-9, 0.0, 1e-9, 0.3, 1.0, 1.7, 9.0])
+x = Symbol("x", real=True)
+
+
+def huber(w: Any, delta: float) -> Any:
+    return np.where(abs(w) <= delta, w**2 / 2, delta * (abs(w) - delta / 2))
+
+
+WALLS = {"box": (-0.5, 1.5), "box above": (-50, 1.5), "nonnegative": (0, 50),
+         "l1 and box": (-1, 0.5), "barrier": (1e-12, 50)}
+ELEMENTWISE: dict[str, tuple[Any, Any]] = {
+    "l1": (lambda: P.l1(0.7), lambda w: 0.7 * abs(w)),
+    "l2": (lambda: P.l2(0.7), lambda w: 0.7 * w**2),
+    "elastic net": (lambda: P.elastic_net(0.7, 0.2), lambda w: 0.7 * abs(w) + 0.2 * w**2),
+    "huber": (lambda: P.huber(0.7, 0.6), lambda w: float(0.7 * huber(w, 0.6))),
+    "box": (lambda: C.box(-0.5, 1.5), lambda w: 0),
+    "box above": (lambda: C.box(None, 1.5), lambda w: 0),
+    "nonnegative": (lambda: C.nonnegative(), lambda w: 0),
+    "l1 and box": (lambda: [P.l1(0.7), C.box(-1, 0.5)],
+                   lambda w: 0.7 * abs(w)),
+    "pinball": (lambda: P.elementwise(1, lambda w: Max(0.3 * w, -0.7 * w)),
+                lambda w: max(0.3 * w, -0.7 * w)),
+    "cube": (lambda: P.elementwise(0.7, lambda w: Abs(w)**3), lambda w: 0.7 * abs(w)**3),
+    "power 3/2": (lambda: P.elementwise(0.7, lambda w: Abs(w)**Rational(3, 2)),
+                  lambda w: 0.7 * abs(w)**1.5),
+    "dead zone": (lambda: P.elementwise(0.7, lambda w: sb.relu(abs(w) - 1)**2),
+                  lambda w: 0.7 * max(abs(w) - 1, 0)**2),
+    "barrier": (lambda: P.elementwise(0.7, lambda w: -log(w)),
+                lambda w: -0.7 * np.log(w)),
+    "nested": (lambda: P.elementwise(0.7, lambda w: Max(Abs(w + 1), 2 * Abs(w - 1), 3)),
+               lambda w: 0.7 * max(abs(w + 1), 2 * abs(w - 1), 3)),
+    "leaky": (lambda: P.elementwise(0.7, lambda w: sb.leaky_relu(w, Rational(1, 5))),
+              lambda w: 0.7 * max(w, w / 5)),
+    "minus a minimum": (lambda: P.elementwise(0.7, lambda w: -Min(w, 2 * w)),
+                        lambda w: -0.7 * min(w, 2 * w)),
+}
+
+
+@pytest.mark.parametrize("name", ELEMENTWISE)
+def test_the_operator_of_a_function_of_one_number_is_its_minimum(name: str) -> None:
+    make, function = ELEMENTWISE[name]
+    operator = sb.proximal(make())
+    low, high = WALLS.get(name, (-50, 50))
+    for step in (0.1, 1.0, 4.0):
+        found = operator(V, step)
+        wanted = [least_number(function, v, step, low, high) for v in V]
+        assert found == pytest.approx(wanted, abs=2e-6)
+        for w, v in zip(found, V, strict=True):
+            others = w + 10.0**np.arange(-6, 2) * np.array([[-1.0], [1.0]])
+            for other in np.clip(others, low, high).ravel():
+                least = 0.5 * (w - v)**2 + step * function(w)
+                total = 0.5 * (other - v)**2 + step * function(other)
+                assert total >= least + 0.5 * (other - w)**2 - 1e-11 * (1 + abs(total))
+
+
+@st.composite
+def piecewise_quadratics(draw: Any) -> tuple[list[Rational], list[Rational], Rational, Rational]:
+    """Breakpoints, jumps of the slope there and of the curvature, a first slope and curvature."""
+    parts = st.fractions(-4, 4, max_denominator=8).map(lambda f: Rational(f.numerator,
+                                                                          f.denominator))
+    places = sorted(draw(st.sets(parts, min_size=1, max_size=4)))
+    curves = [abs(draw(parts)) for _ in range(len(places) + 1)]
+    slopes = [abs(draw(parts)) for _ in places]
+    return places, slopes, draw(parts), curves
+
+
+def convex_function(places: list[Any], jumps: list[Any], slope: Any, curves: list[Any]) -> Any:
+    """A convex function that is quadratic between the places, as nested cases."""
+    value, pieces = sympy.Integer(0), []
+    for k, curve in enumerate(curves):
+        start = places[0] if k == 0 else places[k - 1]
+        rise = value + slope * (x - start) + curve * (x - start)**2
+        pieces.append(rise)
+        if k == 0:
+            slope, value = slope + jumps[0], value
+        elif k < len(places):
+            end = places[k]
+            value = rise.subs(x, end)
+            slope = slope + 2 * curve * (end - start) + jumps[k]
+    conditions = [x <= place for place in places]
+    return Piecewise(*zip(pieces, [*conditions, True], strict=True))
+
+
+@settings(max_examples=40, deadline=None)
+@given(piecewise_quadratics(), st.floats(0.05, 3), st.floats(-8, 8))
+def test_the_operator_of_any_convex_piecewise_quadratic_is_its_minimum(
+        given_: Any, step: float, v: float) -> None:
+    places, jumps, slope, curves = given_
+    function = convex_function(places, jumps, slope, curves)
+    assume(function.has(x))
+    operator = sb.proximal(function, x)
+
+    def value(w: Any) -> float:
+        return float(function.subs(x, Rational(float(w))))
+
+    w = operator(v, step)
+    near = w + np.array([-1, -1e-2, -1e-5, 1e-5, 1e-2, 1])
+    least = 0.5 * (w - v)**2 + step * value(w)
+    for other in (*near, *map(float, places), v):
+        total = 0.5 * (other - v)**2 + step * value(other)
+        assert total >= least + 0.5 * (other - w)**2 - 1e-11 * (1 + abs(total))
+
+
+def norms(w: Any, axis: int) -> Any:
+    return np.sqrt((w**2).sum(axis))
+
+
+def most(w: Any, bound: float, axis: int) -> bool:
+    return bool((norms(w, axis) <= bound * (1 + 1e-12)).all())
+
+
+W = sb.parameter("W", 4, 3)
+c = sb.data("c", 4, facts=[sb.positive])
+i, j = W.letters
+BLOCKS: dict[str, tuple[Any, Any, Any]] = {
+    "group lasso": (lambda: P.group_lasso(0.7, W), lambda w: 0.7 * norms(w, 1).sum(), None),
+    "group lasso by columns": (lambda: P.group_lasso(0.7, W, axis=0),
+                               lambda w: 0.7 * norms(w, 0).sum(), None),
+    "one group": (lambda: P.group_lasso(0.7, W, axis=(0, 1)),
+                  lambda w: 0.7 * norms(w, None), None),
+    "sparse group lasso": (lambda: P.sparse_group_lasso(0.3, 0.7, W),
+                           lambda w: 0.3 * abs(w).sum() + 0.7 * norms(w, 1).sum(), None),
+    "sparse group lasso and l2": (
+        lambda: P.sparse_group_lasso(0.3, 0.7, W) + P.l2(0.4, W),
+        lambda w: 0.3 * abs(w).sum() + 0.7 * norms(w, 1).sum() + 0.4 * (w**2).sum(), None),
+    "groups within a group": (
+        lambda: P.l1(0.2, W) + P.group_lasso(0.3, W) + P.group_lasso(0.4, W, axis=(0, 1)),
+        lambda w: 0.2 * abs(w).sum() + 0.3 * norms(w, 1).sum() + 0.4 * norms(w, None), None),
+    "square of a group's norm": (
+        lambda: 0.6 * Sum(sb.relu(sqrt(Sum(W[i, j]**2, j)) - 1)**2, i),
+        lambda w: 0.6 * (np.maximum(norms(w, 1) - 1, 0)**2).sum(), None),
+    "nonnegative groups": (lambda: [P.group_lasso(0.7, W), C.nonnegative(W)],
+                           lambda w: 0.7 * norms(w, 1).sum(), lambda w: bool((w >= 0).all())),
+    "max norm": (lambda: C.max_norm(1.1, W), lambda w: 0.0, lambda w: most(w, 1.1, 0)),
+    "norm": (lambda: C.norm(2.5, W), lambda w: 0.0, lambda w: (w**2).sum() <= 2.5 + 1e-12),
+    "l1 and max norm": (lambda: [P.l1(0.3, W), C.max_norm(1.1, W, axis=1)],
+                        lambda w: 0.3 * abs(w).sum(), lambda w: most(w, 1.1, 1)),
+    "part of the entries": (lambda: 0.6 * Sum(Abs(W[i, j]), (i, 1, 3), (j, 0, 1)),
+                            lambda w: 0.6 * abs(w[1:, :2]).sum(), None),
+    "norms of a part": (lambda: 0.6 * Sum(sqrt(Sum(W[i, j]**2, (i, 0, 2))), j),
+                        lambda w: 0.6 * norms(w[:3], 0).sum(), None),
+    "a shifted index": (lambda: 0.6 * Sum(Abs(W[i + 1, j]), (i, 0, 2), j),
+                        lambda w: 0.6 * abs(w[1:]).sum(), None),
+    "rows of other strengths": (lambda: Sum((1 + i) * Abs(W[i, j]), i, j) / 5,
+                                lambda w: (np.arange(1, 5) / 5 @ abs(w)).sum(), None),
+    "by array notation": (lambda: 0.4 * sb.sqrt((W**2).sum(axis=0)).sum() + abs(W).sum() / 5,
+                          lambda w: 0.4 * norms(w, 0).sum() + abs(w).sum() / 5, None),
+}
+
+
+@pytest.mark.parametrize("name", BLOCKS)
+@pytest.mark.parametrize("step", [0.2, 1.0])
+def test_the_operator_of_blocks_is_the_minimum_over_the_whole_tensor(name: str, step: float,
+                                                                     ) -> None:
+    make, function, allowed = BLOCKS[name]
+    random = np.random.default_rng(len(name))
+    operator = sb.proximal(make())
+    for scale in (0.3, 1.0, 5.0):
+        v = scale * random.normal(size=(4, 3))
+        found = operator(v, step)
+        assert allowed is None or allowed(found)
+        assert is_minimum(lambda w: float(function(w)), found, v, step, random,
+                          allowed or (lambda w: True))
+
+
+def test_zeros_are_exact_and_a_block_of_zeros_stays_zero() -> None:
+    operator = sb.proximal(P.sparse_group_lasso(0.3, 0.7, W))
+    found = operator(0.5 * np.ones((4, 3)))
+    assert (found == 0).all()
+    assert (operator(np.zeros((4, 3))) == 0).all()
+
+
+def test_hypers_are_given_at_run_time_and_cases_are_sorted_again_where_they_must() -> None:
+    box = sb.proximal(C.box(-1, 1))
+    assert box(V, lo=2, hi=3).tolist() == np.clip(V, 2, 3).tolist()
+    assert box(V, lo=-3.5, hi=-3).tolist() == np.clip(V, -3.5, -3).tolist()
+    both = sb.proximal([P.l1(0.5), C.box(-1, 1)])
+    assert both(V, lo=2, hi=3).tolist() == np.clip(V - 0.5, 2, 3).tolist()
+    assert both(V, lo=0, hi=3).tolist() == np.clip(V - 0.5, 0, 3).tolist()
+    assert both(V, lam=0).tolist() == np.clip(V, -1, 1).tolist()
+
+
+def test_a_strength_of_zero_does_nothing() -> None:
+    for penalty in (P.l1(0), P.l2(0), P.huber(0, 1), P.elementwise(0, lambda w: Abs(w)**3)):
+        assert sb.proximal(penalty)(V) == pytest.approx(V, abs=1e-15)
+    zeros = np.zeros((4, 3))
+    assert (sb.proximal(P.group_lasso(0, W))(zeros) == 0).all()
+
+
+NOT_CONVEX: list[tuple[Any, str]] = [
+    (lambda: P.elementwise(1, lambda w: sqrt(Abs(w))), "not convex"),
+    (lambda: P.elementwise(1, lambda w: log(1 + Abs(w))), "its second derivative is"),
+    (lambda: P.elementwise(1, lambda w: Min(Abs(w), 1)), "slope falls from"),
+    (lambda: P.elementwise(1, lambda w: Piecewise((0, w <= 0), (1, True))), "it jumps at w = 0"),
+    (lambda: P.elementwise(1, lambda w: sympy.cos(w)), "cannot be shown to be convex"),
+    (lambda: C.Custom(sympy.Or(W[i, j] <= -1, W[i, j] >= 1)), "in several parts"),
+    (lambda: C.Custom(sqrt(Sum(W[i, j]**2, j)) >= 1), "not convex: it is infinite below w = 1"),
+    (lambda: -P.l1(1), "slope falls from lam to -lam"),
+    (lambda: -P.group_lasso(1, W), "falls from w = 0 on"),
+    (lambda: P.elementwise(1, lambda w: w**4), "no formula for w that could be compiled"),
+    (lambda: P.elementwise(1, exp), "no formula for w that could be compiled"),
+    (lambda: C.box(1, -1), "allows no w at all"),
+    (lambda: P.elementwise(1, lambda w: Abs(w**3 - 1)), "of degree 1 or 2"),
+]
+NOT_SEPARABLE: list[tuple[Any, str]] = [
+    (lambda: P.smoothness(1, W), "does not separate"),
+    (lambda: Sum(Abs(W[i + 1, j] - W[i, j]), (i, 0, 2), j), "does not separate"),
+    (lambda: P.orthogonality(1, W), "no sum of squares"),
+    (lambda: Sum(W[i, j], i, j)**2, "no sum of squares"),
+    (lambda: abs(W).max(), "does not separate|no sum of squares"),
+    (lambda: P.group_lasso(1, W) + P.group_lasso(1, W, axis=0), "blocks of W overlap"),
+    (lambda: [P.group_lasso(1, W), C.box(-1, 1, W)], "only where a function doubles as w does"),
+    (lambda: P.l1(1, W) + Sum(Abs(W[0, j]), j), "different parts of W"),
+    (lambda: Sum(Abs(W[i, i]), (i, 0, 2)), "no index of its own"),
+    (lambda: Sum(sb.data("d", 4)[i] * Abs(W[i, j]), i, j), "declare the data with facts"),
+    (lambda: Sum(Abs(W[i, j]) * W[i, j], i, j) * Sum(W[i, j], i, j), "does not separate|no sum"),
+]
+
+
+@pytest.mark.parametrize(("make", "message"), [*NOT_CONVEX, *NOT_SEPARABLE])
+def test_what_has_no_operator_is_refused_with_the_reason(make: Any, message: str) -> None:
+    with pytest.raises(DerivationError, match=message):
+        sb.proximal(make())
+
+
+@pytest.mark.parametrize(("make", "kind", "message"), [
+    (lambda: sb.proximal("l1"), DeclarationError, "not a scalar"),
+    (lambda: sb.proximal(W), DeclarationError, "W"),
+    (lambda: sb.proximal(sympy.Integer(3)), DerivationError, "reads no parameter"),
+    (lambda: sb.proximal(Abs(x), "x"), DeclarationError, "must be a SymPy symbol that is real"),
+    (lambda: sb.proximal(P.l1(1, W))(V), InputError, "v has 1 axes; this operator acts on 2"),
+    (lambda: sb.proximal(P.l1(1))(V, 0), InputError, "above 0, found 0"),
+    (lambda: sb.proximal(P.l1(1))(V, mu=1), InputError, "has no hyper 'mu'; it has lam"),
+    (lambda: sb.proximal(P.l1(1))(V, lam=-1), DerivationError, "slope falls"),
+    (lambda: sb.proximal(P.l1(1, "A", "B"))(V), DerivationError, "several parameters"),
+])
+def test_a_bad_request_is_refused(make: Any, kind: Any, message: str) -> None:
+    with pytest.raises(kind, match=message):
+        make()
+
+
+def test_formulas_print_the_same_again_and_again() -> None:
+    texts = {sb.proximal(P.elastic_net(0.1, 0.2)).text() for _ in range(3)}
+    assert texts == {"w ← (v − lam1·t)/(1 + 2·lam2·t)  if v > lam1·t\n"
+                     "    0                            if |v| ≤ lam1·t\n"
+                     "    (v + lam1·t)/(1 + 2·lam2·t)  if v < −lam1·t"}
+
+
+def test_latex_has_the_cases() -> None:
+    text = sb.proximal(P.l1(0.1)).latex()
+    assert r"w &\leftarrow \begin{cases}" in text
+    assert r"\text{if } v > \mathrm{lam} \, t" in text
+
+
+def test_the_subdifferential_has_an_interval_at_every_kink() -> None:
+    assert sb.proximal(P.l1(0.1)).subdifferential() == (
+        "∂R/∂w = lam          if w > 0\n"
+        "        [−lam, lam]  if w = 0\n"
+        "        −lam         if w < 0")
+    assert "[−2, 3]" in sb.proximal(Max(-2 * x, 3 * x), x).subdifferential()
+    assert "(−∞, 0]  if w = lo" in sb.proximal(C.box(-1, 1)).subdifferential()
+    assert "any g with ‖g‖ ≤ lam  if s[i] = 0" in sb.proximal(
+        P.group_lasso(0.1)).subdifferential()
+
+
+def test_no_penalty_is_known_by_its_name() -> None:
+    mine = P.elementwise(0.1, lambda w: Max(w, -w))
+    assert sb.proximal(mine).text() == sb.proximal(P.l1(0.1)).text()
+    disguised = 0.1 * Sum(Piecewise((W[i, j], W[i, j] > 0), (-W[i, j], True)), i, j)
+    v = np.random.default_rng(0).normal(size=(4, 3))
+    assert (sb.proximal(disguised)(v) == sb.proximal(P.l1(0.1, W))(v)).all()
