@@ -38,6 +38,7 @@ _MODULES = {
     "losses": "symbackprop.losses",
     "penalties": "symbackprop.penalties",
     "optimizers": "symbackprop.training.optimizers",
+    "schedules": "symbackprop.training.schedules",
     "callbacks": "symbackprop.training.callbacks",
 }
 _HOME_OF = {name: module for module, names in _HOME.items() for name in names.split()}
