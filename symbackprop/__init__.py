@@ -40,6 +40,7 @@ _MODULES = {
     "penalties": "symbackprop.penalties",
     "constraints": "symbackprop.constraints",
     "optimizers": "symbackprop.training.optimizers",
+    "schedules": "symbackprop.training.schedules",
     "callbacks": "symbackprop.training.callbacks",
 }
 _HOME_OF = {name: module for module, names in _HOME.items() for name in names.split()}

@@ -34,7 +34,7 @@ PUBLIC = {
     "exp", "log", "sqrt", "sin", "cos", "tanh", "sigmoid", "relu", "leaky_relu", "softplus",
     "softmax", "log_softmax", "logsumexp", "absolute", "maximum", "minimum", "identity",
     "layers", "losses", "penalties", "derive", "diagnose", "explain", "evaluate", "compile",
-    "Model", "optimizers", "callbacks", "constraints", "proximal",
+    "Model", "optimizers", "schedules", "callbacks", "constraints", "proximal",
     "Tensor", "Definition", "Program", "Derivation", "Explanation", "Iverson",
     "SymbackpropError", "DeclarationError", "ProgramError", "DerivationError",
     "CompilationError", "InputError", "TrainingError",

@@ -23,15 +23,16 @@ from symbackprop.training import files
 from symbackprop.training.callbacks import as_callbacks
 from symbackprop.training.dataset import Dataset, dataset, input_arrays
 from symbackprop.training.initialisation import initial_values
-from symbackprop.training.loop import Between, History, train
+from symbackprop.training.loop import Between, History
 from symbackprop.training.metrics import Metric, as_metrics
 from symbackprop.training.network import Network, network, read_by
 from symbackprop.training.optimizers import SGD, Optimizer
 from symbackprop.training.parameters import Hypers, Parameters
 from symbackprop.training.progress import progress
-from symbackprop.training.settings import known_dtype, known_seed, known_threads, plan_of, rule_of
+from symbackprop.training.settings import known_dtype, known_seed, known_threads, plan_of
 from symbackprop.training.summary import Text, summary
 from symbackprop.training.trainers import Trainers
+from symbackprop.training.tuning import tuning
 
 __all__ = ["Model"]
 
@@ -95,15 +96,18 @@ class Model:
 
     # -- training
 
-    def fit(self, X: Any, Y: Any = None, epochs: int = 10, batch_size: int | None = 32,
-            optimizer: Optimizer = SGD(0.01), validation_data: Any = None,
-            callbacks: Any = (), metrics: Any = (), seed: int | None = 0,
-            threads: int | None = None, verbose: bool = False, shuffle: bool = True) -> History:
+    def fit(self, X: Any, Y: Any = None, epochs: int = 10, batch_size: int | str | None = "auto",
+            optimizer: Optimizer = SGD(0.01), validation_data: Any = None, callbacks: Any = (),
+            metrics: Any = (), seed: int | None = 0, threads: int | None = None,
+            verbose: bool = False, shuffle: bool = True, frozen: Any = (), rates: Any = None
+            ) -> History:
         """Go on from the present parameters for some epochs; the history, one entry an epoch.
 
         X, Y: an array, or a list (or dict by name) where there are several; Y may be labels for a
         one-hot target, a vector for a target of width 1, None where there is no target.
-        batch_size: rows per step, None for all; the last step of an epoch may have fewer.
+        batch_size: rows per step, None for all, "auto" for 32 or what the optimizer needs; the last
+        step of an epoch may have fewer.  frozen: names of parameters that stay as they are.
+        rates: name -> a factor of the optimizer's rate.
         validation_data: (X, Y).  metrics: names of `metrics.METRICS` or functions of (targets,
         predictions); they are taken over all rows after each epoch.  seed: of the shuffling.
         threads: at most so many, None for all cores that pay; the numbers do not depend on it.
@@ -116,21 +120,21 @@ class Model:
         are what they were before.  After Ctrl-C they are those of the last finished steps.
         """
         found = dataset(self._network, X, Y, self.dtype)
-        plan = plan_of(found.rows, epochs, batch_size, shuffle, seed)
+        chosen = tuning(self._network, optimizer, frozen, rates)
+        plan = plan_of(found.rows, epochs, batch_size, shuffle, seed, chosen.optimizer)
         between = self._between(found, validation_data, callbacks, metrics)
         self._parameters.check()
         threads = known_threads(threads)
-        rule, rows = rule_of(optimizer), min(plan.batch_size, plan.rows)
-        step, kernel = self._trainers.found(rule, rows, self.derivation())
-        hypers = {**self._hypers.numbers(),
-                  **{tensor: float(getattr(optimizer, name)) for name, tensor in step.numbers}}
-        arrays = {**found.arrays, **self._arrays(),
-                  **{t: np.zeros([int(a) for a in t.axes], self.dtype) for t in step.states}}
+        step, kernel = self._trainers.found(chosen.rule, plan.batch_size,
+                                            self.derivation(), chosen.trained)
+        hypers = {**self._hypers.numbers(), **chosen.numbers(step, plan)}
+        arrays = {**found.arrays, **self._arrays(), **step.zeros(self.dtype)}
+        task = chosen.task(step, plan, arrays, lambda order, size, losses: kernel.run(
+            order, size, arrays, hypers, losses, threads))
         before = self._parameters.copy()
         with progress(plan.epochs, verbose) as bar:
             try:
-                history = train(plan, lambda order, size, losses: kernel.run(
-                    order, size, arrays, hypers, losses, threads), between, bar)
+                history = chosen.optimizer.drive(task, between, bar)
                 self._parameters.check_trained()
             except SymbackpropError:
                 self._parameters.restore(before)

@@ -2,13 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+from dataclasses import dataclass
+
 from symbackprop import codegen
 from symbackprop.derivation import Derivation
+from symbackprop.notation import Tensor
+from symbackprop.pending import weights
 from symbackprop.training.network import Network
-from symbackprop.training.optimizers import Rule
+from symbackprop.training.rules import Rule
 from symbackprop.training.step import TrainingStep, training_step
 
 __all__ = ["Trainers"]
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """What makes a step: the rule, and the parameters that it trains."""
+
+    rule: Rule
+    trained: tuple[Tensor, ...]
 
 
 class Trainers:
@@ -21,25 +34,31 @@ class Trainers:
     def __init__(self, network: Network, dtype: str) -> None:
         self._network = network
         self._dtype = dtype
-        self._steps: dict[Rule, TrainingStep] = {}
-        self._kernels: dict[tuple[Rule, bool], codegen.TrainingKernel] = {}
+        self._steps: dict[_Asked, TrainingStep] = {}
+        self._kernels: dict[tuple[_Asked, bool], codegen.TrainingKernel] = {}
 
     @property
     def newest(self) -> codegen.TrainingKernel | None:
         """The kernel that was built last."""
         return next(reversed(self._kernels.values()), None)
 
-    def found(self, rule: Rule, rows: int, derivation: Derivation
+    def found(self, rule: Rule, rows: int, derivation: Derivation,
+              trained: Collection[Tensor] | None = None
               ) -> tuple[TrainingStep, codegen.TrainingKernel]:
-        """The step of a rule and its kernel for batches of so many rows."""
+        """The step of a rule and its kernel for batches of so many rows.
+
+        trained: the parameters that the step changes; None for all that are trainable.
+        """
         network, batch = self._network, self._network.batch
-        if rule not in self._steps:
-            gradients = {t: derivation.gradient(t) for t in network.trained}
-            self._steps[rule] = training_step(network.loss, gradients, rule, network.names)
-        step = self._steps[rule]
+        asked = _Asked(rule, network.trained if trained is None else tuple(trained))
+        if asked not in self._steps:
+            gradients = {t: derivation.gradient(t) for t in asked.trained}
+            self._steps[asked] = training_step(network.loss, gradients, rule, network.names,
+                                               weights(network.program))
+        step = self._steps[asked]
         shared = batch is not None and codegen.is_shared(step.program, batch, rows)
-        if (rule, shared) not in self._kernels:
+        if (asked, shared) not in self._kernels:
             read = tuple(t for t in step.program.inputs if network.has_batch(t))
-            self._kernels[rule, shared] = codegen.compile_training(
+            self._kernels[asked, shared] = codegen.compile_training(
                 step.program, read, batch, step.loss, self._dtype, shared)
-        return step, self._kernels[rule, shared]
+        return step, self._kernels[asked, shared]
