@@ -17,6 +17,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from sympy import (
+    Abs,
     Add,
     Expr,
     Float,
@@ -36,12 +37,12 @@ from sympy import oo as infinity
 from symbackprop.assumed import Assumed, samples_of
 from symbackprop.errors import DerivationError
 from symbackprop.indexing import free_indices
-from symbackprop.minimising import Case, Convex, Kink, convex, v, w
+from symbackprop.minimising import Case, Convex, Kink, bends, convex, v, w
 from symbackprop.notation import Element, Reduction, Tensor, TensorSymbol
 from symbackprop.separation import Block, Term
 from symbackprop.splitting import Piece
 
-__all__ = ["Stage", "composed"]
+__all__ = ["Stage", "composed", "has_kink"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,11 +61,14 @@ class Stage:
         """Whether blocks shrink by their norm, and not entries one by one."""
         return len(self.blocks) > 1 or bool(self.blocks[0].inner)
 
-    @property
-    def has_kink(self) -> bool:
-        """Whether the function has a kink or a wall, so that a gradient would not do."""
-        kinks = self.function.kinks
-        return any(k.high != 0 for k in kinks) or len(kinks) > 1 if self.is_norm else bool(kinks)
+
+def has_kink(term: Term) -> bool:
+    """Whether a term has a kink or a wall, so that a gradient would not do."""
+    names = _Names({})
+    function = names.written(term.function)
+    if term.is_norm:  # a function of |w|, on both sides of 0
+        function = function.xreplace({w: Abs(w)})
+    return bends(function, Assumed(names.samples()))
 
 
 def composed(terms: Sequence[Term], known: Mapping[Tensor, float | None]

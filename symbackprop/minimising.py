@@ -40,7 +40,7 @@ from symbackprop.assumed import Assumed
 from symbackprop.errors import DerivationError
 from symbackprop.splitting import Piece, equal, pieces, roots, sample
 
-__all__ = ["Case", "Convex", "Kink", "convex", "v", "t", "w"]
+__all__ = ["Case", "Convex", "Kink", "bends", "convex", "v", "t", "w"]
 
 w, v = Symbol("w", real=True), Symbol("v", real=True)
 t = Symbol("t", positive=True)
@@ -115,6 +115,20 @@ def convex(function: Expr, assumed: Assumed) -> Convex:
     if last.upper != oo:
         kinks.append(Kink(last.upper, _slope(last, last.upper, "-", assumed), oo))
     return Convex(allowed, tuple(kinks))
+
+
+def bends(function: Expr, assumed: Assumed) -> bool:
+    """Whether a function of w, convex or not, has a kink or a jump, or is infinite somewhere."""
+    split = pieces(function, w, assumed)
+    if not all(piece.allowed for piece in split):
+        return True
+    for before, after in pairwise(split):
+        jump = before.value.subs(w, before.upper), after.value.subs(w, before.upper)
+        slopes = (_slope(before, before.upper, "-", assumed),
+                  _slope(after, before.upper, "+", assumed))
+        if not equal(*jump) or not equal(*slopes):
+            return True
+    return False
 
 
 def _kink(before: Piece, after: Piece, assumed: Assumed) -> Kink | None:

@@ -52,11 +52,6 @@ class Proximal:
         found = {block.tensor for stage in self.stages for block in stage.blocks}
         return tuple(sorted(found, key=lambda tensor: tensor.serial))
 
-    @property
-    def has_kink(self) -> bool:
-        """Whether a gradient would not do: there is a kink, or not every w is allowed."""
-        return any(stage.has_kink for stage in self.stages)
-
     def at(self, known: Mapping[Tensor, float | None]) -> Proximal:
         """This operator, or that of the same formula whose cases are sorted for these hypers.
 
@@ -78,11 +73,15 @@ class Proximal:
         failing = (c for c in self.conditions if not _value(c, known) >= 0)
         return " and ".join(f"{c} ≥ 0" for c in failing)
 
-    def definitions(self, given: Mapping[Tensor, Tensor], step: Expr) -> dict[Tensor, Tensor]:
-        """For each parameter the tensor that holds its w, where given holds its v; step: t."""
+    def definitions(self, given: Mapping[Tensor, Tensor], steps: Mapping[Tensor, Expr]
+                    ) -> dict[Tensor, Tensor]:
+        """For each parameter the tensor that holds its w, where given holds its v; steps: its t.
+
+        Raises DerivationError where parameters within one norm have steps of their own.
+        """
         newest = dict(given)
         for stage in self.stages:
-            newest |= _applied(stage, newest, step)
+            newest |= _applied(stage, newest, steps)
         return newest
 
     def __call__(self, given: Any, step: float = 1.0, **hypers: float) -> NDArray[np.float64]:
@@ -188,27 +187,34 @@ def _value(condition: Expr, known: Mapping[Tensor, float | None]) -> float:
     return float(condition.subs(values))
 
 
-def _applied(stage: Stage, newest: Mapping[Tensor, Tensor], step: Expr) -> dict[Tensor, Tensor]:
+def _applied(stage: Stage, newest: Mapping[Tensor, Tensor], steps: Mapping[Tensor, Expr]
+             ) -> dict[Tensor, Tensor]:
     """The tensors after a stage: entries by their cases, blocks times a factor."""
     found = {}
-    factor = _shrinking(stage, newest, step) if stage.is_norm else None
+    factor = _shrinking(stage, newest, steps) if stage.is_norm else None
     for block in stage.blocks:
         before = newest[block.tensor]
-        letters = block.tensor.letters or before.letters
+        letters = block.letters or before.letters
         entry = before.at(*letters)
-        body = factor * entry if factor is not None else _selected(stage.cases, entry, step)
+        body = factor * entry if factor is not None else _selected(
+            stage.cases, entry, steps[block.tensor])
         if block.where != S.true:
             body = Piecewise((body, block.where), (entry, True))
         found[block.tensor] = _defined("u", letters, body)
     return found
 
 
-def _shrinking(stage: Stage, newest: Mapping[Tensor, Tensor], step: Expr) -> Expr:
+def _shrinking(stage: Stage, newest: Mapping[Tensor, Tensor], steps: Mapping[Tensor, Expr]
+               ) -> Expr:
     """The factor of a block, whose norm gets a definition."""
     total = Add(*(squares(block, newest[block.tensor]) for block in stage.blocks))
+    several = {steps[block.tensor] for block in stage.blocks}
+    if len(several) > 1 and any(case.value.has(t) for case in stage.cases):
+        names = " and ".join(b.tensor.name or b.tensor.hint for b in stage.blocks)
+        raise DerivationError(f"{names} stand within one norm, so that they need one rate")
     outer = stage.blocks[0].outer
     norm = _defined("s", outer, sqrt(total))
-    factor = _defined("f", outer, _selected(stage.cases, norm.at(*outer), step))
+    factor = _defined("f", outer, _selected(stage.cases, norm.at(*outer), several.pop()))
     return factor.at(*outer)
 
 
@@ -243,7 +249,7 @@ def _evaluated(whole: Proximal, given: Any, step: float, hypers: Mapping[str, fl
     if finite_number(step) is None or step <= 0:
         raise InputError(f"the step t must be a number above 0, found {step!r}")
     width = Array("t", (), (), "hyper")
-    after = whole.at(known).definitions({tensor: before}, width.symbol)[tensor]
+    after = whole.at(known).definitions({tensor: before}, {tensor: width.symbol})[tensor]
     program = Program(_behind(after), (after,))
     read = set(program.inputs)
     values = {**known, before: array, width: float(step)}

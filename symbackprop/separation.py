@@ -10,16 +10,18 @@ function of one variable w, and may be anything.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 from sympy import Add, And, Basic, Eq, Expr, Idx, Integer, Mul, S, Sum, Symbol
 from sympy.logic.boolalg import Boolean
 
+from symbackprop.broadcasting import letters_for
 from symbackprop.errors import DerivationError
 from symbackprop.indexing import bound_indices, free_indices, replace_indices, unshadowed
 from symbackprop.minimising import w
 from symbackprop.notation import (
+    Definition,
     Element,
     Reduction,
     Tensor,
@@ -44,14 +46,19 @@ class Block:
     where: Boolean = S.true
 
     @property
+    def letters(self) -> tuple[Idx, ...]:
+        """An index for each axis, no two alike."""
+        return letters_for(self.tensor.axes, [self.tensor])
+
+    @property
     def outer(self) -> tuple[Idx, ...]:
         """The letters of which there is a block for each value."""
-        return tuple(i for axis, i in enumerate(self.tensor.letters) if axis not in self.inner)
+        return tuple(i for axis, i in enumerate(self.letters) if axis not in self.inner)
 
     @property
     def along(self) -> tuple[Idx, ...]:
         """The letters that run within a block."""
-        return tuple(self.tensor.letters[axis] for axis in self.inner)
+        return tuple(self.letters[axis] for axis in self.inner)
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,11 +74,12 @@ class Term:
         return len(self.blocks) > 1 or bool(self.blocks[0].inner)
 
 
-def inlined(expr: Expr) -> Expr:
-    """The expression with every defined tensor in it written out."""
+def inlined(expr: Expr, known: Mapping[Tensor, Definition] | None = None) -> Expr:
+    """The expression with every defined tensor in it written out, as known or as declared."""
+    known = known or {}
     while True:
-        defined = {e: e.tensor.definition for e in elements_in(expr)
-                   if e.tensor.definition is not None}
+        found = {e: known.get(e.tensor, e.tensor.definition) for e in elements_in(expr)}
+        defined = {e: definition for e, definition in found.items() if definition is not None}
         if not defined:
             return expr
         written = {}
@@ -202,10 +210,11 @@ class _Letters:
 
     def __post_init__(self) -> None:
         tensor = self.element.tensor
+        letters = letters_for(tensor.axes, [tensor])
         bounds = {index: (low, high) for index, low, high in (*self.outer, *self.along)}
         inside = {index for index, _, _ in self.along}
         places = getattr(self.element, "indices", ())
-        for axis, (place, letter) in enumerate(zip(places, tensor.letters, strict=True)):
+        for axis, (place, letter) in enumerate(zip(places, letters, strict=True)):
             index = next(iter(free_indices(place)), None)
             if index is None and place.is_Integer:
                 self.where = And(self.where, Eq(letter, place))

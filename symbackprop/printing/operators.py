@@ -133,10 +133,10 @@ def page(stages: Sequence[Stage]) -> Page:
             rules.append(Rule(norm, (Case(sqrt(total), -oo, oo),)))
         for block in stage.blocks:
             own = block.tensor
-            entry, before = own.at(*own.letters), newest[own].at(*own.letters)
+            entry, before = own.at(*block.letters), newest[own].at(*block.letters)
             if own in later:
-                newest[own] = letters.new("u", own.axes, own.letters)
-            after = newest[own].at(*own.letters) if own in later else entry
+                newest[own] = letters.new("u", own.axes, block.letters)
+            after = newest[own].at(*block.letters) if own in later else entry
             number = before if norm is None else norm
             new = {v: number, t: letters.step}
             scale = S.One if norm is None else before
@@ -165,7 +165,7 @@ class _Letters:
 
 def squares(block: Block, tensor: Tensor) -> Expr:
     """Σ w² over the entries of each block of a tensor."""
-    square = tensor.at(*block.tensor.letters)**2
+    square = tensor.at(*block.letters)**2
     if block.where != S.true:
         square = Piecewise((square, block.where), (S.Zero, True))
     return Sum(square, *block.along) if block.along else square

@@ -1,7 +1,7 @@
 """save and load: numbers in safetensors, the program beside them in a closed grammar.
 
     Model      ::= {format, version, dtype, hypers, table, tensors, definitions,
-                    inputs, targets, outputs, loss}                       JSON, in the metadata
+                    inputs, targets, outputs, constraints, loss}          JSON, in the metadata
     Tensor     ::= {name, hint, numbered, role, axes, letters, facts, default, trainable, beside}
     Definition ::= [target, [index ...], body, [index ...] over, op]
 
@@ -116,7 +116,7 @@ def _matching(network: Network, arrays: dict[str, NDArray[Any]]) -> dict[str, ND
 
 
 def _record(network: Network) -> dict[str, Any]:
-    program = network.program
+    program = network.whole
     defined = [d.target for d in program]
     tensors = sorted({*program.inputs, *defined}, key=lambda t: t.serial)
     numbers = {tensor: number for number, tensor in enumerate(tensors)}
@@ -138,7 +138,7 @@ def _record(network: Network) -> dict[str, Any]:
         "definitions": [[numbers[d.target], written(d.indices), writer.write(d.body),
                          written(d.over), d.op] for d in program],
         **{what: [numbers[t] for t in getattr(network, what)]
-           for what in ("inputs", "targets", "outputs")},
+           for what in ("inputs", "targets", "outputs", "constraints")},
         "loss": numbers[network.loss],
         "table": writer.table,
     }
@@ -154,9 +154,10 @@ def _network(record: dict[str, Any], where: str) -> Network:
             raise InputError(f"{tensor.name} cannot be defined by {op!r}")
         tensor.definition = Definition(tensor, _indices(reader, indices), reader.read(body),
                                        _indices(reader, over), op, where)
-    inputs, targets, outputs = (tuple(reader.tensor(t) for t in record[what])
-                                for what in ("inputs", "targets", "outputs"))
-    return described(inputs, targets, outputs, reader.tensor(record["loss"]))
+    inputs, targets, outputs, constraints = (
+        tuple(reader.tensor(t) for t in record.get(what, ()))
+        for what in ("inputs", "targets", "outputs", "constraints"))
+    return described(inputs, targets, outputs, reader.tensor(record["loss"]), constraints)
 
 
 def _tensor(entry: dict[str, Any], reader: Reader, where: str) -> Tensor:

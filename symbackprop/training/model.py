@@ -45,7 +45,8 @@ class Model:
     inputs, targets, output: a tensor, its name in the loss, or a list; the latter two may be None.
     loss: a rank-0 tensor, or an expression of such.  dtype: "float32" or "float64".
     seed: of the initial parameters.  The batch is the symbolic size on the first axis of targets
-    and inputs; data without it are given once.
+    and inputs; data without it are given once.  constraints: of `sb.constraints`; they hold after
+    every step.
 
     Raises ProgramError where these do not belong together, DeclarationError for what is no tensor.
 
@@ -60,10 +61,10 @@ class Model:
     """
 
     def __init__(self, inputs: Any, targets: Any = None, output: Any = None, loss: Any = None,
-                 dtype: str = "float32", seed: int = 0) -> None:
+                 dtype: str = "float32", seed: int = 0, constraints: Any = ()) -> None:
         if loss is None:
             raise ProgramError("Model: a loss is missing; write Model(…, loss=L)")
-        self._begin(network(inputs, targets, output, loss), dtype)
+        self._begin(network(inputs, targets, output, loss, constraints), dtype)
         self.initialise(seed)
 
     def _begin(self, described: Network, dtype: Any) -> None:
@@ -125,8 +126,8 @@ class Model:
         between = self._between(found, validation_data, callbacks, metrics)
         self._parameters.check()
         threads = known_threads(threads)
-        step, kernel = self._trainers.found(chosen.rule, plan.batch_size,
-                                            self.derivation(), chosen.trained)
+        step, kernel = self._trainers.found(chosen.rule, plan.batch_size, self.derivation(),
+                                            chosen.trained, self._hypers.numbers())
         hypers = {**self._hypers.numbers(), **chosen.numbers(step, plan)}
         arrays = {**found.arrays, **self._arrays(), **step.zeros(self.dtype)}
         task = chosen.task(step, plan, arrays, lambda order, size, losses: kernel.run(

@@ -14,16 +14,22 @@ from sympy import Expr, Symbol
 
 from symbackprop.checks import verify
 from symbackprop.collect import output_tensor, program
+from symbackprop.constraints import Constraint, indicator
 from symbackprop.declare import tensor_of
 from symbackprop.errors import ProgramError
 from symbackprop.notation import Definition, Program, Tensor, tensors_in
+from symbackprop.proximity import operator
+from symbackprop.separation import inlined, separated
 
 __all__ = ["Network", "described", "needed", "network"]
 
 
 @dataclass(frozen=True, slots=True)
 class Network:
-    """Data tensors, outputs and loss; `program` defines loss and outputs as declared."""
+    """Data tensors, outputs and loss; `program` defines loss and outputs as declared.
+
+    constraints: tensors that are 1 where a condition on parameters holds; `whole` defines them too.
+    """
 
     inputs: tuple[Tensor, ...]
     targets: tuple[Tensor, ...]
@@ -32,6 +38,8 @@ class Network:
     program: Program
     names: dict[Tensor, str]
     batch: Symbol | None
+    constraints: tuple[Tensor, ...]
+    whole: Program
 
     @property
     def parameters(self) -> tuple[Tensor, ...]:
@@ -47,18 +55,19 @@ class Network:
     @property
     def hypers(self) -> tuple[Tensor, ...]:
         """Run-time scalars in order of declaration."""
-        return tuple(t for t in self.program.inputs if t.role == "hyper")
+        return tuple(t for t in self.whole.inputs if t.role == "hyper")
 
     def has_batch(self, tensor: Tensor) -> bool:
         """Whether the first axis of this tensor is the batch."""
         return self.batch is not None and tensor.axes[:1] == (self.batch,)
 
 
-def network(inputs: Any, targets: Any, output: Any, loss: Any) -> Network:
+def network(inputs: Any, targets: Any, output: Any, loss: Any, constraints: Any = ()) -> Network:
     """The network of these tensors; raises ProgramError where they do not belong together.
 
     Each argument is a tensor or a list of them, or their names in the program of the loss; targets
-    and output may be None.  The loss may be an expression of rank-0 tensors.
+    and output may be None.  The loss may be an expression of rank-0 tensors.  constraints: values
+    of `sb.constraints`.
     """
     minimised = output_tensor(loss)
     inputs, targets, output = (_named(g, minimised) for g in (inputs, targets, output))
@@ -68,19 +77,32 @@ def network(inputs: Any, targets: Any, output: Any, loss: Any) -> Network:
         raise ProgramError(
             f"loss: {minimised!r} has {minimised.rank} axes, but a loss is one number; sum over "
             f"its indices {', '.join(map(str, minimised.letters))}: sb.define('L', (), Sum(…))")
-    return described(data, wanted, outputs, minimised)
+    return described(data, wanted, outputs, minimised, defined(constraints, minimised))
 
 
 def described(inputs: tuple[Tensor, ...], targets: tuple[Tensor, ...],
-              outputs: tuple[Tensor, ...], loss: Tensor) -> Network:
+              outputs: tuple[Tensor, ...], loss: Tensor, constraints: tuple[Tensor, ...] = ()
+              ) -> Network:
     """The network of tensors that are known to be such, checked."""
-    whole = program([loss, *outputs])
+    bare, whole = program([loss, *outputs]), program([loss, *outputs, *constraints])
     verify(whole)
-    made = Network(inputs, targets, outputs, loss, whole, whole.names,
-                   _batch((*targets, *inputs)))
+    made = Network(inputs, targets, outputs, loss, bare, whole.names,
+                   _batch((*targets, *inputs)), constraints, whole)
     _check_data(made)
     _check_parameters(made)
+    _check_constraints(made)
     return made
+
+
+def defined(given: Any, loss: Tensor) -> tuple[Tensor, ...]:
+    """The conditions of constraints as tensors; raises ProgramError for what is no constraint."""
+    several = tuple(given) if isinstance(given, (list, tuple)) else (given,) * (given is not None)
+    for one in several:
+        if not isinstance(one, Constraint):
+            raise ProgramError("constraints are values such as sb.constraints.nonnegative() or "
+                               f'sb.constraints.max_norm(3, "W1"), not {one!r}')
+    known = program(loss).definitions if several else ()
+    return tuple(tensor for one in several for tensor in one.definitions(loss, known))
 
 
 def needed(whole: Program, targets: Iterable[Tensor]) -> tuple[Definition, ...]:
@@ -145,6 +167,20 @@ def _check_data(made: Network) -> None:
         if tensor in read:
             raise ProgramError(f"an output reads the target {tensor.name}, so nothing could be "
                                f"predicted without it; make {tensor.name} an input")
+
+
+def _check_constraints(made: Network) -> None:
+    """Constraints speak of parameters that are trained, of hypers and of fixed data."""
+    for tensor in read_by(made.whole, made.constraints):
+        if tensor.role == "data" and made.has_batch(tensor):
+            raise ProgramError(f"a constraint reads {made.names[tensor]}, which has a row for each "
+                               "sample: constraints are conditions on parameters alone")
+        if tensor.role == "parameter" and tensor not in made.parameters:
+            raise ProgramError(f"a constraint reads the parameter {made.names[tensor]} (declared "
+                               f"at {tensor.where}), which neither the loss nor an output reads")
+    terms = [term for c in made.constraints for term in separated(inlined(indicator(c)))]
+    if terms:
+        operator(terms, {})  # raises DerivationError where there is no projection
 
 
 def _check_parameters(made: Network) -> None:

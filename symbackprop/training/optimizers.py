@@ -23,6 +23,8 @@ from symbackprop.errors import TrainingError
 from symbackprop.training.clipping import clip_global_norm, clip_norm, clip_value
 from symbackprop.training.custom import Custom
 from symbackprop.training.optimizer import Number, Optimizer, number_fields
+from symbackprop.training.projecting import prox
+from symbackprop.training.proximal import ProximalSGD
 from symbackprop.training.quasinewton import LBFGS
 from symbackprop.training.rules import (
     Assignment,
@@ -38,8 +40,8 @@ from symbackprop.training.rules import (
 )
 
 __all__ = ["LBFGS", "SGD", "AdaGrad", "Adam", "AdamW", "Adamax", "Custom", "GradientDescent",
-           "NAdam", "Optimizer", "RMSProp", "Rule", "clip_global_norm", "clip_norm", "clip_value",
-           "epoch", "g", "grand_total", "is_weight", "t", "total", "w"]
+           "NAdam", "Optimizer", "ProximalSGD", "RMSProp", "Rule", "clip_global_norm", "clip_norm",
+           "clip_value", "epoch", "g", "grand_total", "is_weight", "prox", "t", "total", "w"]
 
 Assignments = tuple[Assignment, ...]
 

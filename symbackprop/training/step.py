@@ -13,7 +13,7 @@ pass over memory costs more than the arithmetic.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -28,6 +28,7 @@ from symbackprop.normal import normalise
 from symbackprop.notation import Definition, Program, Role, Tensor
 from symbackprop.rules.forms import weight
 from symbackprop.simplification import simplify
+from symbackprop.training.projecting import Projecting
 from symbackprop.training.rules import (
     ALL,
     ENTRY,
@@ -42,6 +43,10 @@ from symbackprop.training.rules import (
 )
 
 HEAVIEST = 40
+
+Owner = Tensor | None
+Place = tuple[Owner, Symbol]
+Passed = Callable[[Mapping[Tensor, Expr], Mapping[Tensor, str]], Mapping[Tensor, Expr]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,14 +70,16 @@ class TrainingStep:
 
 
 def training_step(loss: Tensor, gradients: Mapping[Tensor, Tensor], rule: Rule,
-                  names: Mapping[Tensor, str], weights: Collection[Tensor] = ()) -> TrainingStep:
+                  names: Mapping[Tensor, str], weights: Collection[Tensor] = (),
+                  passed: Passed = Projecting().passed) -> TrainingStep:
     """The program of one step that minimises the loss by the rule.
 
     gradients: for each trained parameter the tensor that holds its gradient; names: what is
     called how (new tensors are named after their parameter and get out of the way of these);
-    weights: the parameters for which the rule's `is_weight` is 1.
+    weights: the parameters for which the rule's `is_weight` is 1; passed: what becomes of the last
+    values that the rule gives to parameters.
     """
-    writer = _Writer(rule, gradients, names, weights)
+    writer = _Writer(rule, gradients, names, weights, passed)
     writer.write()
     updates = tuple(writer.updates())
     wanted = program([loss, *(following for _, following in updates)])
@@ -81,10 +88,6 @@ def training_step(loss: Tensor, gradients: Mapping[Tensor, Tensor], rule: Rule,
     numbers = tuple((s.name, tensor) for s, tensor in writer.numbers.items())
     return TrainingStep(step, loss, tuple(writer.carried.values()), numbers,
                         tuple(writer.factors.items()), writer.results())
-
-
-Owner = Tensor | None
-Place = tuple[Owner, Symbol]
 
 
 @dataclass(slots=True)
@@ -98,6 +101,7 @@ class _Writer:
     gradients: Mapping[Tensor, Tensor]
     names: Mapping[Tensor, str]
     weights: Collection[Tensor]
+    passed: Passed
     taken: set[str] = field(init=False)
     scopes: Mapping[Symbol, int] = field(init=False)
     numbers: dict[Symbol, Tensor] = field(init=False)
@@ -138,7 +142,10 @@ class _Writer:
         last = {target: place for place, (target, _) in enumerate(self.rule.assignments)}
         for place, (target, body) in enumerate(self.rule.assignments):
             owners = (None,) if self.scopes[target] == ALL else tuple(self.gradients)
-            made = {owner: self._written(body, owner) for owner in owners}
+            made: dict[Owner, Expr] = {o: self._written(body, o) for o in owners}
+            if target == w and last[target] == place:
+                own = {o: e for o, e in made.items() if o is not None}
+                made.update(self.passed(own, self.names))
             for owner, expr in made.items():
                 self._assign(target, expr, owner, last[target] == place)
 
