@@ -1,6 +1,6 @@
 """Terms at several levels are minimised one level after the other, from entries to larger blocks.
 
-Theorem (Yu 2013, On decomposing the proximal map, theorem 4): if f is an increasing function of
+Theorem (Yu 2013, On decomposing the proximal map): if f is an increasing function of
 the norm ‖w‖ and κ(c·w) = c·κ(w) for c > 0, then prox of f + κ is the prox of κ, then that of f.
 
     λ1 Σ|w| + λ2 ‖w‖:   u = soft threshold of v by t·λ1;   w = block shrinkage of u by t·λ2
@@ -113,7 +113,7 @@ def _check_nested(order: Sequence[tuple[Block, ...]]) -> None:
         for large, other in blocks[place + 1:]:
             if small.tensor is not large.tensor or group is other:
                 continue
-            named = small.tensor.name or small.tensor.hint
+            named = spoken(small.tensor)
             fits = large.where in (small.where, S.true)
             if not fits or set(small.inner) == set(large.inner):
                 raise DerivationError(
@@ -124,6 +124,11 @@ def _check_nested(order: Sequence[tuple[Block, ...]]) -> None:
                 raise DerivationError(
                     f"blocks of {named} overlap: the norms along {_letters(small)} and along "
                     f"{_letters(large)}; operators compose where blocks lie in blocks")
+
+
+def spoken(tensor: Tensor) -> str:
+    """A parameter as its user knows it: by its name, or by where it was made."""
+    return tensor.name or f"{tensor.hint} (declared at {tensor.where})"
 
 
 def _letters(block: Block) -> str:
@@ -155,7 +160,7 @@ def _without_square(function: Expr, blocks: tuple[Block, ...], assumed: Assumed
         if poly is None or poly.degree() > 2 or poly.coeff_monomial(1) != 0 or {
                 piece.lower, piece.upper} - {-infinity, infinity, S.Zero}:
             raise DerivationError(
-                f"{function} of {blocks[0].tensor.name or blocks[0].tensor.hint} meets a norm of "
+                f"{function} of {spoken(blocks[0].tensor)} meets a norm of "
                 "a larger block, and operators compose only where a function doubles as w does, "
                 "as |w| and w ≥ 0 do (w² may be added)")
         squares.add(poly.coeff_monomial(w**2))
@@ -210,6 +215,8 @@ class _Names:
                 self.hypers[node] = None
             elif isinstance(node, (Element, TensorSymbol, Idx, Sum, Reduction)):
                 new[node] = self._symbol(node)
+            elif isinstance(node, Symbol) and node != w:
+                self._size(node)
             else:
                 stack.extend(node.args)
         return function.xreplace(new)
@@ -221,6 +228,12 @@ class _Names:
                 {"nonnegative": True} if counts or node.is_nonnegative else {"real": True})
             self.symbols[node] = Symbol(str(node), **signs)
         return self.symbols[node]
+
+    def _size(self, symbol: Symbol) -> None:
+        if not (symbol.is_integer and symbol.is_positive):
+            raise DerivationError(f"{symbol} is a SymPy symbol that was never declared: write "
+                                  f"{symbol} = sb.hyper({symbol.name!r}, 0.1)")
+        self.symbols[symbol] = symbol
 
     def samples(self) -> dict[Symbol, Rational]:
         """Values at which cases are sorted."""

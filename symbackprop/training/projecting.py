@@ -139,7 +139,12 @@ def projecting(network: Network, rule: Rule, trained: Collection[Tensor], parted
     if w not in rule.targets:
         raise TrainingError("this optimizer moves the parameters by itself and knows no "
                             "constraints; train with SGD, Adam or another that has a rule for w")
-    return Projecting(parts.smooth, operator(acting, hypers))
+    try:
+        return Projecting(parts.smooth, operator(acting, hypers))
+    except DerivationError as error:
+        if not parts.terms:
+            raise
+        raise _without_operator("the terms of the loss that have kinks have", error) from error
 
 
 def gradients_of(smooth: Tensor, trained: Collection[Tensor]) -> dict[Tensor, Tensor]:
@@ -168,9 +173,9 @@ def _addends(expr: Expr, known: Known) -> Iterator[Expr]:
     elif isinstance(expr, TensorSymbol) and expr.tensor in known:
         yield from _addends(known[expr.tensor].body, known)
     elif isinstance(expr, Mul):
-        parts = [a for a in expr.args if isinstance(a, Add) or (
-            isinstance(a, TensorSymbol) and a.tensor in known)]
-        if len(parts) != 1:
+        parts = [a for a in expr.args if isinstance(a, (Add, TensorSymbol))
+                 and any(t.role != "hyper" for t in _behind(a, known))]
+        if len(parts) != 1 or (isinstance(parts[0], TensorSymbol) and parts[0].tensor not in known):
             yield expr
             return
         rest = Mul(*(a for a in expr.args if a is not parts[0]))
@@ -191,15 +196,18 @@ def _kinked(addend: Expr, known: Known) -> list[Term]:
         terms = separated(formula)
         if not any(has_kink(term) for term in terms):
             return []
-        operator(terms, {})
+        if len(read) > 1:
+            operator(terms, {})
     except DerivationError as error:
         if len(read) > 1:  # what reads data, or several parameters, is part of the loss
             return []
-        name = next(iter(read))
-        raise DerivationError(f"the term {addend} of the loss has no proximal operator: {error}; "
-                              f"train {name.name or name.hint} with sb.optimizers.SGD, which "
-                              "takes a subgradient at kinks") from error
+        raise _without_operator(f"the term {addend} of the loss has", error) from error
     return list(terms)
+
+
+def _without_operator(what: str, error: DerivationError) -> DerivationError:
+    return DerivationError(f"{what} no proximal operator: {error}; train with sb.optimizers.SGD, "
+                           "which takes a subgradient at kinks")
 
 
 def _is_smooth(formula: Expr) -> bool:
