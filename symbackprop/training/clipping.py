@@ -1,8 +1,9 @@
 """Gradient clipping: an optimizer in another one, which shortens the gradient that it sees.
 
     clip_value         g ← max(−limit, min(limit, g))
-    clip_norm          norm ← √(total(g²))          g ← g·min(1, limit/(norm + 1e-6))
-    clip_global_norm   norm ← √(grand_total(g²))    g ← g·min(1, limit/(norm + 1e-6))
+    clip_norm          norm ← √(total(g²))          scale ← min(1, limit/(norm + 1e-6))
+                                                    g ← scale·g
+    clip_global_norm   norm ← √(grand_total(g²))    the same
 
 As torch's clip_grad_value_ and clip_grad_norm_ (Pascanu, Mikolov & Bengio 2013, arXiv:1211.5063);
 `clip_norm` takes each parameter by itself.  The gradient is that of the whole loss, penalties
@@ -65,9 +66,10 @@ class Clipped(Optimizer):
         limit = known_letter(self._letter)
         if self.how == "value":
             return ((g, Max(-limit, Min(limit, g))),)
-        norm = Symbol(_unused("norm", self.optimizer.rule), real=True)
+        norm, scale = (Symbol(_unused(stem, self.optimizer.rule), real=True)
+                       for stem in ("norm", "scale"))
         added = total(g**2) if self.how == "norm" else grand_total(g**2)
-        return ((norm, sqrt(added)), (g, g * Min(1, limit / (norm + _SMALL))))
+        return ((norm, sqrt(added)), (scale, Min(1, limit / (norm + _SMALL))), (g, scale * g))
 
 
 def clip_value(optimizer: Optimizer, limit: Number) -> Clipped:

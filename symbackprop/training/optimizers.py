@@ -17,9 +17,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from sympy import Abs, Float, Max, sqrt, symbols
+from sympy import Abs, Expr, Float, Max, Symbol, log, sqrt, symbols
 
 from symbackprop.errors import TrainingError
+from symbackprop.functions import expm1
 from symbackprop.training.clipping import clip_global_norm, clip_norm, clip_value
 from symbackprop.training.custom import Custom
 from symbackprop.training.optimizer import Number, Optimizer, number_fields
@@ -47,7 +48,7 @@ m, v, s = symbols("m v s", real=True)
 momentum, beta1, beta2, epsilon, alpha = symbols("momentum beta1 beta2 epsilon alpha",
                                                  positive=True)
 momentum_decay, weight_decay = symbols("momentum_decay weight_decay", real=True)
-first, second = symbols("first second", real=True)
+q, first, second, now, after, ahead = symbols("q first second now after ahead", real=True)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -194,8 +195,8 @@ class Adam(_Decaying):
         """Moments of the gradient, their bias corrections, and the step."""
         return (
             (t, t + 1),
-            (first, rate / (1 - beta1**t)),
-            (second, sqrt(1 - beta2**t)),
+            (first, rate / _unkept(beta1)),
+            (second, sqrt(_unkept(beta2))),
             (m, beta1 * m + (1 - beta1) * g),
             (v, beta2 * v + (1 - beta2) * g**2),
             (w, w - first * m / (sqrt(v) / second + epsilon)),
@@ -227,7 +228,7 @@ class Adamax(_Decaying):
         """The mean gradient, the largest, and the step."""
         return (
             (t, t + 1),
-            (first, rate / (1 - beta1**t)),
+            (first, rate / _unkept(beta1)),
             (m, beta1 * m + (1 - beta1) * g),
             (v, Max(beta2 * v, Abs(g) + epsilon)),
             (w, w - first * m / v),
@@ -250,7 +251,6 @@ class NAdam(_Decaying):
     @property
     def assignments(self) -> Assignments:
         """The momenta of this step and of the next, the moments, and the step."""
-        now, after, q, ahead = symbols("now after q ahead", real=True)
         base = Float("0.96")
         return (
             (t, t + 1),
@@ -259,8 +259,13 @@ class NAdam(_Decaying):
             (q, 1 - (1 - q) * now),
             (first, rate * (1 - now) / q),
             (ahead, rate * after / (1 - (1 - q) * after)),
-            (second, sqrt(1 - beta2**t)),
+            (second, sqrt(_unkept(beta2))),
             (m, beta1 * m + (1 - beta1) * g),
             (v, beta2 * v + (1 - beta2) * g**2),
             (w, w - (first * g + ahead * m) / (sqrt(v) / second + epsilon)),
         )
+
+
+def _unkept(beta: Symbol) -> Expr:
+    """1 − betaᵗ: in float32 the power of 0.999 would cost it five of its seven digits."""
+    return -expm1(t * log(beta))
