@@ -26,14 +26,14 @@ from symbackprop.training.optimizer import (
     values_of,
     with_schedules,
 )
-from symbackprop.training.rules import Assignment, Rule, g, grand_total, known_letter, total
+from symbackprop.training.rules import Assignment, Rule, g, grand_total, known_letter, total, w
 
 __all__ = ["Clipped", "clip_global_norm", "clip_norm", "clip_value"]
 
 _SMALL = Float("1e-6")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Clipped(Optimizer):
     """An optimizer that sees the gradient clipped; how: "value", "norm" or "global_norm"."""
 
@@ -97,14 +97,10 @@ def clip_global_norm(optimizer: Optimizer, limit: Number) -> Clipped:
 
 
 def _clipped(owner: str, optimizer: Any, limit: Any, how: str) -> Clipped:
-    if not isinstance(optimizer, Optimizer) or g not in _read(optimizer):
-        raise TrainingError(f"{owner}: the optimizer comes first, one with a rule that reads g; "
+    if not isinstance(optimizer, Optimizer) or w not in optimizer.rule.targets:
+        raise TrainingError(f"{owner}: the optimizer comes first, one that changes w; "
                             f"write {owner}(sb.optimizers.SGD(0.1), 1.0); found {optimizer!r}")
     return Clipped(optimizer, number_or_schedule(owner, "limit", limit), how)
-
-
-def _read(optimizer: Optimizer) -> set[Symbol]:
-    return {s for _, body in optimizer.rule.assignments for s in body.free_symbols}
 
 
 def _unused(stem: str, rule: Rule) -> str:

@@ -17,7 +17,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from sympy import Abs, Expr, Float, Max, Symbol, log, sqrt, symbols
+from sympy import Abs, Expr, Float, Max, Symbol, log, sqrt
 
 from symbackprop.errors import TrainingError
 from symbackprop.functions import expm1
@@ -32,6 +32,7 @@ from symbackprop.training.rules import (
     g,
     grand_total,
     is_weight,
+    letters,
     rate,
     t,
     total,
@@ -44,14 +45,12 @@ __all__ = ["LBFGS", "SGD", "AdaGrad", "Adam", "AdamW", "Adamax", "Custom", "Grad
 
 Assignments = tuple[Assignment, ...]
 
-m, v, s = symbols("m v s", real=True)
-momentum, beta1, beta2, epsilon, alpha = symbols("momentum beta1 beta2 epsilon alpha",
-                                                 positive=True)
-momentum_decay, weight_decay = symbols("momentum_decay weight_decay", real=True)
-q, first, second, now, after, ahead = symbols("q first second now after ahead", real=True)
+m, v, s, q, first, second, now, after, ahead = letters("m v s q first second now after ahead")
+momentum, beta1, beta2, epsilon, alpha = letters("momentum beta1 beta2 epsilon alpha")
+momentum_decay, weight_decay = letters("momentum_decay weight_decay")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class _Decaying(Optimizer):
     """An optimizer with weight decay in front of its own assignments.
 
@@ -83,7 +82,7 @@ class _Decaying(Optimizer):
         return ((w, w - rate * pull),) if self.decoupled else ((g, g + pull),)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class SGD(_Decaying):
     """w ← w − rate·g; with momentum v ← momentum·v + g, w ← w − rate·v, or Nesterov's.
 
@@ -115,7 +114,7 @@ class SGD(_Decaying):
         return ((v, momentum * v + g), (w, w - rate * ahead))
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class GradientDescent(_Decaying):
     """w ← w − rate·g with the gradient of the whole loss: one step an epoch, over all rows.
 
@@ -133,7 +132,7 @@ class GradientDescent(_Decaying):
         return ((w, w - rate * g),)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class AdaGrad(_Decaying):
     """Each entry's own rate, by the sum of its squared gradients (Duchi, Hazan & Singer 2011).
 
@@ -149,7 +148,7 @@ class AdaGrad(_Decaying):
         return ((s, s + g**2), (w, w - rate * g / (sqrt(s) + epsilon)))
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class RMSProp(_Decaying):
     """The gradient over the root of its mean square (Hinton, lecture 6 of his Coursera course).
 
@@ -175,7 +174,7 @@ class RMSProp(_Decaying):
         return (*means, (v, momentum * v + quotient), (w, w - rate * v))
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Adam(_Decaying):
     """Steps of about the rate, whatever the scale of the gradient (Kingma & Ba 2015, algorithm 1).
 
@@ -203,7 +202,7 @@ class Adam(_Decaying):
         )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class AdamW(Adam):
     """Adam with decoupled weight decay (Loshchilov & Hutter 2019, arXiv:1711.05101)."""
 
@@ -211,7 +210,7 @@ class AdamW(Adam):
     decoupled: bool = True
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Adamax(_Decaying):
     """Adam with the largest gradient of late in place of the root (Kingma & Ba 2015, algorithm 2).
 
@@ -235,7 +234,7 @@ class Adamax(_Decaying):
         )
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class NAdam(_Decaying):
     """Adam with Nesterov's look ahead (Dozat 2016), its momentum growing as in torch.
 
