@@ -1,8 +1,9 @@
 """Gradient clipping: an optimizer in another one, which shortens the gradient that it sees.
 
     clip_value         g ← max(−limit, min(limit, g))
-    clip_norm          norm ← √(total(g²))          g ← g·min(1, limit/(norm + 1e-6))
-    clip_global_norm   norm ← √(grand_total(g²))    g ← g·min(1, limit/(norm + 1e-6))
+    clip_norm          norm ← √(total(g²))          scale ← min(1, limit/(norm + 1e-6))
+                                                    g ← scale·g
+    clip_global_norm   norm ← √(grand_total(g²))    the same
 
 As torch's clip_grad_value_ and clip_grad_norm_ (Pascanu, Mikolov & Bengio 2013, arXiv:1211.5063);
 `clip_norm` takes each parameter by itself.  The gradient is that of the whole loss, penalties
@@ -25,14 +26,14 @@ from symbackprop.training.optimizer import (
     values_of,
     with_schedules,
 )
-from symbackprop.training.rules import Assignment, Rule, g, grand_total, known_letter, total
+from symbackprop.training.rules import Assignment, Rule, g, grand_total, known_letter, total, w
 
 __all__ = ["Clipped", "clip_global_norm", "clip_norm", "clip_value"]
 
 _SMALL = Float("1e-6")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Clipped(Optimizer):
     """An optimizer that sees the gradient clipped; how: "value", "norm" or "global_norm"."""
 
@@ -65,9 +66,10 @@ class Clipped(Optimizer):
         limit = known_letter(self._letter)
         if self.how == "value":
             return ((g, Max(-limit, Min(limit, g))),)
-        norm = Symbol(_unused("norm", self.optimizer.rule), real=True)
+        norm, scale = (Symbol(_unused(stem, self.optimizer.rule), real=True)
+                       for stem in ("norm", "scale"))
         added = total(g**2) if self.how == "norm" else grand_total(g**2)
-        return ((norm, sqrt(added)), (g, g * Min(1, limit / (norm + _SMALL))))
+        return ((norm, sqrt(added)), (scale, Min(1, limit / (norm + _SMALL))), (g, scale * g))
 
 
 def clip_value(optimizer: Optimizer, limit: Number) -> Clipped:
@@ -95,14 +97,10 @@ def clip_global_norm(optimizer: Optimizer, limit: Number) -> Clipped:
 
 
 def _clipped(owner: str, optimizer: Any, limit: Any, how: str) -> Clipped:
-    if not isinstance(optimizer, Optimizer) or g not in _read(optimizer):
-        raise TrainingError(f"{owner}: the optimizer comes first, one with a rule that reads g; "
+    if not isinstance(optimizer, Optimizer) or w not in optimizer.rule.targets:
+        raise TrainingError(f"{owner}: the optimizer comes first, one that changes w; "
                             f"write {owner}(sb.optimizers.SGD(0.1), 1.0); found {optimizer!r}")
     return Clipped(optimizer, number_or_schedule(owner, "limit", limit), how)
-
-
-def _read(optimizer: Optimizer) -> set[Symbol]:
-    return {s for _, body in optimizer.rule.assignments for s in body.free_symbols}
 
 
 def _unused(stem: str, rule: Rule) -> str:

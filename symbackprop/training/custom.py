@@ -43,7 +43,7 @@ _SHOWN = "write e.g. Custom((v, mu*v + g), (w, w - rate*v), mu=0.9, rate=0.1)"
 _WRONG = (nan, oo, -oo, zoo, I)
 
 
-@dataclass(frozen=True, slots=True, init=False)
+@dataclass(frozen=True, slots=True, init=False, repr=False)
 class Custom(Optimizer):
     """Assignments (letter, SymPy expression) in order, and a number for each letter that is free.
 
@@ -112,7 +112,7 @@ def _body(target: Symbol, body: Any) -> Expr:
     if isinstance(body, Array) or (isinstance(body, Basic) and elements_in(body)):
         raise TrainingError(f"{spoken}: a rule speaks of letters, not of tensors; w is an entry of "
                             "any parameter and g its gradient")
-    if isinstance(body, Boolean) or not is_scalar(body):
+    if not is_scalar(body) or (isinstance(body, Boolean) and not isinstance(body, Symbol)):
         raise TrainingError(f"{spoken}: {body!r} is not a scalar SymPy expression; {_SHOWN}")
     try:
         expr = scalar_operand(body)
@@ -136,14 +136,23 @@ def _check(rule: Rule) -> None:
                             f"would be trained; {_SHOWN}")
     if g not in read:
         raise TrainingError(f"Custom: no assignment reads g, the gradient; {_SHOWN}")
-    if unread := [str(s) for s in rule.targets if s not in read | {w, g}]:
-        raise TrainingError(f"Custom: {unread[0]} is assigned, but no assignment reads it")
+    if unread := [str(s) for s in rule.targets if s not in {g, *_needed(rule)}]:
+        raise TrainingError(f"Custom: {unread[0]} is assigned, but w does not depend on it")
     if t in rule.targets and (t, t + 1) not in rule.assignments:
         raise TrainingError("Custom: t counts the steps; write (t, t + 1), leave it to us, or use "
                             "another letter")
     for target, body in rule.assignments:
         for part in (p for p in body.atoms(total, grand_total) if len(p.args) != 1):
             raise TrainingError(f"Custom: {target} ← {body}: {part} takes one expression")
+
+
+def _needed(rule: Rule) -> set[Symbol]:
+    """The letters that w depends on."""
+    found = {w}
+    for _ in rule.assignments:
+        found |= {s for target, body in rule.assignments if target in found
+                  for s in body.free_symbols}
+    return found
 
 
 def _check_numbers(rule: Rule, numbers: Mapping[str, Any]) -> None:

@@ -14,11 +14,12 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from sympy import Expr, Symbol
+from sympy import Dummy, Expr, Mul, Symbol, log
 
 from symbackprop.arrays import Array
 from symbackprop.broadcasting import finite_number
 from symbackprop.errors import TrainingError
+from symbackprop.functions import expm1
 from symbackprop.notation import Role, Tensor
 from symbackprop.printing.text import text
 
@@ -84,8 +85,21 @@ def shown(expr: Expr, numbers: Iterable[Symbol]) -> str:
     'w − η·g'
     """
     first = set(numbers)
+    expr = _with_powers(expr)
     tensors = {s: _tensor(s, s in first) for s in sorted(expr.free_symbols, key=_order)}
     return text(expr.xreplace({s: made.symbol for s, made in tensors.items()}), {})
+
+
+def _with_powers(expr: Expr) -> Expr:
+    """−expm1(t·log β) as 1 − βᵗ; kernels compute the former, which keeps the digits."""
+    found: dict[Expr, Expr] = {}
+    for node in expr.atoms(expm1):
+        base = next((f.args[0] for f in Mul.make_args(node.args[0]) if isinstance(f, log)), None)
+        if base is not None:
+            found[node] = 1 - base**(node.args[0] / log(base))
+    named = {node: Dummy() for node in found}
+    return expr.xreplace({node: -name for node, name in named.items()}).xreplace(
+        {name: found[node] for node, name in named.items()})
 
 
 def _order(symbol: Symbol) -> tuple[bool, str]:

@@ -184,6 +184,11 @@ def _check_constraints(made: Network) -> None:
 
 
 def _check_parameters(made: Network) -> None:
+    kept = [t for t in read_by(made.program, (made.loss,)) if t.role == "parameter"]
+    if kept and not made.trained:
+        found = ", ".join(sorted(made.names[t] for t in kept))
+        raise ProgramError(f"no parameter of the loss is trainable: {found}; leave "
+                           "trainable=False out where one of them is declared")
     if not made.trained:
         raise ProgramError("the loss reads no parameter, so there is nothing to train; declare "
                            "some with sb.parameter or sb.layers.dense")

@@ -23,7 +23,7 @@ COUNTS = (t, epoch)
 _OFTEN = {is_weight: "[weight] = 1 for a weight, 0 for a bias or scale"}
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Optimizer:
     """A frozen value: `rule` is what one step does, `values` are the numbers of its letters.
 
@@ -66,6 +66,13 @@ class Optimizer:
         read = {s for _, body in rule.assignments for s in body.free_symbols}
         letters += [words for s, words in _OFTEN.items() if s in read]
         return f"{rule}\nwhere {', '.join(letters)}" if letters else str(rule)
+
+    def __repr__(self) -> str:
+        """What is not as it is by default, e.g. SGD(rate=0.1, momentum=0.9)."""
+        own = sorted(fields(self), key=lambda field: field.kw_only)
+        given = ((field, getattr(self, field.name)) for field in own)
+        shown = (f"{f.name}={value!r}" for f, value in given if value != f.default)
+        return f"{type(self).__name__}({', '.join(shown)})"
 
 
 def is_number_field(value: Any) -> bool:

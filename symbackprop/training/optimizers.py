@@ -17,9 +17,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from sympy import Abs, Float, Max, sqrt, symbols
+from sympy import Abs, Expr, Float, Max, Symbol, log, sqrt
 
 from symbackprop.errors import TrainingError
+from symbackprop.functions import expm1
 from symbackprop.training.clipping import clip_global_norm, clip_norm, clip_value
 from symbackprop.training.custom import Custom
 from symbackprop.training.optimizer import Number, Optimizer, number_fields
@@ -33,6 +34,7 @@ from symbackprop.training.rules import (
     g,
     grand_total,
     is_weight,
+    letters,
     rate,
     t,
     total,
@@ -45,14 +47,12 @@ __all__ = ["LBFGS", "SGD", "AdaGrad", "Adam", "AdamW", "Adamax", "Custom", "Grad
 
 Assignments = tuple[Assignment, ...]
 
-m, v, s = symbols("m v s", real=True)
-momentum, beta1, beta2, epsilon, alpha = symbols("momentum beta1 beta2 epsilon alpha",
-                                                 positive=True)
-momentum_decay, weight_decay = symbols("momentum_decay weight_decay", real=True)
-first, second = symbols("first second", real=True)
+m, v, s, q, first, second, now, after, ahead = letters("m v s q first second now after ahead")
+momentum, beta1, beta2, epsilon, alpha = letters("momentum beta1 beta2 epsilon alpha")
+momentum_decay, weight_decay = letters("momentum_decay weight_decay")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class _Decaying(Optimizer):
     """An optimizer with weight decay in front of its own assignments.
 
@@ -84,7 +84,7 @@ class _Decaying(Optimizer):
         return ((w, w - rate * pull),) if self.decoupled else ((g, g + pull),)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class SGD(_Decaying):
     """w ← w − rate·g; with momentum v ← momentum·v + g, w ← w − rate·v, or Nesterov's.
 
@@ -116,7 +116,7 @@ class SGD(_Decaying):
         return ((v, momentum * v + g), (w, w - rate * ahead))
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class GradientDescent(_Decaying):
     """w ← w − rate·g with the gradient of the whole loss: one step an epoch, over all rows.
 
@@ -134,7 +134,7 @@ class GradientDescent(_Decaying):
         return ((w, w - rate * g),)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class AdaGrad(_Decaying):
     """Each entry's own rate, by the sum of its squared gradients (Duchi, Hazan & Singer 2011).
 
@@ -150,7 +150,7 @@ class AdaGrad(_Decaying):
         return ((s, s + g**2), (w, w - rate * g / (sqrt(s) + epsilon)))
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class RMSProp(_Decaying):
     """The gradient over the root of its mean square (Hinton, lecture 6 of his Coursera course).
 
@@ -176,7 +176,7 @@ class RMSProp(_Decaying):
         return (*means, (v, momentum * v + quotient), (w, w - rate * v))
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Adam(_Decaying):
     """Steps of about the rate, whatever the scale of the gradient (Kingma & Ba 2015, algorithm 1).
 
@@ -196,15 +196,15 @@ class Adam(_Decaying):
         """Moments of the gradient, their bias corrections, and the step."""
         return (
             (t, t + 1),
-            (first, rate / (1 - beta1**t)),
-            (second, sqrt(1 - beta2**t)),
+            (first, rate / _unkept(beta1)),
+            (second, sqrt(_unkept(beta2))),
             (m, beta1 * m + (1 - beta1) * g),
             (v, beta2 * v + (1 - beta2) * g**2),
             (w, w - first * m / (sqrt(v) / second + epsilon)),
         )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class AdamW(Adam):
     """Adam with decoupled weight decay (Loshchilov & Hutter 2019, arXiv:1711.05101)."""
 
@@ -212,7 +212,7 @@ class AdamW(Adam):
     decoupled: bool = True
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Adamax(_Decaying):
     """Adam with the largest gradient of late in place of the root (Kingma & Ba 2015, algorithm 2).
 
@@ -229,14 +229,14 @@ class Adamax(_Decaying):
         """The mean gradient, the largest, and the step."""
         return (
             (t, t + 1),
-            (first, rate / (1 - beta1**t)),
+            (first, rate / _unkept(beta1)),
             (m, beta1 * m + (1 - beta1) * g),
             (v, Max(beta2 * v, Abs(g) + epsilon)),
             (w, w - first * m / v),
         )
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class NAdam(_Decaying):
     """Adam with Nesterov's look ahead (Dozat 2016), its momentum growing as in torch.
 
@@ -252,7 +252,6 @@ class NAdam(_Decaying):
     @property
     def assignments(self) -> Assignments:
         """The momenta of this step and of the next, the moments, and the step."""
-        now, after, q, ahead = symbols("now after q ahead", real=True)
         base = Float("0.96")
         return (
             (t, t + 1),
@@ -261,8 +260,13 @@ class NAdam(_Decaying):
             (q, 1 - (1 - q) * now),
             (first, rate * (1 - now) / q),
             (ahead, rate * after / (1 - (1 - q) * after)),
-            (second, sqrt(1 - beta2**t)),
+            (second, sqrt(_unkept(beta2))),
             (m, beta1 * m + (1 - beta1) * g),
             (v, beta2 * v + (1 - beta2) * g**2),
             (w, w - (first * g + ahead * m) / (sqrt(v) / second + epsilon)),
         )
+
+
+def _unkept(beta: Symbol) -> Expr:
+    """1 − betaᵗ: in float32 the power of 0.999 would cost it five of its seven digits."""
+    return -expm1(t * log(beta))

@@ -31,10 +31,11 @@ w ← w − η·H·g
 where H = the inverse of the second derivative, from the last {memory} pairs (s, y),
       η = a step length that satisfies the strong Wolfe conditions"""
 
+Vector = NDArray[np.float64]
 d = symbols("d", real=True)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class LBFGS(Optimizer):
     """Limited-memory BFGS (Byrd, Lu, Nocedal & Zhu 1995), a step of which is an epoch of `fit`.
 
@@ -81,8 +82,7 @@ class LBFGS(Optimizer):
             raise TrainingError("LBFGS: this loss has noise in it, so that no two evaluations "
                                 "agree; train it with sb.optimizers.Adam() or SGD")
         found = _Minimum(task, between, bar)
-        start = task.parameters.flat()
-        loss, _ = found.value(start)
+        loss, start = found.loss, found.accepted
         if not np.isfinite(loss):
             raise TrainingError(f"LBFGS: the loss is {loss} at the present parameters; begin "
                                 "elsewhere, model.initialise(seed=1), or scale the data")
@@ -107,20 +107,37 @@ class _Minimum:
     def __init__(self, task: Task, between: Between, bar: Bar) -> None:
         self._task, self._between, self._bar = task, between, bar
         self._order = np.arange(task.plan.rows, dtype=np.int64)[np.newaxis]
-        self.accepted: NDArray[Any] = task.parameters.flat()
+        self._seen: tuple[Vector, float, Vector] | None = None
+        self.accepted = task.parameters.flat()
+        self.loss, self._slopes = self._evaluated(self.accepted)
 
-    def value(self, at: NDArray[Any]) -> tuple[float, NDArray[Any]]:
-        """The loss and its derivatives there."""
-        losses = np.zeros((1, 1))
+    def _evaluated(self, at: Vector) -> tuple[float, Vector]:
+        """The same, as it is; the point that was seen last is not evaluated again."""
         self._task.parameters.put(at)
-        self._task.steps(self._order, self._task.plan.rows, losses)
-        return float(losses[0, 0]), self._task.results.flat()
+        if self._seen is None or not np.array_equal(at, self._seen[0]):
+            losses = np.zeros((1, 1))
+            self._task.steps(self._order, self._task.plan.rows, losses)
+            self._seen = np.array(at), float(losses[0, 0]), self._task.results.flat()
+        return self._seen[1:]
+
+    def value(self, at: Vector) -> tuple[float, Vector]:
+        """The loss and its derivatives there.
+
+        Where these are not finite, the search has gone too far.  A parabola that rises by as much
+        as the tangent promised to fall sends it about half the way back.
+        """
+        loss, slopes = self._evaluated(at)
+        if np.isfinite(loss) and np.isfinite(slopes).all():
+            return loss, slopes
+        step = at - self.accepted
+        rise = abs(float(self._slopes @ step))
+        return self.loss + rise, 2 * rise * step / float(step @ step)
 
     def after(self, intermediate_result: Any) -> None:
         """Note an iteration; StopIteration where a callback wishes for the end."""
         self.accepted = np.array(intermediate_result.x)
-        self._task.parameters.put(self.accepted)
-        stop = self._between.epoch(float(intermediate_result.fun))
+        self.loss, self._slopes = self._evaluated(self.accepted)
+        stop = self._between.epoch(self.loss)
         self._bar(1, {name: seen[-1] for name, seen in self._between.history.items()})
         if stop:
             raise StopIteration

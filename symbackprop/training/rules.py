@@ -28,8 +28,8 @@ from symbackprop.errors import TrainingError
 from symbackprop.training.letters import shown, sign
 
 __all__ = ["ALL", "ENTRY", "PARAMETER", "Assignment", "Rule", "counted", "epoch", "factor", "g",
-           "grand_total", "is_weight", "known_letter", "rate", "scaled", "steps_per_epoch", "t",
-           "total", "w"]
+           "grand_total", "is_weight", "known_letter", "letters", "rate", "scaled",
+           "steps_per_epoch", "t", "total", "w"]
 
 Assignment = tuple[Symbol, Expr]
 ALL, PARAMETER, ENTRY = range(3)
@@ -128,6 +128,11 @@ def totals_in(body: Expr) -> tuple[Expr, ...]:
 def known_letter(name: str) -> Symbol:
     """The one symbol of a name: what rules mean by it does not depend on its assumptions."""
     return _KNOWN.get(name, Symbol(name, real=True))
+
+
+def letters(names: str) -> tuple[Symbol, ...]:
+    """The symbols of several names."""
+    return tuple(map(known_letter, names.split()))
 
 
 def counted(rule: Rule) -> Rule:

@@ -148,7 +148,7 @@ def custom(expression: Any, **numbers: float) -> Schedule:
         if known_letter(name) not in letters.values() or known_letter(name) in (t, epoch):
             raise TrainingError(f"schedules.custom: the expression {expression} does not read "
                                 f"the number {name}")
-        numbers[name] = _number("schedules.custom", name, value)
+        numbers[name] = _number("custom", name, value)
     for letter in sorted(letters.values(), key=str):
         if letter.name not in numbers and letter not in (t, epoch):
             raise TrainingError(f"schedules.custom: the letter {letter} of {expression} has no "
@@ -178,7 +178,7 @@ def _without_decimals(expr: Expr, taken: Mapping[str, float]) -> tuple[Expr, dic
     def walked(node: Expr) -> Expr:
         if isinstance(node, Float):
             name = _unused("number", {**taken, **values})
-            values[name] = _number("schedules.custom", "a number", float(node))
+            values[name] = _number("custom", "a number", float(node))
             return Symbol(name, real=True)
         return node.func(*map(walked, node.args)) if node.args else node
 

@@ -22,7 +22,7 @@ def plan_of(rows: int, epochs: Any, batch_size: Any, shuffle: Any, seed: Any,
         batch_size = None if optimizer.full_batch else BATCH
     batch = rows if batch_size is None else _whole("batch_size", batch_size, ', None or "auto"')
     if batch < rows and optimizer.full_batch:
-        raise TrainingError(f"{type(optimizer).__name__} takes the gradient over all {rows} rows, "
+        raise TrainingError(f"this optimizer takes the gradient over all {rows} rows, "
                             f"but batch_size is {batch}; leave it out, or train with SGD or Adam")
     if not isinstance(shuffle, bool):
         raise TrainingError(f"shuffle must be True or False; found {shuffle!r}")

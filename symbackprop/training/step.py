@@ -182,7 +182,8 @@ class _Writer:
 
     def updates(self) -> list[tuple[Tensor, Tensor]]:
         """(old, next): what is shared, then each parameter's states and itself."""
-        old = {**self.carried, **{(parameter, w): parameter for parameter in self.gradients}}
+        old = dict(self.carried)
+        old.update(((parameter, w), parameter) for parameter in self.gradients)
         places = [(owner, s) for owner in (None, *self.gradients) for s in self.rule.targets]
         return [(old[place], self.following[place]) for place in places if place in self.following]
 
