@@ -19,7 +19,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sympy import And, Expr, Ge, Idx, Le, Piecewise, S, Sum, oo, sqrt
+from sympy import And, Eq, Expr, Ge, Idx, Le, Piecewise, S, Sum, oo, sqrt
 from sympy.core.relational import Relational
 from sympy.logic.boolalg import Boolean
 
@@ -148,6 +148,10 @@ def Custom(condition: Any) -> Constraint:
     if not isinstance(condition, Boolean):
         raise DeclarationError(f"{condition!r} is no condition; write e.g. "
                                "sb.constraints.Custom(W[i, j] >= 0)")
+    other = [c for c in condition.atoms(Relational) if not isinstance(c, (Ge, Le))]
+    if other:
+        raise DeclarationError(f"{other[0]} is not closed, or has no inside: nothing could be "
+                               "projected onto it; write conditions with <= and >=")
     sides = [side for comparison in condition.atoms(Relational) for side in comparison.args]
     read_ = dict.fromkeys(t for side in sides for t in tensors_in(inlined(side)))
     tensors = tuple(t for t in read_ if t.role == "parameter")
@@ -162,7 +166,7 @@ def indicator(holds: Tensor) -> Expr:
     definition = holds.definition
     assert definition is not None
     body = definition.body
-    condition = body.args[0] if isinstance(body, Iverson) else S(body == 1)
+    condition = body.args[0] if isinstance(body, Iverson) else Eq(body, 1)
     outside = Piecewise((S.Zero, condition), (oo, True))
     return Sum(outside, *definition.indices) if definition.indices else outside
 

@@ -106,6 +106,9 @@ class Proximal:
         """∂R: the slope where there is one, and the interval of slopes at a kink."""
         return page(self.stages).slopes()
 
+    def _repr_latex_(self) -> str:
+        return self.latex()
+
     __str__ = text
     __repr__ = text
 
@@ -241,7 +244,10 @@ def _evaluated(whole: Proximal, given: Any, step: float, hypers: Mapping[str, fl
         raise DerivationError("this operator acts on several parameters together; compile its "
                               "definitions")
     (tensor,) = whole.tensors
-    array = np.asarray(given, np.float64)
+    try:
+        array = np.asarray(given, np.float64)
+    except (TypeError, ValueError) as error:
+        raise InputError(f"v must be an array of numbers, found {given!r}") from error
     if tensor.rank not in (0, array.ndim):
         raise InputError(f"v has {array.ndim} axes; this operator acts on {tensor.rank}")
     known = _hypers(whole, hypers)
@@ -264,6 +270,8 @@ def _hypers(whole: Proximal, given: Mapping[str, float]) -> dict[Tensor, float |
         if name not in known:
             raise InputError(f"this operator has no hyper {name!r}; it has "
                              f"{', '.join(known) or 'none'}")
+        if finite_number(given[name]) is None:
+            raise InputError(f"{name} must be a finite number, found {given[name]!r}")
     return {h: given.get(name, h.default) for name, h in known.items()}
 
 

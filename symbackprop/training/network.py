@@ -157,9 +157,10 @@ def _check_data(made: Network) -> None:
         if tensor not in made.names:
             raise ProgramError(f"neither the loss nor an output reads {tensor.name} (declared at "
                                f"{tensor.where}); leave it out of inputs and targets")
-    for tensor in made.program.inputs:
+    for tensor in made.whole.inputs:
         if tensor.role == "data" and tensor not in given:
-            raise ProgramError(f"the loss or an output reads the data {tensor.name} (declared at "
+            who = "the loss or an output" if tensor in made.program.inputs else "a constraint"
+            raise ProgramError(f"{who} reads the data {tensor.name} (declared at "
                                f"{tensor.where}), which is neither among inputs nor targets; "
                                f"add it, e.g. inputs=[…, {tensor.name}]")
     read = read_by(made.program, made.outputs)

@@ -211,11 +211,15 @@ def _without_operator(what: str, error: DerivationError) -> DerivationError:
 
 
 def _is_smooth(formula: Expr) -> bool:
-    """Whether nothing in a formula can be a kink, a jump or a wall."""
-    return not formula.has(*KINKED) and all(
-        power.base.is_positive or (power.exp.is_Integer and power.exp > 0)
-        for power in formula.atoms(Pow)) and all(
-        part.args[0].is_positive for part in formula.atoms(log))
+    """Whether nothing that reads a parameter can be a kink, a jump or a wall."""
+    def moves(node: Expr) -> bool:
+        return any(tensor.role == "parameter" for tensor in tensors_in(node))
+
+    bases = [power.base for power in formula.atoms(Pow)
+             if not (power.exp.is_Integer and power.exp > 0)]
+    bases += [part.args[0] for part in formula.atoms(log)]
+    return not any(moves(node) for node in formula.atoms(*KINKED)) and all(
+        base.is_positive for base in bases if moves(base))
 
 
 def _fixed(expr: Expr, known: Known) -> bool:

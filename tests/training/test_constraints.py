@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import sympy
 from scipy.optimize import nnls
 from sklearn.linear_model import Lasso
 from sympy import Sum, sqrt
@@ -122,6 +123,22 @@ def test_a_condition_of_the_users_own_is_kept() -> None:
     assert abs(free).max() > 0
 
 
+def test_a_bound_may_be_fixed_data() -> None:
+    X, Y = samples()
+    x, y = sb.data("x", sb.size("N"), 12), sb.data("y", sb.size("N"), OUTPUTS)
+    W, most = sb.parameter("W", 12, OUTPUTS), sb.data("most", 12)
+    i, j = W.letters
+    loss, kept = sb.losses.squared_error(x @ W, y), C.Custom(W[i, j] <= most[i])
+    with pytest.raises(ProgramError, match="a constraint reads the data most"):
+        sb.Model(inputs=x, targets=y, loss=loss, constraints=kept)
+    model = sb.Model(inputs=[x, most], targets=y, loss=loss, constraints=kept, dtype="float64")
+    bounds = np.linspace(-0.1, 0.2, 12)
+    model.fit([X, bounds], Y, epochs=20, optimizer=O.SGD(0.1))
+    W = model.parameters["W"]
+    assert (W <= bounds[:, np.newaxis]).all()
+    assert (W == bounds[:, np.newaxis]).any()
+
+
 def test_a_frozen_tensor_is_left_alone() -> None:
     X, Y = samples()
     model = regression(P.l1(0.1), OUTPUTS, constraints=C.box(-0.01, 0.01))
@@ -174,7 +191,9 @@ REFUSED: list[tuple[Any, Any, str]] = [
     (lambda: C.max_norm(-1), DerivationError, "allows no w at all"),
     (lambda: C.norm(-1), DerivationError, "allows no w at all|not convex"),
     (lambda: C.Custom(3), sb.DeclarationError, "is no condition"),
-    (lambda: C.Custom(sb.hyper("h") > 0), sb.DeclarationError, "reads no parameter"),
+    (lambda: C.Custom(V[0] > 0), sb.DeclarationError, "is not closed"),
+    (lambda: C.Custom(sympy.Eq(V[0], 0)), sb.DeclarationError, "has no inside"),
+    (lambda: C.Custom(sb.hyper("h") >= 0), sb.DeclarationError, "reads no parameter"),
     (lambda: [C.max_norm(1), C.max_norm(1, axis=1)], DerivationError, "overlap"),
     (lambda: [C.max_norm(1), C.box(-1, 1)], DerivationError, "only where a function doubles"),
 ]

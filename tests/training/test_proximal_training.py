@@ -283,6 +283,8 @@ SMOOTH: list[Any] = [
     lambda: P.elementwise(0.1, lambda w: sqrt(1 + w**2)), lambda: P.huber(0.1, 1.0),
     lambda: P.elementwise(0.1, lambda w: sympy.log(1 + w**2)),
     lambda: P.elementwise(0.1, lambda w: w**4), lambda: P.elementwise(0.1, sympy.cosh),
+    lambda: P.orthogonality(1 / sb.hyper("C", 2.0)), lambda: P.smoothness(
+        sympy.Max(sb.hyper("a", 1.0), 2), "W1", axis=0),
 ]
 
 
