@@ -98,8 +98,9 @@ def composed(terms: Sequence[Term], known: Mapping[Tensor, float | None]
             names.decided(assumed.conditions))
 
 
-def _size(blocks: tuple[Block, ...]) -> tuple[int, int]:
-    return len(blocks), len(blocks[0].inner)
+def _size(blocks: tuple[Block, ...]) -> tuple[int, int, bool]:
+    first = blocks[0]
+    return len(blocks), max(len(block.inner) for block in blocks), first.where == S.true
 
 
 def _tensors(blocks: tuple[Block, ...]) -> list[Tensor]:
@@ -114,16 +115,22 @@ def _check_nested(order: Sequence[tuple[Block, ...]]) -> None:
             if small.tensor is not large.tensor or group is other:
                 continue
             named = spoken(small.tensor)
-            fits = large.where in (small.where, S.true)
-            if not fits or set(small.inner) == set(large.inner):
+            both = (_is_entry(group) and _is_entry(other)) or (
+                large.where not in (small.where, S.true))
+            if both:
                 raise DerivationError(
                     f"two terms act on different parts of {named}, where {small.where} and where "
                     f"{large.where}: their operators are not composed; write them as one term, "
                     "with a Piecewise over the index")
-            if not set(small.inner) < set(large.inner):
+            within = set(_tensors(group)) <= set(_tensors(other))
+            if not within or not set(small.inner) <= set(large.inner):
                 raise DerivationError(
                     f"blocks of {named} overlap: the norms along {_letters(small)} and along "
                     f"{_letters(large)}; operators compose where blocks lie in blocks")
+
+
+def _is_entry(blocks: tuple[Block, ...]) -> bool:
+    return len(blocks) == 1 and not blocks[0].inner
 
 
 def spoken(tensor: Tensor) -> str:
@@ -172,7 +179,7 @@ def _without_square(function: Expr, blocks: tuple[Block, ...], assumed: Assumed
 
 
 def _stage(blocks: tuple[Block, ...], function: Expr, assumed: Assumed) -> Stage:
-    if len(blocks) == 1 and not blocks[0].inner:
+    if _is_entry(blocks):
         found = convex(function, assumed)
         return Stage(blocks, found, found.cases(assumed))
     found = convex(function + Piecewise((S.Zero, w >= 0), (infinity, True)), assumed)

@@ -127,15 +127,11 @@ def _addends(expr: Expr, limits: Limits) -> Iterator[tuple[Limits, Expr]]:
 
 def _term(limits: Limits, body: Expr) -> Term:
     inside, free = _sums_of_squares(body), _outside_sums(body)
-    if inside and not free:
-        return _norm(limits, body, inside)
     if len(free) == 1 and not inside:
         (element,) = free
         letters = _Letters(element, limits)
         return Term(letters.written(body.xreplace({element: w})), (letters.block(),))
-    names = " and ".join(map(str, dict.fromkeys(_parameters(body))))
-    raise DerivationError(f"{body} reads {names} together: it does not separate into functions of "
-                          "one entry, or of the norm of a block")
+    return _norm(limits, body, inside, free)
 
 
 def _outside_sums(body: Expr) -> list[Expr]:
@@ -159,29 +155,26 @@ def _sums_of_squares(body: Expr) -> list[Expr]:
     return [node for node in sorted(body.atoms(Sum, Reduction), key=str) if _parameters(node)]
 
 
-def _norm(limits: Limits, body: Expr, sums: list[Expr]) -> Term:
-    """A term that reads blocks through the sum of their squares q only, or through several q
-    whose sum is all that counts."""
-    if len(sums) > 1 and limits:
-        raise DerivationError(f"{body} reads several norms at once: it does not separate")
-    square = Symbol("q", nonnegative=True)
-    parts: list[Expr] = []
-    blocks: list[_Letters] = []
-    for node in sums:
-        scale, letters = _square(node, limits)
-        part = Symbol(f"q{len(parts)}", nonnegative=True)
-        body = body.xreplace({node: scale * part})
-        parts.append(part)
-        blocks.append(letters)
-    function = body.xreplace({parts[0]: square - Add(*parts[1:])})
-    if function.has(*parts) and len(parts) > 1:
-        function = function.expand()
-    if function.has(*parts) or len({block.tensor for block in (b.block() for b in blocks)}) < len(
-            blocks):
-        raise DerivationError(f"{body} reads several sums of squares, and not their sum alone: it "
-                              "does not separate")
-    function = function.xreplace({square: w**2}) if not function.has(w) else function
-    return Term(blocks[0].written(function), tuple(letters.block() for letters in blocks))
+def _norm(limits: Limits, body: Expr, sums: list[Expr], free: list[Expr]) -> Term:
+    """A term that reads sums of squares, and squares of entries, and of these their sum only."""
+    names = " and ".join(map(str, dict.fromkeys(_parameters(body))))
+    refused = DerivationError(f"{body} reads {names} together: it does not separate into functions "
+                              "of one entry, or of the norm of a block")
+    function, parts, found = body, [], []
+    for node in (*sums, *(entry**2 for entry in free)):
+        parts.append(Symbol(f"q{len(parts)}", nonnegative=True))
+        scale, letters = (S.One, _Letters(node.base, limits)) if node.is_Pow else (
+            _square(node, limits))
+        function = function.xreplace({node: scale * parts[-1]})
+        found.append(letters)
+    blocks = tuple(letters.block() for letters in found)
+    total = Symbol("q", nonnegative=True)
+    function = function.xreplace({parts[0]: total - Add(*parts[1:])})
+    function = function.expand() if function.has(*parts) else function
+    apart = len({block.tensor for block in blocks}) < len(blocks)
+    if function.has(*parts, *free) or apart or len({block.outer for block in blocks}) > 1:
+        raise refused
+    return Term(found[0].written(function.xreplace({total: w**2})), blocks)
 
 
 def _square(node: Expr, limits: Limits) -> tuple[Expr, _Letters]:

@@ -179,6 +179,21 @@ def test_the_operator_of_blocks_is_the_minimum_over_the_whole_tensor(name: str, 
                           allowed or (lambda w: True))
 
 
+def test_one_norm_may_be_over_several_tensors() -> None:
+    w, b, mu = sb.parameter("w", 3), sb.parameter("b"), sb.hyper("mu", 0.8)
+    (k,) = w.letters
+    operator = sb.proximal(P.l1(0.3, w) + mu * sqrt(Sum(w[k]**2, k) + b**2))
+    before = {operator.tensors[0]: sb.data("p", k), operator.tensors[1]: sb.data("q").tensor}
+    after = operator.definitions(before, dict.fromkeys(before, sympy.Rational(1, 2)))
+    whole = sb.program([after[t] for t in operator.tensors])
+    for seed in range(5):
+        v = np.random.default_rng(seed).normal(size=4)
+        found = sb.evaluate(whole, {"p": v[:3], "q": v[3], "lam": 0.3, "mu": 0.8})
+        point = np.append(found[whole.outputs[0]], found[whole.outputs[1]])
+        assert is_minimum(lambda w: 0.3 * abs(w[:3]).sum() + 0.8 * float(norms(w, 0)), point, v,
+                          0.5, np.random.default_rng(seed))
+
+
 def test_zeros_are_exact_and_a_block_of_zeros_stays_zero() -> None:
     operator = sb.proximal(P.sparse_group_lasso(0.3, 0.7, W))
     found = operator(0.5 * np.ones((4, 3)))
@@ -227,6 +242,8 @@ NOT_SEPARABLE: list[tuple[Any, str]] = [
     (lambda: P.group_lasso(1, W) + P.group_lasso(1, W, axis=0), "blocks of W overlap"),
     (lambda: [P.group_lasso(1, W), C.box(-1, 1, W)], "only where a function doubles as w does"),
     (lambda: P.l1(1, W) + Sum(Abs(W[0, j]), j), "different parts of W"),
+    (lambda: sqrt(Sum(2 * W[i, j]**2, i, j) + Sum(sb.parameter("z", i)[i]**2, i)), "together"),
+    (lambda: [C.norm(1, W, "B"), C.norm(1, W, "A")], "overlap"),
     (lambda: Sum(Abs(W[i, i]), (i, 0, 2)), "no index of its own"),
     (lambda: Sum(sb.data("d", 4)[i] * Abs(W[i, j]), i, j), "declare the data with facts"),
     (lambda: Sum(Abs(W[i, j]) * W[i, j], i, j) * Sum(W[i, j], i, j), "does not separate|no sum"),
