@@ -94,7 +94,7 @@ class SGD(_Decaying):
     >>> print(SGD(0.1, momentum=0.9).formula())
     v ← μ·v + g
     w ← w − η·v
-    where η = rate = 0.1, μ = momentum = 0.9
+    where μ = momentum = 0.9, η = rate = 0.1
     """
 
     rate: Number

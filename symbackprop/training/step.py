@@ -82,7 +82,7 @@ def training_step(loss: Tensor, gradients: Mapping[Tensor, Tensor], rule: Rule,
     writer = _Writer(rule, gradients, names, weights, passed)
     writer.write()
     updates = tuple(writer.updates())
-    wanted = program([loss, *(following for _, following in updates)])
+    wanted = program([loss, *writer.shared, *(following for _, following in updates)])
     simple = simplify(normalise(wanted))
     step = replace(simple, outputs=(loss,), updates=updates)
     numbers = tuple((s.name, tensor) for s, tensor in writer.numbers.items())
@@ -109,6 +109,7 @@ class _Writer:
     carried: dict[Place, Tensor] = field(default_factory=dict)
     following: dict[Place, Tensor] = field(default_factory=dict)
     newest: dict[Place, Expr] = field(default_factory=dict)
+    shared: list[Tensor] = field(default_factory=list)  # first, so that products may use them
 
     def __post_init__(self) -> None:
         self.taken = set(self.names.values())
@@ -161,6 +162,7 @@ class _Writer:
         letters = _letters(made)
         made.definition = Definition(made, letters, body, where=made.where)
         self.newest[owner, target] = made.at(*letters)
+        self.shared.extend([made] if owner is None else [])
         if is_next:
             self.following[owner, target] = made
 
