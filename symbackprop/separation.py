@@ -160,7 +160,9 @@ def _norm(limits: Limits, body: Expr, sums: list[Expr], free: list[Expr]) -> Ter
     names = " and ".join(map(str, dict.fromkeys(_parameters(body))))
     refused = DerivationError(f"{body} reads {names} together: it does not separate into functions "
                               "of one entry, or of the norm of a block")
-    function, parts, found = body, [], []
+    function = body
+    parts: list[Expr] = []
+    found: list[_Letters] = []
     for node in (*sums, *(entry**2 for entry in free)):
         parts.append(Symbol(f"q{len(parts)}", nonnegative=True))
         scale, letters = (S.One, _Letters(node.base, limits)) if node.is_Pow else (

@@ -146,7 +146,7 @@ class _Writer:
             made: dict[Owner, Expr] = {o: self._written(body, o) for o in owners}
             if target == w and last[target] == place:
                 own = {o: e for o, e in made.items() if o is not None}
-                made = {**made, **self.passed(own, self.names)}
+                made.update(self.passed(own, self.names).items())
             for owner, expr in made.items():
                 self._assign(target, expr, owner, last[target] == place)
 
