@@ -29,6 +29,7 @@ from symbackprop.errors import DeclarationError
 from symbackprop.indexing import fresh
 from symbackprop.notation import Tensor
 from symbackprop.pending import Pending, hyper_of
+from symbackprop.pending import weights as weights
 
 __all__ = ["elastic_net", "elementwise", "group_lasso", "huber", "l1", "l2", "orthogonality",
            "smoothness", "sparse_group_lasso"]

@@ -18,7 +18,15 @@ from symbackprop.arrays import Array, made
 from symbackprop.broadcasting import finite_number, scalar_operand
 from symbackprop.errors import DeclarationError, ProgramError, where
 from symbackprop.indexing import bound_indices, free_indices
-from symbackprop.notation import Definition, Element, Program, Reduction, Tensor, tensors_in
+from symbackprop.notation import (
+    Definition,
+    Element,
+    Program,
+    Reduction,
+    Tensor,
+    elements_in,
+    tensors_in,
+)
 
 __all__ = ["Pending", "hyper_of", "named", "resolve_definitions", "resolve_penalties", "weights"]
 
@@ -79,6 +87,8 @@ def resolve_definitions(definitions: Sequence[Definition]) -> tuple[Definition, 
 def weights(definitions: Iterable[Definition]) -> tuple[Tensor, ...]:
     """The parameters that stand in a product inside a sum over one of their own indices.
 
+    So does, with the one-hot rows of the labels, an embedding that is read by a gather.
+
     >>> import symbackprop as sb
     >>> x, W, b = sb.data("x", sb.size("N"), 64), sb.parameter("W", 64, 32), sb.parameter("b", 32)
     >>> weights(sb.program(sb.tanh(x @ W + b)))
@@ -88,6 +98,8 @@ def weights(definitions: Iterable[Definition]) -> tuple[Tensor, ...]:
     for definition in definitions:
         over = definition.over if definition.op == "sum" else ()
         found.update(dict.fromkeys(_summed_factors(definition.body, frozenset(over))))
+        found.update(dict.fromkeys(e.tensor for e in elements_in(definition.body) if any(
+            index.has(Element) for index in e.args[1:])))
     return tuple(sorted((t for t in found if t.role == "parameter"), key=lambda t: t.serial))
 
 
