@@ -82,6 +82,9 @@ def elementwise(strength: Any, function: Callable[[Expr], Any], *tensors: Any) -
     >>> print(sb.program(sb.penalties.elementwise(0.1, lambda t: t**4, w)))
     L = lam·Σ_i w[i]⁴
     """
+    if not callable(function):
+        raise DeclarationError(f"a penalty's function is a function of an entry, not {function!r}; "
+                               "write e.g. lambda w: abs(w)**3")
     return _penalty(strength, _entries(function), tensors)
 
 
@@ -175,7 +178,11 @@ def _penalty(strength: Any, total: Callable[[Tensor], Expr], tensors: tuple[Any,
 def _entries(function: Callable[[Expr], Any]) -> Callable[[Tensor], Expr]:
     def total(tensor: Tensor) -> Expr:
         letters = letters_for(tensor.axes, [tensor])
-        value = function(read(tensor, letters))
+        try:
+            value = function(read(tensor, letters))
+        except TypeError as error:
+            raise DeclarationError(f"a penalty's function takes no SymPy scalar ({error}); write "
+                                   "it with functions of sb or SymPy, not NumPy") from error
         if not is_scalar(value):
             raise DeclarationError(f"a penalty's function must give a scalar, not {value!r}; write "
                                    "e.g. lambda w: abs(w)**3")
