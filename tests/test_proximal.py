@@ -179,6 +179,34 @@ def test_the_operator_of_blocks_is_the_minimum_over_the_whole_tensor(name: str, 
                           allowed or (lambda w: True))
 
 
+@settings(max_examples=25, deadline=None)
+@given(st.tuples(*[st.sampled_from([0, 0.2, 0.5, 1.3])] * 6), st.sampled_from([0, 1]),
+       st.booleans(), st.integers(0, 10**6))
+def test_levels_of_any_strength_compose(strengths: Any, axis: int, signed: bool, seed: int
+                                        ) -> None:
+    """Slopes on either side of 0, squares, norms of groups and of all, and perhaps a sign."""
+    up, down, square, group, group_square, whole = strengths
+    assume(any(strengths) or signed)
+    along, other = (i, j) if axis == 0 else (j, i)
+    size = sqrt(Sum(W[i, j]**2, along))
+    penalty = (Sum(up * sb.relu(W[i, j]) + down * sb.relu(-W[i, j]) + square * W[i, j]**2, i, j)
+               + Sum(group * size + group_square * size**2, other)
+               + whole * sqrt(Sum(W[i, j]**2, i, j)))
+    operator = sb.proximal([penalty, C.nonnegative(W)] if signed else penalty)
+
+    def value(w: Any) -> float:
+        return float((up * np.maximum(w, 0) + down * np.maximum(-w, 0)).sum()
+                     + (square + group_square) * (w**2).sum() + group * norms(w, axis).sum()
+                     + whole * norms(w, None))
+
+    random = np.random.default_rng(seed)
+    v = random.normal(size=(4, 3)) * random.choice([0.3, 1, 3])
+    found = operator(v, 0.7)
+    assert not signed or (found >= 0).all()
+    assert is_minimum(value, found, v, 0.7, random,
+                      (lambda w: bool((w >= 0).all())) if signed else (lambda w: True))
+
+
 def test_one_norm_may_be_over_several_tensors() -> None:
     w, b, mu = sb.parameter("w", 3), sb.parameter("b"), sb.hyper("mu", 0.8)
     (k,) = w.letters
