@@ -69,7 +69,7 @@ class Optimizer:
 
     def __repr__(self) -> str:
         """What is not as it is by default, e.g. SGD(rate=0.1, momentum=0.9)."""
-        own = sorted(fields(self), key=lambda field: field.kw_only)
+        own = sorted(fields(self), key=lambda field: bool(field.kw_only))
         given = ((field, getattr(self, field.name)) for field in own)
         shown = (f"{f.name}={value!r}" for f, value in given if value != f.default)
         return f"{type(self).__name__}({', '.join(shown)})"
