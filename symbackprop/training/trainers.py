@@ -43,14 +43,13 @@ class Trainers:
         return next(reversed(self._kernels.values()), None)
 
     def found(self, rule: Rule, rows: int, derivation: Derivation,
-              trained: Collection[Tensor] | None = None
-              ) -> tuple[TrainingStep, codegen.TrainingKernel]:
+              trained: Collection[Tensor]) -> tuple[TrainingStep, codegen.TrainingKernel]:
         """The step of a rule and its kernel for batches of so many rows.
 
-        trained: the parameters that the step changes; None for all that are trainable.
+        trained: the parameters that the step changes.
         """
         network, batch = self._network, self._network.batch
-        asked = _Asked(rule, network.trained if trained is None else tuple(trained))
+        asked = _Asked(rule, tuple(trained))
         if asked not in self._steps:
             gradients = {t: derivation.gradient(t) for t in asked.trained}
             self._steps[asked] = training_step(network.loss, gradients, rule, network.names,
