@@ -15,24 +15,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from symbackprop import codegen
-from symbackprop.derivation import Derivation, derive
+from symbackprop.derivation import Derivation
 from symbackprop.diagnosis import Diagnosis, diagnose
-from symbackprop.errors import InputError, ProgramError, SymbackpropError, TrainingError
-from symbackprop.notation import Tensor
-from symbackprop.training import files
-from symbackprop.training.callbacks import as_callbacks
-from symbackprop.training.dataset import Dataset, dataset, input_arrays
+from symbackprop.errors import ProgramError, TrainingError
+from symbackprop.training import files, fitting
+from symbackprop.training.core import core
+from symbackprop.training.dataset import dataset, input_arrays
 from symbackprop.training.initialisation import initial_values
-from symbackprop.training.loop import Between, History
-from symbackprop.training.metrics import Metric, as_metrics
+from symbackprop.training.kernels import Kernels
+from symbackprop.training.loop import History
 from symbackprop.training.network import Network, network, read_by
 from symbackprop.training.optimizers import SGD, Optimizer
 from symbackprop.training.parameters import Hypers, Parameters
-from symbackprop.training.progress import progress
-from symbackprop.training.settings import known_dtype, known_seed, known_threads, plan_of
+from symbackprop.training.settings import known_dtype, known_seed
 from symbackprop.training.summary import Text, summary
-from symbackprop.training.trainers import Trainers
-from symbackprop.training.tuning import tuning
 
 __all__ = ["Model"]
 
@@ -64,36 +60,36 @@ class Model:
                  dtype: str = "float32", seed: int = 0, constraints: Any = ()) -> None:
         if loss is None:
             raise ProgramError("Model: a loss is missing; write Model(…, loss=L)")
-        self._begin(network(inputs, targets, output, loss, constraints), dtype)
+        described = network(inputs, targets, output, loss, constraints)
+        self._core = core(Kernels(described, known_dtype(dtype)))
         self.initialise(seed)
 
-    def _begin(self, described: Network, dtype: Any) -> None:
-        self.dtype = known_dtype(dtype)
-        self._network = described
-        names = described.names
-        self._parameters = Parameters({names[t]: t for t in described.parameters}, self.dtype)
-        self._hypers = Hypers({names[t]: t for t in described.hypers})
-        self._derivation: Derivation | None = None
-        self._kernels: dict[str, codegen.Executable] = {}
-        self._trainers = Trainers(described, self.dtype)
+    @property
+    def dtype(self) -> str:
+        """float32 or float64."""
+        return self._core.dtype
+
+    @property
+    def _network(self) -> Network:
+        return self._core.network
 
     # -- the numbers
 
     @property
     def parameters(self) -> Parameters:
         """name -> array in order of declaration; writable in place, assignment copies."""
-        return self._parameters
+        return self._core.parameters
 
     @property
     def hypers(self) -> Hypers:
         """name -> float; a new value takes effect at once and never recompiles."""
-        return self._hypers
+        return self._core.hypers
 
     def initialise(self, seed: int = 0) -> None:
         """New random weights (Glorot or He, as the program says), biases 0, scales 1."""
         values = initial_values(self._network, np.random.default_rng(known_seed(seed)))
         for tensor, array in values.items():
-            self._parameters[self._network.names[tensor]] = array
+            self.parameters[self._network.names[tensor]] = array
 
     # -- training
 
@@ -120,66 +116,10 @@ class Model:
         has changed; TrainingError when the loss becomes NaN or infinite, and then the parameters
         are what they were before.  After Ctrl-C they are those of the last finished steps.
         """
-        found = dataset(self._network, X, Y, self.dtype)
-        chosen = tuning(self._network, optimizer, frozen, rates)
-        plan = plan_of(found.rows, epochs, batch_size, shuffle, seed, chosen.optimizer)
-        between = self._between(found, validation_data, callbacks, metrics)
-        self._parameters.check()
-        threads = known_threads(threads)
-        step, kernel = self._trainers.found(chosen.rule, plan.batch_size, self.derivation(),
-                                            chosen.trained, self._hypers.numbers())
-        hypers = {**self._hypers.numbers(), **chosen.numbers(step, plan)}
-        arrays = {**found.arrays, **self._arrays(), **step.zeros(self.dtype)}
-        task = chosen.task(step, plan, arrays, lambda order, size, losses: kernel.run(
-            order, size, arrays, hypers, losses, threads))
-        before = self._parameters.copy()
-        with progress(plan.epochs, verbose) as bar:
-            try:
-                history = chosen.optimizer.drive(task, between, bar)
-                self._parameters.check_trained()
-            except SymbackpropError:
-                self._parameters.restore(before)
-                raise
-        return history
-
-    def _between(self, found: Dataset, validation_data: Any, callbacks: Any,
-                 metrics: Any) -> Between:
-        """What fit does after each epoch, with everything checked that can be checked before."""
-        names = self._network.names
-        scores = as_metrics(metrics, self._network.targets,
-                            tuple(names[t] for t in self._network.outputs))
-        validation = self._validation(validation_data)
-        for what in ("predict",) * bool(scores) + ("loss",) * (validation is not None):
-            self._kernel(what)  # compiled now, not within the first epoch
-        sets = {"": found} if validation is None else {"": found, "val_": validation}
-        monitored = tuple(f"{prefix}{name}" for prefix in sets
-                          for name in ("loss", *(score.name for score in scores)))
-
-        def measures() -> dict[str, float]:
-            self._parameters.check_trained()
-            values: dict[str, float] = {}
-            for prefix, data in sets.items():
-                values |= {f"{prefix}{name}": value
-                           for name, value in self._scores(scores, data).items()}
-            if validation is not None:
-                values["val_loss"] = float(self._run("loss", validation.arrays)[0])
-            return values
-
-        return Between(self._parameters, self._parameters.restore,
-                       measures if len(monitored) > 1 else None, monitored,
-                       as_callbacks(callbacks))
-
-    def _scores(self, metrics: tuple[Metric, ...], data: Dataset) -> dict[str, float]:
-        predictions = self._run("predict", data.arrays) if metrics else []
-        truths = [data.arrays[target] for target in self._network.targets]
-        return {m.name: m.score(truths[m.place], predictions[m.place]) for m in metrics}
-
-    def _validation(self, given: Any) -> Dataset | None:
-        if given is None:
-            return None
-        if not isinstance(given, (list, tuple)) or len(given) != 2:
-            raise InputError("validation_data must be a pair (X, Y)")
-        return dataset(self._network, given[0], given[1], self.dtype)
+        return fitting.fit(self._core, X, Y, epochs=epochs, batch_size=batch_size,
+                           optimizer=optimizer, validation_data=validation_data,
+                           callbacks=callbacks, metrics=metrics, seed=seed, threads=threads,
+                           verbose=verbose, shuffle=shuffle, frozen=frozen, rates=rates)
 
     # -- what the network says
 
@@ -190,24 +130,22 @@ class Model:
         """
         if not self._network.outputs:
             raise TrainingError("this model has no output; write Model(…, output=p)")
-        found = self._run("predict", input_arrays(self._network, X, self.dtype, {}))
+        found = self._core.run("predict", input_arrays(self._network, X, self.dtype, {}))
         return found if len(found) > 1 else found[0]
 
     def loss(self, X: Any, Y: Any = None) -> float:
         """The loss on these data, penalties included."""
-        return float(self._run("loss", dataset(self._network, X, Y, self.dtype).arrays)[0])
+        return float(self._core.run("loss", dataset(self._network, X, Y, self.dtype).arrays)[0])
 
     def gradients(self, X: Any, Y: Any = None) -> dict[str, Array]:
         """name -> ∂loss/∂parameter on these data, shaped like the parameter."""
-        found = self._run("gradients", dataset(self._network, X, Y, self.dtype).arrays)
+        found = self._core.run("gradients", dataset(self._network, X, Y, self.dtype).arrays)
         names = (self._network.names[t] for t in self._network.trained)
         return dict(zip(names, found, strict=True))
 
     def derivation(self) -> Derivation:
         """The derivative of the loss by every parameter, as formulas: print it."""
-        if self._derivation is None:
-            self._derivation = derive(self._network.loss)
-        return self._derivation
+        return self._core.kernels.derivation
 
     def summary(self) -> Text:
         """A table of layers: shape, parameters, and how many numbers these are."""
@@ -216,22 +154,19 @@ class Model:
     def diagnose(self, X: Any = None, Y: Any = None) -> Diagnosis:
         """Shapes, what the formulas prove and, at some rows X, Y, how gradients flow: print it."""
         found = None if X is None else dataset(self._network, X, Y, self.dtype).arrays
-        every = {**(found or {}), **self._arrays(), **self._hypers.numbers()}
+        every = {**(found or {}), **self._core.arrays(), **self.hypers.numbers()}
         read = read_by(self._network.program, (self._network.loss,))
         return diagnose(self._network.loss, None if found is None else {t: every[t] for t in read})
 
     @property
     def kernels(self) -> dict[str, codegen.Executable | codegen.TrainingKernel]:
         """The kernels built so far by name: predict, loss, gradients, fit; with source and path."""
-        built: dict[str, codegen.Executable | codegen.TrainingKernel] = dict(self._kernels)
-        if self._trainers.newest is not None:
-            built["fit"] = self._trainers.newest
-        return built
+        return self._core.kernels.built
 
     @property
     def source(self) -> str:
         """The generated source of all kernels built so far, loss and gradients at the least."""
-        self._kernel("gradients")
+        self._core.kernels.function("gradients")
         return "\n\n".join(kernel.source for kernel in self.kernels.values())
 
     # -- files
@@ -241,7 +176,7 @@ class Model:
 
         Raises ProgramError for a program with a function that the file grammar lacks.
         """
-        files.save(path, self._network, self.dtype, self._parameters, self._hypers)
+        files.save(path, self._network, self.dtype, self.parameters, self.hypers)
 
     @classmethod
     def load(cls, path: str | PathLike[str]) -> Model:
@@ -250,20 +185,21 @@ class Model:
         Raises InputError for a file that is no saved model, or is damaged.
         """
         saved = files.load(path)
-        return cls._made(saved.network, saved.dtype, saved.parameters, saved.hypers)
+        kernels = Kernels(saved.network, known_dtype(saved.dtype))
+        return cls._made(kernels, saved.parameters, saved.hypers)
 
     @classmethod
-    def _made(cls, described: Network, dtype: str, parameters: Mapping[str, Array],
+    def _made(cls, kernels: Kernels, parameters: Mapping[str, Array],
               hypers: Mapping[str, float | None]) -> Model:
         made = cls.__new__(cls)
-        made._begin(described, dtype)
-        made._parameters.update(parameters)
-        made._hypers.update({name: value for name, value in hypers.items() if value is not None})
+        made._core = core(kernels)
+        made.parameters.update(parameters)
+        made.hypers.update({name: value for name, value in hypers.items() if value is not None})
         return made
 
     def __deepcopy__(self, memo: object) -> Model:
-        """A model of the same network with numbers of its own."""
-        return self._made(self._network, self.dtype, self._parameters, self._hypers)
+        """A model of the same network and kernels, with numbers of its own."""
+        return self._made(self._core.kernels, self.parameters, self.hypers)
 
     def __reduce__(self) -> NoReturn:
         raise TrainingError("a model is not pickled (that runs code); write "
@@ -273,25 +209,3 @@ class Model:
         inside = ", ".join(f"{name}{list(map(int, t.axes))}" for t, name in
                            ((t, self._network.names[t]) for t in self._network.parameters))
         return f"<Model {self.dtype}: {inside}>"
-
-    def _arrays(self) -> dict[Tensor, Array]:
-        return {t: self._parameters[self._network.names[t]] for t in self._network.parameters}
-
-    def _kernel(self, what: str) -> codegen.Executable:
-        if what not in self._kernels:
-            network = self._network
-            match what:
-                case "predict":
-                    wanted = list(network.outputs)
-                case "loss":
-                    wanted = [network.loss]
-                case _:
-                    wanted = [self.derivation().gradient(t) for t in network.trained]
-            self._kernels[what] = codegen.compile(wanted, dtype=self.dtype)
-        return self._kernels[what]
-
-    def _run(self, what: str, data: Mapping[Tensor, Array]) -> list[Array]:
-        kernel = self._kernel(what)
-        names = kernel.program.names
-        values: dict[Tensor, Any] = {**data, **self._arrays(), **self._hypers.numbers()}
-        return list(kernel(**{names[t]: values[t] for t in kernel.program.inputs}))

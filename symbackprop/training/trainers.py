@@ -53,17 +53,15 @@ class Trainers:
         return next(reversed(self._kernels.values()), None)
 
     def found(self, rule: Rule, rows: int, derivation: Derivation,
-              trained: Collection[Tensor] | None = None,
-              hypers: Mapping[Tensor, float | None] | None = None
+              trained: Collection[Tensor], hypers: Mapping[Tensor, float | None] | None = None
               ) -> tuple[TrainingStep, codegen.TrainingKernel]:
         """The step of a rule and its kernel for batches of so many rows.
 
-        trained: the parameters that the step changes; None for all that are trainable.  hypers:
-        values of the day, for which proximal operators must hold.
+        trained: the parameters that the step changes; hypers: values of the day, for which
+        proximal operators must hold.
         """
         network, batch = self._network, self._network.batch
-        chosen = network.trained if trained is None else tuple(trained)
-        asked = self._asked(rule, chosen, hypers or {})
+        asked = self._asked(rule, tuple(trained), hypers or {})
         if asked not in self._steps:
             smooth = asked.projecting.smooth
             gradients = {t: derivation.gradient(t) for t in asked.trained} if smooth is None else (

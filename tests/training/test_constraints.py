@@ -91,7 +91,7 @@ def test_bounds_are_hypers_that_change_at_run_time() -> None:
         model.fit(X, Y[:, :1], epochs=20, batch_size=None, optimizer=O.SGD(0.3))
         assert model.parameters["W1"].min() == low
         assert model.parameters["W1"].max() <= high
-    assert len(model._trainers._kernels) == 1
+    assert len(model._core.kernels._trainers._kernels) == 1
     model.hypers["lo"] = 0.7
     with pytest.raises(DerivationError, match="allows no w"):
         model.fit(X, Y[:, :1], optimizer=O.SGD(0.3))

@@ -191,4 +191,4 @@ def test_strengths_change_at_run_time_and_nothing_is_compiled_again() -> None:
         known = Lasso(alpha=alpha, tol=1e-14, max_iter=10**6) if alpha else LinearRegression()
         wanted = known.fit(X, Y[:, 0]).coef_
         assert model.parameters["W1"][:, 0] == pytest.approx(wanted, abs=1e-8)
-    assert len(model._trainers._kernels) == 1
+    assert len(model._core.kernels._trainers._kernels) == 1

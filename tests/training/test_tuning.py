@@ -30,7 +30,7 @@ def test_only_another_set_of_trained_parameters_compiles_again() -> None:
                   {"frozen": []}, {"rates": {"W1": 0.5}}, {"rates": {"b1": 0, "W1": 2}},
                   {"rates": {}}):
         model.fit(X, Y, epochs=1, optimizer=o.SGD(0.1), **given)
-        kernels.append(len(model._trainers._kernels))
+        kernels.append(len(model._core.kernels._trainers._kernels))
     assert kernels == [1, 2, 2, 2, 3, 3, 3]
 
 

@@ -1,0 +1,73 @@
+"""Kernels of one network, built on first use and shared by every copy of its model.
+
+One for predictions, one for the loss, one for gradients, and one training step for each rule of
+an optimizer.  They hold no numbers of a model, so that copies train side by side with them.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Mapping
+
+from symbackprop import codegen
+from symbackprop.derivation import Derivation, derive
+from symbackprop.notation import Tensor
+from symbackprop.training.network import Network
+from symbackprop.training.rules import Rule
+from symbackprop.training.step import TrainingStep
+from symbackprop.training.trainers import Trainers
+
+__all__ = ["Kernels"]
+
+
+class Kernels:
+    """What has been derived and compiled for a network in one dtype; several threads may ask."""
+
+    def __init__(self, network: Network, dtype: str) -> None:
+        self.network = network
+        self.dtype = dtype
+        self._derivation: Derivation | None = None
+        self._functions: dict[str, codegen.Executable] = {}
+        self._trainers = Trainers(network, dtype)
+        self._lock = threading.RLock()  # each kernel is built once, by whoever asks first
+
+    @property
+    def derivation(self) -> Derivation:
+        """The derivative of the loss by every parameter."""
+        with self._lock:
+            if self._derivation is None:
+                self._derivation = derive(self.network.loss)
+            return self._derivation
+
+    @property
+    def built(self) -> dict[str, codegen.Executable | codegen.TrainingKernel]:
+        """The kernels built so far by name; of training steps the newest, as fit."""
+        found: dict[str, codegen.Executable | codegen.TrainingKernel] = dict(self._functions)
+        if self._trainers.newest is not None:
+            found["fit"] = self._trainers.newest
+        return found
+
+    def function(self, what: str) -> codegen.Executable:
+        """The kernel for "predict", "loss" or "gradients"."""
+        with self._lock:
+            if what not in self._functions:
+                network = self.network
+                match what:
+                    case "predict":
+                        wanted = list(network.outputs)
+                    case "loss":
+                        wanted = [network.loss]
+                    case _:
+                        wanted = [self.derivation.gradient(t) for t in network.trained]
+                self._functions[what] = codegen.compile(wanted, dtype=self.dtype)
+            return self._functions[what]
+
+    def trainer(self, rule: Rule, rows: int, trained: tuple[Tensor, ...],
+                hypers: Mapping[Tensor, float | None] | None = None
+                ) -> tuple[TrainingStep, codegen.TrainingKernel]:
+        """The step of a rule that changes these parameters, for batches of so many rows.
+
+        hypers: values of the day, for which proximal operators must hold.
+        """
+        with self._lock:
+            return self._trainers.found(rule, rows, self.derivation, trained, hypers)
