@@ -29,6 +29,7 @@ _HOME = {
     "symbackprop.checks": "verify",
     "symbackprop.derivation": "derive Derivation",
     "symbackprop.explanation": "explain Explanation",
+    "symbackprop.proximity": "proximal",
     "symbackprop.diagnosis": "diagnose",
     "symbackprop.interpreter": "evaluate",
     "symbackprop.errors": (
@@ -42,7 +43,9 @@ _MODULES = {
     "layers": "symbackprop.layers",
     "losses": "symbackprop.losses",
     "penalties": "symbackprop.penalties",
+    "constraints": "symbackprop.constraints",
     "optimizers": "symbackprop.training.optimizers",
+    "schedules": "symbackprop.training.schedules",
     "callbacks": "symbackprop.training.callbacks",
 }
 _HOME_OF = {name: module for module, names in _HOME.items() for name in names.split()}

@@ -17,7 +17,7 @@ from symbackprop.arrays import Array
 from symbackprop.collect import ordered, output_tensor
 from symbackprop.laws import AtInference, Distribution
 from symbackprop.notation import Definition, Tensor
-from symbackprop.penalties import resolve_definitions
+from symbackprop.pending import resolve_definitions
 from symbackprop.randomness import averaged
 
 __all__ = ["has_modes", "inference", "inferred"]

@@ -40,7 +40,7 @@ from symbackprop.bounds import Interval, at_least_zero, bounds
 from symbackprop.errors import ProgramError
 from symbackprop.indexing import bound_indices, free_indices
 from symbackprop.notation import Definition, Element, Reduction, Tensor, TensorSymbol, extent
-from symbackprop.penalties import Pending
+from symbackprop.pending import Pending
 
 Ranges = tuple[tuple[Idx, Interval], ...]
 

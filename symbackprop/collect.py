@@ -14,7 +14,7 @@ from symbackprop.errors import DeclarationError, ProgramError, where
 from symbackprop.folding import fold
 from symbackprop.indexing import free_indices
 from symbackprop.notation import Definition, Program, Tensor, TensorSymbol, tensors_in
-from symbackprop.penalties import resolve_definitions, resolve_penalties
+from symbackprop.pending import resolve_definitions, resolve_penalties
 
 
 def program(outputs: Any, keep: Any = ()) -> Program:

@@ -95,9 +95,15 @@ def data(name: str, *axes: Any, facts: Sequence[Fact | str] = ()) -> Any:
     return declare(name, axes, "data", facts)
 
 
-def parameter(name: str, *axes: Any, facts: Sequence[Fact | str] = ()) -> Any:
-    """An array that training changes; axes are Idx, sizes or ints."""
-    return declare(name, axes, "parameter", facts)
+def parameter(name: str, *axes: Any, facts: Sequence[Fact | str] = (),
+              trainable: bool = True) -> Any:
+    """An array that training changes, if it is trainable; axes are Idx, sizes or ints."""
+    if not isinstance(trainable, bool):
+        raise DeclarationError(f"parameter({name!r}, …): trainable must be True or False, not "
+                               f"{trainable!r}")
+    made = declare(name, axes, "parameter", facts)
+    tensor_of(made).trainable = trainable
+    return made
 
 
 def hyper(name: str, default: float | None = None) -> Symbol:

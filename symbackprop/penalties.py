@@ -1,65 +1,38 @@
-"""Penalties λ·Σ f(w), plain sums over the named tensors, or over all weights and no biases.
+"""Penalties: plain sums over the tensors that they name, or over all weights and no biases.
 
-    l1 = λ Σ|w|,   l2 = λ Σ w²,   elastic_net = λ1 Σ|w| + λ2 Σ w²
+    l1                  λ Σ|w|
+    l2                  λ Σ w²
+    elastic_net         λ1 Σ|w| + λ2 Σ w²
+    huber               λ Σ h(w),   h(w) = w²/2 for |w| ≤ δ,  δ·(|w| − δ/2) elsewhere
+    group_lasso         λ Σ_g ‖w_g‖                              a group g: all along the axis
+    sparse_group_lasso  λ1 Σ|w| + λ2 Σ_g ‖w_g‖
+    orthogonality       λ Σ_{j,k} (Σ_i W[i,j]·W[i,k] − [j = k])²
+    smoothness          λ Σ (w[i + 1] − w[i])²
+    elementwise         λ Σ f(w) for any f
 
-Which tensors are weights depends on the loss, so a penalty that names none, or names by text, is
-a placeholder `Pending` until `resolve_penalties` meets it where the loss is taken.  A λ given as
-a number becomes a hyper, which is changed at run time without compiling again.
+Any other penalty is an expression of its own, added to the loss: `L + lam*Sum(…)`.  A strength λ
+given as a number becomes a hyper, which is changed at run time without compiling again; strengths
+by tensor are a dict, `l2({"W1": 1e-3, V: 1e-4})`.  No formula here is known to anything else: what
+it does in training, and its proximal operator, are derived from the expression.
 """
 
 from __future__ import annotations
 
-import itertools
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Mapping
 from typing import Any
 
-from sympy import Abs, Add, Expr, Float, Idx, Mul, Sum, Symbol
+from sympy import Abs, Add, Expr, Idx, KroneckerDelta, Le, Piecewise, Sum, sqrt
 
 from symbackprop.arrays import Array, made, read
-from symbackprop.broadcasting import finite_number, is_scalar, letters_for, scalar_operand
-from symbackprop.errors import DeclarationError, ProgramError, where
-from symbackprop.indexing import bound_indices, free_indices
-from symbackprop.notation import (
-    Definition,
-    Element,
-    Program,
-    Reduction,
-    Tensor,
-    elements_in,
-    tensors_in,
-)
-from symbackprop.randomness import averaged
+from symbackprop.broadcasting import axes_of, is_scalar, letters_for, scalar_operand
+from symbackprop.errors import DeclarationError
+from symbackprop.indexing import fresh
+from symbackprop.notation import Tensor
+from symbackprop.pending import Pending, hyper_of
+from symbackprop.pending import weights as weights
 
-__all__ = ["elastic_net", "elementwise", "l1", "l2"]
-
-_serials = itertools.count()
-
-
-class Pending(Symbol):  # type: ignore[misc]
-    """Σ f(w) over tensors that are known where the loss is taken; an atom until then."""
-
-    __slots__ = ("function", "place", "serial", "tensors")
-
-    def __new__(cls, function: Callable[[Expr], Expr], tensors: tuple[Any, ...]) -> Pending:
-        pending: Pending = Symbol.__xnew__(cls, "penalty", real=True)
-        pending.function, pending.tensors = function, tensors
-        pending.place, pending.serial = where(), next(_serials)
-        return pending
-
-    def _hashable_content(self) -> tuple[Any, ...]:
-        return (*Symbol._hashable_content(self), self.serial)
-
-    def __copy__(self) -> Pending:
-        return self  # an atom: no other one means the same penalty
-
-    def __deepcopy__(self, memo: object) -> Pending:
-        return self
-
-    def sort_key(self, order: Any = None) -> Any:
-        """By serial: two penalties never stand in the order of a hash."""
-        kind, (count, names), coefficient, exponent = super().sort_key(order)
-        return kind, (count, (*names, self.serial)), coefficient, exponent
+__all__ = ["elastic_net", "elementwise", "group_lasso", "huber", "l1", "l2", "orthogonality",
+           "smoothness", "sparse_group_lasso"]
 
 
 def l1(strength: Any, *tensors: Any) -> Expr:
@@ -80,8 +53,23 @@ def l2(strength: Any, *tensors: Any) -> Expr:
 
 def elastic_net(strength1: Any, strength2: Any, *tensors: Any) -> Expr:
     """λ1 Σ|w| + λ2 Σ w²; tensors or their names, none for all weights."""
-    first, second = _strength(strength1, "lam1"), _strength(strength2, "lam2")
-    return elementwise(first, Abs, *tensors) + elementwise(second, _square, *tensors)
+    return (_penalty(strength1, _entries(Abs), tensors, hint="lam1")
+            + _penalty(strength2, _entries(_square), tensors, hint="lam2"))
+
+
+def huber(strength: Any, delta: Any, *tensors: Any) -> Expr:
+    """λ Σ h(w) with h(w) = w²/2 for |w| ≤ δ, and δ·(|w| − δ/2) elsewhere (Huber 1964); δ > 0.
+
+    >>> import symbackprop as sb
+    >>> print(sb.program(sb.penalties.huber(0.1, 1, sb.parameter("w", 5))))
+    L = lam·Σ_i {w[i]²/2 if delta ≥ |w[i]|; delta·(|w[i]| − delta/2) otherwise}
+    """
+    width = hyper_of(delta, "delta", "the width δ of a Huber penalty", "sb.penalties.huber(0.1, 1)")
+
+    def each(w: Expr) -> Expr:
+        return Piecewise((w**2 / 2, Le(Abs(w), width)), (width * (Abs(w) - width / 2), True))
+
+    return elementwise(strength, each, *tensors)
 
 
 def elementwise(strength: Any, function: Callable[[Expr], Any], *tensors: Any) -> Expr:
@@ -94,141 +82,149 @@ def elementwise(strength: Any, function: Callable[[Expr], Any], *tensors: Any) -
     >>> print(sb.program(sb.penalties.elementwise(0.1, lambda t: t**4, w)))
     L = lam·Σ_i w[i]⁴
     """
+    if not callable(function):
+        raise DeclarationError(f"a penalty's function is a function of an entry, not {function!r}; "
+                               "write e.g. lambda w: abs(w)**3")
+    return _penalty(strength, _entries(function), tensors)
+
+
+def group_lasso(strength: Any, *tensors: Any, axis: Any = -1) -> Expr:
+    """λ Σ_g ‖w_g‖, where a group g runs along the axis (an int or a tuple of ints).
+
+    Of W[inputs, outputs], axis −1 groups the weights that leave an input, so that inputs are left
+    out as a whole, and axis 0 those that enter a unit (Yuan and Lin 2006, with groups of one size).
+
+    >>> import symbackprop as sb
+    >>> W = sb.parameter("W", 64, 32)
+    >>> print(sb.program(sb.penalties.group_lasso(1e-3, W)))
+    L = lam·Σ_i √(Σ_j W[i,j]²)
+    """
+    return _penalty(strength, _groups(axis, "group_lasso"), tensors, 2)
+
+
+def sparse_group_lasso(strength1: Any, strength2: Any, *tensors: Any, axis: Any = -1) -> Expr:
+    """λ1 Σ|w| + λ2 Σ_g ‖w_g‖: zeros within groups, and groups of zeros (Simon et al. 2013)."""
+    return (_penalty(strength1, _entries(Abs), tensors, 2, hint="lam1")
+            + _penalty(strength2, _groups(axis, "sparse_group_lasso"), tensors, 2, hint="lam2"))
+
+
+def orthogonality(strength: Any, *tensors: Any) -> Expr:
+    """λ ‖WᵀW − I‖²: how far the columns of W are from orthonormal; all axes but the last are rows.
+
+    Raises DeclarationError for a tensor without two axes.
+
+    >>> import symbackprop as sb
+    >>> print(sb.program(sb.penalties.orthogonality(0.1, sb.parameter("W", 5, 3))))
+    L = lam·Σ_{j,k} (Σ_i W[i,j]·W[i,k] − [j = k])²
+    """
+
+    def total(tensor: Tensor) -> Expr:
+        if tensor.rank < 2:
+            raise DeclarationError(f"orthogonality is of the columns of a matrix; {_spoken(tensor)}"
+                                   f" has {tensor.rank} axes")
+        *rows, j = letters_for(tensor.axes, [tensor])
+        k = _next(j, rows)
+        products = Sum(read(tensor, (*rows, j)) * read(tensor, (*rows, k)), *rows)
+        return Sum((products - KroneckerDelta(j, k))**2, j, k)
+
+    return _penalty(strength, total, tensors, 2)
+
+
+def smoothness(strength: Any, *tensors: Any, axis: int = -1) -> Expr:
+    """λ Σ (w[i + 1] − w[i])², over neighbours along an axis.
+
+    Raises DeclarationError for an axis with one entry or a length that is not known.
+
+    >>> import symbackprop as sb
+    >>> print(sb.program(sb.penalties.smoothness(0.1, sb.parameter("w", 5))))
+    L = lam·Σ_{i=0..3} (w[1 + i] − w[i])²
+    """
+
+    def total(tensor: Tensor) -> Expr:
+        (place,) = _places(axis, tensor, "smoothness", one=True)
+        if not tensor.axes[place].is_Integer or tensor.axes[place] < 2:
+            raise DeclarationError(f"smoothness compares neighbours: axis {axis} of "
+                                   f"{_spoken(tensor)} has {tensor.axes[place]} entries")
+        letters = letters_for(tensor.axes, [tensor])
+        moved = tuple(i + int(at == place) for at, i in enumerate(letters))
+        short = (letters[place], 0, tensor.axes[place] - 2)
+        return Sum((read(tensor, moved) - read(tensor, letters))**2,
+                   *(short if at == place else i for at, i in enumerate(letters)))
+
+    return _penalty(strength, total, tensors, 1)
+
+
+def _penalty(strength: Any, total: Callable[[Tensor], Expr], tensors: tuple[Any, ...],
+             rank: int = 0, hint: str = "lam") -> Expr:
+    """λ Σ total(W) over tensors, or those that are found where the loss is taken."""
+    if isinstance(strength, Mapping):
+        if tensors or not strength:
+            raise DeclarationError("strengths by tensor are a dict that names the tensors, e.g. "
+                                   f'sb.penalties.l2({{"W1": 1e-3, "W2": 1e-4}}), not '
+                                   f"{dict(strength)!r} with tensors beside it")
+        return Add(*(_penalty(one, total, (tensor,), rank, hint)
+                     for tensor, one in strength.items()))
     for tensor in tensors:
         if not isinstance(tensor, (Array, str)) and not hasattr(tensor, "tensor"):
             raise DeclarationError(
                 f"a penalty takes a strength and then tensors or their names, not {tensor!r}; "
-                'write e.g. sb.penalties.l2(1e-4, "W1", V)'
-            )
-    scale = _strength(strength)
+                'write e.g. sb.penalties.l2(1e-4, "W1", V)')
+    scale = hyper_of(strength, hint, "the strength of a penalty", "sb.penalties.l2(1e-4, …)")
     if not tensors or any(isinstance(tensor, str) for tensor in tensors):
-        return scale * Pending(function, tensors)
-    return scale * made((), _total(function, [getattr(t, "tensor", t) for t in tensors]), "R")
+        return scale * Pending(total, tensors, rank)
+    return scale * made((), Add(*(total(getattr(t, "tensor", t)) for t in tensors)), "R")
 
 
-def resolve_penalties(expr: Expr, definitions: Sequence[Definition]) -> Expr:
-    """The expression with every penalty written out over its tensors, or the weights found here.
+def _entries(function: Callable[[Expr], Any]) -> Callable[[Tensor], Expr]:
+    def total(tensor: Tensor) -> Expr:
+        letters = letters_for(tensor.axes, [tensor])
+        try:
+            value = function(read(tensor, letters))
+        except TypeError as error:
+            raise DeclarationError(f"a penalty's function takes no SymPy scalar ({error}); write "
+                                   "it with functions of sb or SymPy, not NumPy") from error
+        if not is_scalar(value):
+            raise DeclarationError(f"a penalty's function must give a scalar, not {value!r}; write "
+                                   "e.g. lambda w: abs(w)**3")
+        return Sum(scalar_operand(value), *letters) if letters else scalar_operand(value)
 
-    Raises ProgramError where a name is unknown, or no tensor is a weight.
-    """
-    pending = sorted(expr.atoms(Pending), key=lambda p: p.serial)
-    if not pending:
-        return expr
-    found = {p: _total(p.function, _targets(p, expr, definitions)) for p in pending}
-    return expr.xreplace(found)
-
-
-def resolve_definitions(definitions: Sequence[Definition]) -> tuple[Definition, ...]:
-    """The definitions with the penalties in their bodies written out."""
-    return tuple(
-        replace(d, body=resolve_penalties(d.body, definitions)) if d.body.has(Pending) else d
-        for d in definitions
-    )
+    return total
 
 
-def weights(definitions: Iterable[Definition]) -> tuple[Tensor, ...]:
-    """The parameters that stand in a product inside a sum over one of their own indices.
+def _groups(axis: Any, name: str) -> Callable[[Tensor], Expr]:
+    def total(tensor: Tensor) -> Expr:
+        places = _places(axis, tensor, name)
+        letters = letters_for(tensor.axes, [tensor])
+        along = [letters[place] for place in places]
+        norm = sqrt(Sum(read(tensor, letters)**2, *along)) if along else Abs(read(tensor, letters))
+        others = [i for i in letters if i not in along]
+        return Sum(norm, *others) if others else norm
 
-    So does, with the one-hot rows of the labels, an embedding that is read by a gather.
-
-    >>> import symbackprop as sb
-    >>> x, W, b = sb.data("x", sb.size("N"), 64), sb.parameter("W", 64, 32), sb.parameter("b", 32)
-    >>> weights(sb.program(sb.tanh(x @ W + b)))
-    (<parameter W[i, j]>,)
-    """
-    found: dict[Tensor, None] = {}
-    for definition in definitions:
-        over = definition.over if definition.op == "sum" else ()
-        body = averaged(definition.body)  # with noise on it a weight is one still
-        found.update(dict.fromkeys(_summed_factors(body, frozenset(over))))
-        found.update(dict.fromkeys(e.tensor for e in elements_in(definition.body) if any(
-            index.has(Element) for index in e.args[1:])))
-    return tuple(sorted((t for t in found if t.role == "parameter"), key=lambda t: t.serial))
+    return total
 
 
-def _summed_factors(body: Expr, over: frozenset[Idx] = frozenset()) -> Iterator[Tensor]:
-    """The tensors that stand in a product inside a sum over one of their indices."""
-    stack, seen = [(body, over)], set()
-    while stack:
-        node, bound = stack.pop()
-        if (node, bound) in seen:
-            continue
-        seen.add((node, bound))
-        if isinstance(node, (Sum, Reduction)):
-            inner = frozenset(bound_indices(node)) if isinstance(node, Sum) else frozenset()
-            stack.append((node.args[0], bound | inner))
-            continue
-        if isinstance(node, Mul) and sum(bool(tensors_in(f)) for f in node.args) > 1:
-            for element in (e for factor in node.args for e in _through_products(factor)):
-                if bound.intersection(free_indices(element)):
-                    yield element.tensor
-        stack.extend((arg, bound) for arg in node.args)
+def _places(axis: Any, tensor: Tensor, name: str, one: bool = False) -> tuple[int, ...]:
+    if not tensor.rank:
+        raise DeclarationError(f"{name} runs along an axis, and {_spoken(tensor)} is one number")
+    places = axes_of(axis, tensor.rank, f"{name} of {_spoken(tensor)}")
+    if one and len(places) != 1:
+        raise DeclarationError(f"{name} runs along one axis, not {axis!r}")
+    return places
 
 
-def _through_products(factor: Expr) -> Iterator[Element]:
-    """The element that a factor is; for an unnamed product such as W*mask, the elements in it."""
-    if not isinstance(factor, Element):
-        return
-    yield factor
-    definition = factor.tensor.definition
-    if definition is None or factor.tensor.name is not None or definition.op != "map":
-        return
-    body = averaged(definition.body)
-    inside = body.args if isinstance(body, Mul) else (body,)
-    mapping = dict(zip(definition.indices, factor.indices, strict=True))
-    for part in inside:
-        if isinstance(part, Element) and set(definition.indices) <= set(part.indices):
-            yield part.xreplace(mapping)
+def _next(index: Idx, taken: list[Idx]) -> Idx:
+    """The letter after that of an index: k for j."""
+    known = {str(i) for i in (*taken, index)}
+    letter = next((c for c in "kjlmpq" if c not in known), None)
+    found = None if letter is None else Idx(letter, index.upper + 1)
+    return found or fresh(index, [*taken, index])
 
 
-def _targets(pending: Pending, expr: Expr, definitions: Sequence[Definition]) -> list[Tensor]:
-    if not pending.tensors:
-        own = made((), expr).tensor.definition  # a loss may itself hold Σ x·w
-        found = list(weights((*definitions, own)))
-        if not found:
-            raise ProgramError(
-                f"the penalty at {pending.place} names no tensors and this loss has no weights "
-                "(parameters in a product inside a sum over one of their indices); name them, "
-                'e.g. sb.penalties.l2(1e-4, "W1")'
-            )
-        return found
-    program = Program(tuple(definitions), tuple(tensors_in(expr)))
-    named = {name: tensor for tensor, name in program.names.items()}
-    for name in (t for t in pending.tensors if isinstance(t, str) and t not in named):
-        known = ", ".join(name for name, t in named.items() if t.role == "parameter") or "none"
-        raise ProgramError(f"the penalty at {pending.place} names {name!r}; the parameters of this "
-                           f"loss are {known}")
-    return [named[t] if isinstance(t, str) else getattr(t, "tensor", t) for t in pending.tensors]
-
-
-def _total(function: Callable[[Expr], Any], tensors: Sequence[Tensor]) -> Expr:
-    return Add(*(_sum(function, tensor) for tensor in tensors))
-
-
-def _sum(function: Callable[[Expr], Any], tensor: Tensor) -> Expr:
-    letters = letters_for(tensor.axes, [tensor])
-    value = function(read(tensor, letters))
-    if not is_scalar(value):
-        raise DeclarationError(f"a penalty's function must give a scalar, not {value!r}; write "
-                               "e.g. lambda w: abs(w)**3")
-    return Sum(scalar_operand(value), *letters) if letters else scalar_operand(value)
-
-
-def _strength(given: Any, hint: str = "lam") -> Expr:
-    """λ as a scalar: a number becomes a hyper with that default."""
-    if isinstance(given, (Array, str)):
-        raise DeclarationError(f"the strength of a penalty comes first and is a number or a "
-                               f"hyper, not {given!r}; write sb.penalties.l2(1e-4, …)")
-    value = scalar_operand(given)
-    if not value.is_number:
-        return value
-    number = finite_number(Float(value)) if value.is_real and value.is_finite else None
-    if number is None:
-        raise DeclarationError(f"the strength of a penalty is a finite real number, not {given!r}")
-    tensor = Array(None, (), (), "hyper", hint=hint, numbered=False, where=where())
-    tensor.default = number
-    return tensor.symbol
+def _spoken(tensor: Tensor) -> str:
+    return f"{tensor.name or tensor.hint} (declared at {tensor.where})"
 
 
 def _square(w: Expr) -> Expr:
     return w**2
+
+

@@ -25,6 +25,7 @@ print(sb.program(L), d.text("index"), d.text("matrix"), sep="\\n")
 f = sb.compile([L, *(d[name] for name in ("W1", "b1", "W2", "b2", "W3", "b3"))])
 print(f.source)
 print(f.path)
+print(sb.proximal([sb.penalties.sparse_group_lasso(0.1, 0.2), sb.constraints.max_norm(3, axis=1)]))
 """
 UNRELATED = """
 M = sb.size("M")

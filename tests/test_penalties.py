@@ -11,7 +11,7 @@ from sympy import Sum, tanh
 import symbackprop as sb
 from symbackprop.errors import DeclarationError
 from symbackprop.interpreter import evaluate
-from symbackprop.penalties import weights
+from symbackprop.pending import weights
 
 N = sb.size("N")
 n, i, j, k = sb.indices("n i j k", N, 4, 3, 2)

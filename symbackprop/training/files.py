@@ -1,7 +1,7 @@
 """save and load: numbers in safetensors, the program beside them in a closed grammar.
 
     Model      ::= {format, version, dtype, hypers, table, tensors, definitions, inference,
-                    inputs, targets, outputs, loss}                       JSON, in the metadata
+                    inputs, targets, outputs, constraints, loss}          JSON, in the metadata
     Tensor     ::= {name, hint, numbered, role, axes, letters, facts, default, trainable, beside,
                     law}
     Law        ::= ["carried", number, following] | [kind of distribution, parameter ...] | null
@@ -122,7 +122,7 @@ def _matching(network: Network, arrays: dict[str, NDArray[Any]]) -> dict[str, ND
 
 
 def _record(network: Network) -> dict[str, Any]:
-    definitions = dict.fromkeys((*network.program, *network.inference))
+    definitions = dict.fromkeys((*network.whole, *network.inference))
     tensors = sorted({*network.given, *(d.target for d in definitions)}, key=lambda t: t.serial)
     numbers = {tensor: number for number, tensor in enumerate(tensors)}
     writer = Writer(numbers)
@@ -153,7 +153,7 @@ def _record(network: Network) -> dict[str, Any]:
                          written(d.over), d.op] for d in definitions],
         "inference": [numbers[t] for t in (network.measured, *network.predicted)],
         **{what: [numbers[t] for t in getattr(network, what)]
-           for what in ("inputs", "targets", "outputs")},
+           for what in ("inputs", "targets", "outputs", "constraints")},
         "loss": numbers[network.loss],
         "table": writer.table,
     }
@@ -171,14 +171,15 @@ def _network(record: dict[str, Any], where: str) -> Network:
                                        _indices(reader, over), op, where)
     for tensor, entry in zip(reader.tensors, record["tensors"], strict=True):
         tensor.law = _law(tensor, entry.get("law"), reader)
-    inputs, targets, outputs = (tuple(reader.tensor(t) for t in record[what])
-                                for what in ("inputs", "targets", "outputs"))
+    inputs, targets, outputs, constraints = (
+        tuple(reader.tensor(t) for t in record.get(what, ()))
+        for what in ("inputs", "targets", "outputs", "constraints"))
     loss = reader.tensor(record["loss"])
     same = [record["loss"], *record["outputs"]]
     meant = [reader.tensor(t) for t in record.get("inference", same)]
     if [t.axes for t in meant] != [t.axes for t in (loss, *outputs)]:
         raise InputError("loss and outputs at inference have other shapes than in training")
-    return described(inputs, targets, outputs, loss, tuple(meant))
+    return described(inputs, targets, outputs, loss, constraints, tuple(meant))
 
 
 def _law(tensor: Tensor, written: Any, reader: Reader) -> Law | None:

@@ -26,7 +26,8 @@ from symbackprop.training.dataset import Dataset, dataset
 from symbackprop.training.loop import Orders, Plan
 from symbackprop.training.optimizers import Optimizer
 from symbackprop.training.pictures import axes_of
-from symbackprop.training.settings import plan_of, rule_of
+from symbackprop.training.settings import plan_of
+from symbackprop.training.tuning import tuning
 
 __all__ = ["Rates", "find_rate"]
 
@@ -84,7 +85,9 @@ def find_rate(core: Core, X: Any, Y: Any, *, optimizer: Optimizer, batch_size: A
               highest: Any, steps: Any, seed: Any) -> Rates:
     """What `Model.find_rate` promises: the model's own numbers stay as they are."""
     found = dataset(core.network, X, Y, core.dtype)
-    plan = plan_of(found.rows, steps, batch_size, True, seed)  # as many epochs as steps will do
+    chosen = tuning(core.network, optimizer, (), None)
+    # as many epochs as steps will do
+    plan = plan_of(found.rows, steps, batch_size, True, seed, chosen.optimizer)
     count = plan.epochs
     if count < LEAST:
         raise TrainingError(f"find_rate: steps must be at least {LEAST}; found {steps}")
@@ -92,16 +95,14 @@ def find_rate(core: Core, X: Any, Y: Any, *, optimizer: Optimizer, batch_size: A
     if first is None or last is None or not 0 < first < last:
         raise TrainingError("find_rate: lowest and highest must be numbers, 0 < lowest < highest; "
                             f"found {lowest!r} and {highest!r}")
-    rule = rule_of(optimizer)
-    if "rate" not in map(str, rule.numbers):
+    if "rate" not in map(str, chosen.rule.numbers):
         raise TrainingError(f"find_rate: {type(optimizer).__name__} has no rate to be found")
     core.parameters.check()
-    step, kernel = core.kernels.trainer(rule, min(plan.batch_size, plan.rows))
-    hypers = {**core.hypers.numbers(), **{tensor: float(getattr(optimizer, name))
-                                          for name, tensor in step.numbers if name != "rate"}}
+    known = core.hypers.numbers()
+    step, kernel = core.kernels.trainer(chosen.rule, plan.batch_size, chosen.trained, known)
+    hypers = {**known, **chosen.numbers(step, plan)}
     rate = next(tensor for name, tensor in step.numbers if name == "rate")
-    arrays = {**found.arrays,
-              **{t: np.zeros([int(a) for a in t.axes], core.dtype) for t in step.states}}
+    arrays = {**found.arrays, **step.begun(plan, core.dtype)}
     sample = _sample(found, core)
     trial = core.twin()
     arrays |= trial.arrays()

@@ -5,52 +5,48 @@ from __future__ import annotations
 from threading import Event
 from typing import Any
 
-import numpy as np
-
 from symbackprop.errors import Diverged, SymbackpropError
 from symbackprop.training.augmentation import augmentation
 from symbackprop.training.core import Core
 from symbackprop.training.dataset import dataset
-from symbackprop.training.loop import History, train
+from symbackprop.training.loop import History
 from symbackprop.training.monitoring import monitoring
 from symbackprop.training.optimizers import Optimizer
 from symbackprop.training.progress import progress
 from symbackprop.training.running import Running
-from symbackprop.training.settings import known_threads, plan_of, rule_of
+from symbackprop.training.settings import known_threads, plan_of
 from symbackprop.training.strengths import check_strengths
+from symbackprop.training.tuning import tuning
 
 __all__ = ["fit"]
 
 
 def fit(core: Core, X: Any, Y: Any, *, epochs: Any, batch_size: Any, optimizer: Optimizer,
         validation_data: Any, callbacks: Any, metrics: Any, seed: Any, threads: Any,
-        verbose: bool, shuffle: Any, augment: Any,
+        verbose: bool, shuffle: Any, augment: Any = None, frozen: Any = (), rates: Any = None,
         stop: Event | None = None) -> History:
     """The history of `Model.fit`, which says what the arguments are and what is raised.
 
     stop: an event that ends training from another thread.
     """
     found = dataset(core.network, X, Y, core.dtype)
-    plan = plan_of(found.rows, epochs, batch_size, shuffle, seed)
+    chosen = tuning(core.network, optimizer, frozen, rates)
+    plan = plan_of(found.rows, epochs, batch_size, shuffle, seed, chosen.optimizer)
     between = monitoring(core, found, validation_data, callbacks, metrics)
     for group in (core.parameters, core.states):
         group.check()
-    check_strengths(core.network, core.hypers.numbers())
+    known = core.hypers.numbers()
+    check_strengths(core.network, known)
     threads, arrays = known_threads(threads), dict(found.arrays)
     between.renew = augmentation(core, X, Y, augment, plan.seed, plan.rows, arrays)
-    rule, rows = rule_of(optimizer), min(plan.batch_size, plan.rows)
-    step, kernel = core.kernels.trainer(rule, rows)
-    hypers = {**core.hypers.numbers(),
-              **{tensor: float(getattr(optimizer, name)) for name, tensor in step.numbers}}
-    arrays |= core.arrays()
-    arrays |= {t: np.zeros([int(a) for a in t.axes], core.dtype) for t in step.states}
-    if step.counters is not None:
-        arrays |= step.counters.arrays(plan.seed, plan.rows, plan.steps)
+    step, kernel = core.kernels.trainer(chosen.rule, plan.batch_size, chosen.trained, known)
+    arrays |= {**core.arrays(), **step.begun(plan, core.dtype)}
+    steps = Running(core, kernel, arrays, {**known, **chosen.numbers(step, plan)}, threads, stop)
+    task = chosen.task(step, plan, arrays, steps)
     before = core.copy()
-    steps = Running(core, kernel, arrays, hypers, threads, stop)
     with progress(plan.epochs, verbose) as bar:
         try:
-            history = train(plan, steps, between, bar)
+            history = chosen.optimizer.drive(task, between, bar)
             core.check_trained()
         except SymbackpropError as error:
             fault = steps.fault()

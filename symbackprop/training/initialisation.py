@@ -33,7 +33,7 @@ from symbackprop.notation import (
     extent,
     tensors_in,
 )
-from symbackprop.penalties import weights
+from symbackprop.pending import weights
 from symbackprop.training.network import Network
 
 __all__ = ["Start", "initial_values", "starts", "starts_of"]

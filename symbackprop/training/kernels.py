@@ -7,12 +7,13 @@ an optimizer.  They hold no numbers of a model, so that copies train side by sid
 from __future__ import annotations
 
 import threading
+from collections.abc import Mapping
 
 from symbackprop import codegen
 from symbackprop.derivation import Derivation, derive
 from symbackprop.notation import Tensor
 from symbackprop.training.network import Network
-from symbackprop.training.optimizers import Rule
+from symbackprop.training.rules import Rule
 from symbackprop.training.step import TrainingStep
 from symbackprop.training.trainers import Trainers
 
@@ -66,7 +67,12 @@ class Kernels:
                 self._functions[what] = codegen.compile(wanted, dtype=self.dtype)
             return self._functions[what]
 
-    def trainer(self, rule: Rule, rows: int) -> tuple[TrainingStep, codegen.TrainingKernel]:
-        """The step of a rule and its kernel, for batches of so many rows."""
+    def trainer(self, rule: Rule, rows: int, trained: tuple[Tensor, ...],
+                hypers: Mapping[Tensor, float | None] | None = None
+                ) -> tuple[TrainingStep, codegen.TrainingKernel]:
+        """The step of a rule that changes these parameters, for batches of so many rows.
+
+        hypers: values of the day, for which proximal operators must hold.
+        """
         with self._lock:
-            return self._trainers.found(rule, rows, self.derivation)
+            return self._trainers.found(rule, rows, self.derivation, trained, hypers)

@@ -21,7 +21,8 @@ from symbackprop.errors import Diverged
 from symbackprop.training.callbacks import Callback, Epoch, Parameters, Restore
 from symbackprop.training.progress import Bar
 
-__all__ = ["Between", "Call", "History", "Losses", "Orders", "Plan", "Steps", "calls", "train"]
+__all__ = ["Between", "Call", "History", "Losses", "Orders", "Plan", "Steps", "Task", "Values",
+           "calls", "train"]
 
 SECONDS = 0.05
 
@@ -58,6 +59,39 @@ class Plan:
         generator = np.random.default_rng(self.seed)
         for _ in range(self.epochs):
             yield generator.permutation(self.rows) if self.shuffle else np.arange(self.rows)
+
+
+@dataclass(frozen=True, slots=True)
+class Values:
+    """Arrays as one vector, for whoever thinks of all parameters as of one point."""
+
+    arrays: tuple[NDArray[Any], ...]
+
+    def flat(self) -> NDArray[np.float64]:
+        """A copy of all entries, in float64."""
+        return np.concatenate([array.ravel() for array in self.arrays], dtype=np.float64)
+
+    def put(self, vector: NDArray[np.float64]) -> None:
+        """Write the entries of a vector into the arrays."""
+        first = 0
+        for array in self.arrays:
+            array[...] = vector[first:first + array.size].reshape(array.shape)
+            first += array.size
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """A fit that is ready to run: its plan and steps, and what an optimizer may drive it by.
+
+    parameters: those that are trained; results: what the rule gives for each of them and nobody
+    reads; random: whether two evaluations at one point may differ.
+    """
+
+    plan: Plan
+    steps: Steps
+    parameters: Values
+    results: Values
+    random: bool = False
 
 
 @dataclass(slots=True)

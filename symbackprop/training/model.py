@@ -43,7 +43,8 @@ class Model:
     inputs, targets, output: a tensor, its name in the loss, or a list; the latter two may be None.
     loss: a rank-0 tensor, or an expression of such.  dtype: "float32" or "float64".
     seed: of the initial parameters.  The batch is the symbolic size on the first axis of targets
-    and inputs; data without it are given once.
+    and inputs; data without it are given once.  constraints: of `sb.constraints`; they hold after
+    every step.
 
     Raises ProgramError where these do not belong together, DeclarationError for what is no tensor.
 
@@ -58,10 +59,10 @@ class Model:
     """
 
     def __init__(self, inputs: Any, targets: Any = None, output: Any = None, loss: Any = None,
-                 dtype: str = "float32", seed: int = 0) -> None:
+                 dtype: str = "float32", seed: int = 0, constraints: Any = ()) -> None:
         if loss is None:
             raise ProgramError("Model: a loss is missing; write Model(…, loss=L)")
-        described = network(inputs, targets, output, loss)
+        described = network(inputs, targets, output, loss, constraints)
         self._core = core(Kernels(described, known_dtype(dtype)))
         self.initialise(seed)
 
@@ -117,16 +118,18 @@ class Model:
 
     # -- training
 
-    def fit(self, X: Any, Y: Any = None, epochs: int = 10, batch_size: int | None = 32,
-            optimizer: Optimizer = SGD(0.01), validation_data: Any = None,
-            callbacks: Any = (), metrics: Any = (), seed: int | None = 0,
-            threads: int | None = None, verbose: bool = False, shuffle: bool = True,
+    def fit(self, X: Any, Y: Any = None, epochs: int = 10, batch_size: int | str | None = "auto",
+            optimizer: Optimizer = SGD(0.01), validation_data: Any = None, callbacks: Any = (),
+            metrics: Any = (), seed: int | None = 0, threads: int | None = None,
+            verbose: bool = False, shuffle: bool = True, frozen: Any = (), rates: Any = None,
             augment: Any = None) -> History:
         """Go on from the present parameters for some epochs; the history, one entry an epoch.
 
         X, Y: an array, or a list (or dict by name) where there are several; Y may be labels for a
         one-hot target, a vector for a target of width 1, None where there is no target.
-        batch_size: rows per step, None for all; the last step of an epoch may have fewer.
+        batch_size: rows per step, None for all, "auto" for 32 or what the optimizer needs; the last
+        step of an epoch may have fewer.  frozen: names of parameters that stay as they are.
+        rates: name -> a factor of the optimizer's rate.
         validation_data: (X, Y).  metrics: names of `metrics.METRICS` or functions of (targets,
         predictions); they are taken over all rows after each epoch.  seed: of the
         shuffling, and of the noise, whose numbers depend on neither batches nor threads.
@@ -146,7 +149,8 @@ class Model:
         return fitting.fit(self._core, X, Y, epochs=epochs, batch_size=batch_size,
                            optimizer=optimizer, validation_data=validation_data,
                            callbacks=callbacks, metrics=metrics, seed=seed, threads=threads,
-                           verbose=verbose, shuffle=shuffle, augment=augment)
+                           verbose=verbose, shuffle=shuffle, augment=augment,
+                           frozen=frozen, rates=rates)
 
     def find_rate(self, X: Any, Y: Any = None, optimizer: Optimizer = SGD(0.01),
                   batch_size: int | None = 32, lowest: float = 1e-6, highest: float = 10.0,

@@ -15,10 +15,13 @@ from sympy import Expr, Symbol
 from symbackprop.averaging import inferred
 from symbackprop.checks import verify
 from symbackprop.collect import ordered, output_tensor, program
+from symbackprop.constraints import Constraint, indicator
 from symbackprop.declare import tensor_of
 from symbackprop.errors import ProgramError
 from symbackprop.laws import Carried, Distribution
 from symbackprop.notation import Definition, Program, Tensor, tensors_in
+from symbackprop.proximity import operator
+from symbackprop.separation import inlined, separated
 
 __all__ = ["Network", "described", "needed", "network"]
 
@@ -29,6 +32,7 @@ class Network:
 
     predicted, measured: outputs and loss at inference, which `inference` defines; the same where
     nothing differs.  given: whatever both programs read, and the hypers of noise.
+    constraints: tensors that are 1 where a condition on parameters holds; `whole` defines them too.
     """
 
     inputs: tuple[Tensor, ...]
@@ -42,6 +46,8 @@ class Network:
     given: tuple[Tensor, ...]
     names: dict[Tensor, str]
     batch: Symbol | None
+    constraints: tuple[Tensor, ...]
+    whole: Program
 
     @property
     def parameters(self) -> tuple[Tensor, ...]:
@@ -80,11 +86,12 @@ class Network:
         return self.batch is not None and tensor.axes[:1] == (self.batch,)
 
 
-def network(inputs: Any, targets: Any, output: Any, loss: Any) -> Network:
+def network(inputs: Any, targets: Any, output: Any, loss: Any, constraints: Any = ()) -> Network:
     """The network of these tensors; raises ProgramError where they do not belong together.
 
     Each argument is a tensor or a list of them, or their names in the program of the loss; targets
-    and output may be None.  The loss may be an expression of rank-0 tensors.
+    and output may be None.  The loss may be an expression of rank-0 tensors.  constraints: values
+    of `sb.constraints`.
     """
     minimised = output_tensor(loss)
     inputs, targets, output = (_named(g, minimised) for g in (inputs, targets, output))
@@ -94,11 +101,11 @@ def network(inputs: Any, targets: Any, output: Any, loss: Any) -> Network:
         raise ProgramError(
             f"loss: {minimised!r} has {minimised.rank} axes, but a loss is one number; sum over "
             f"its indices {', '.join(map(str, minimised.letters))}: sb.define('L', (), Sum(…))")
-    return described(data, wanted, outputs, minimised)
+    return described(data, wanted, outputs, minimised, defined(constraints, minimised))
 
 
 def described(inputs: tuple[Tensor, ...], targets: tuple[Tensor, ...],
-              outputs: tuple[Tensor, ...], loss: Tensor,
+              outputs: tuple[Tensor, ...], loss: Tensor, constraints: tuple[Tensor, ...] = (),
               at_inference: tuple[Tensor, ...] | None = None) -> Network:
     """The network of tensors that are known to be such, checked.
 
@@ -107,16 +114,18 @@ def described(inputs: tuple[Tensor, ...], targets: tuple[Tensor, ...],
     wanted = (loss, *outputs)
     measured, *predicted = inferred(wanted) if at_inference is None else at_inference
     carried = carried_by((*wanted, measured, *predicted))
-    whole = program([*wanted, *carried.values()])
-    meant = program([measured, *predicted]) if measured is not loss else whole
+    bare = program([*wanted, *carried.values()])
+    whole = program([*wanted, *carried.values(), *constraints])
+    meant = program([measured, *predicted]) if measured is not loss else bare
     for each in dict.fromkeys((whole, meant)):
         verify(each)
     given = _given(whole, meant, carried)
     names = Program(whole.definitions, given).names
-    made = Network(inputs, targets, outputs, loss, tuple(predicted), measured, whole, meant, given,
-                   names, _batch((*targets, *inputs)))
+    made = Network(inputs, targets, outputs, loss, tuple(predicted), measured, bare, meant, given,
+                   names, _batch((*targets, *inputs)), constraints, whole)
     _check_data(made)
     _check_parameters(made)
+    _check_constraints(made)
     return made
 
 
@@ -137,6 +146,17 @@ def _given(whole: Program, meant: Program, carried: Iterable[Tensor]) -> tuple[T
     read |= {t for noise in read if isinstance(noise.law, Distribution)
              for parameter in noise.law.parameters for t in tensors_in(parameter)}
     return tuple(sorted(read, key=lambda t: t.serial))
+
+
+def defined(given: Any, loss: Tensor) -> tuple[Tensor, ...]:
+    """The conditions of constraints as tensors; raises ProgramError for what is no constraint."""
+    several = tuple(given) if isinstance(given, (list, tuple)) else (given,) * (given is not None)
+    for one in several:
+        if not isinstance(one, Constraint):
+            raise ProgramError("constraints are values such as sb.constraints.nonnegative() or "
+                               f'sb.constraints.max_norm(3, "W1"), not {one!r}')
+    known = program(loss).definitions if several else ()
+    return tuple(tensor for one in several for tensor in one.definitions(loss, known))
 
 
 def needed(whole: Program, targets: Iterable[Tensor]) -> tuple[Definition, ...]:
@@ -193,7 +213,8 @@ def _check_data(made: Network) -> None:
                                f"{tensor.where}); leave it out of inputs and targets")
     for tensor in made.given:
         if tensor.role == "data" and tensor not in given:
-            raise ProgramError(f"the loss or an output reads the data {tensor.name} (declared at "
+            who = "the loss or an output" if tensor in made.program.inputs else "a constraint"
+            raise ProgramError(f"{who} reads the data {tensor.name} (declared at "
                                f"{tensor.where}), which is neither among inputs nor targets; "
                                f"add it, e.g. inputs=[…, {tensor.name}]")
     read = read_by(made.inference, made.predicted)
@@ -203,7 +224,26 @@ def _check_data(made: Network) -> None:
                                f"predicted without it; make {tensor.name} an input")
 
 
+def _check_constraints(made: Network) -> None:
+    """Constraints speak of parameters that are trained, of hypers and of fixed data."""
+    for tensor in read_by(made.whole, made.constraints):
+        if tensor.role == "data" and made.has_batch(tensor):
+            raise ProgramError(f"a constraint reads {made.names[tensor]}, which has a row for each "
+                               "sample: constraints are conditions on parameters alone")
+        if tensor.role == "parameter" and tensor not in made.parameters:
+            raise ProgramError(f"a constraint reads the parameter {made.names[tensor]} (declared "
+                               f"at {tensor.where}), which neither the loss nor an output reads")
+    terms = [term for c in made.constraints for term in separated(inlined(indicator(c)))]
+    if terms:
+        operator(terms, {})  # raises DerivationError where there is no projection
+
+
 def _check_parameters(made: Network) -> None:
+    kept = [t for t in read_by(made.program, (made.loss,)) if t.role == "parameter"]
+    if kept and not made.trained:
+        found = ", ".join(sorted(made.names[t] for t in kept))
+        raise ProgramError(f"no parameter of the loss is trainable: {found}; leave "
+                           "trainable=False out where one of them is declared")
     if not made.trained:
         raise ProgramError("the loss reads no parameter, so there is nothing to train; declare "
                            "some with sb.parameter or sb.layers.dense")

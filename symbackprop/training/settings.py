@@ -7,18 +7,28 @@ from typing import Any
 
 from symbackprop.errors import InputError, TrainingError
 from symbackprop.training.loop import Plan
-from symbackprop.training.optimizers import Rule
+from symbackprop.training.optimizer import Optimizer
 
-__all__ = ["known_dtype", "known_number", "known_seed", "known_threads", "plan_of", "rule_of"]
+__all__ = ["known_dtype", "known_number", "known_seed", "known_threads", "plan_of"]
+
+BATCH = 32
+
+BATCH = 32
 
 
-def plan_of(rows: int, epochs: Any, batch_size: Any, shuffle: Any, seed: Any) -> Plan:
+def plan_of(rows: int, epochs: Any, batch_size: Any, shuffle: Any, seed: Any,
+            optimizer: Optimizer) -> Plan:
     """The plan of a fit over so many rows; a batch is never larger than all of them."""
     epochs = _whole("epochs", epochs)
-    batch = rows if batch_size is None else _whole("batch_size", batch_size, " or None")
+    if isinstance(batch_size, str) and batch_size == "auto":
+        batch_size = None if optimizer.full_batch else BATCH
+    batch = rows if batch_size is None else _whole("batch_size", batch_size, ', None or "auto"')
+    if batch < rows and optimizer.full_batch:
+        raise TrainingError(f"this optimizer takes the gradient over all {rows} rows, "
+                            f"but batch_size is {batch}; leave it out, or train with SGD or Adam")
     if not isinstance(shuffle, bool):
         raise TrainingError(f"shuffle must be True or False; found {shuffle!r}")
-    return Plan(rows, min(batch, rows), epochs, shuffle, known_seed(seed))
+    return Plan(rows, min(batch, rows), epochs, shuffle and batch < rows, known_seed(seed))
 
 
 def _whole(what: str, value: Any, otherwise: str = "") -> int:
@@ -45,15 +55,6 @@ def known_seed(seed: Any) -> int | None:
     if isinstance(seed, Integral) and not isinstance(seed, bool) and int(seed) >= 0:
         return int(seed)
     raise TrainingError(f"seed must be a whole number, at least 0, or None; found {seed!r}")
-
-
-def rule_of(optimizer: Any) -> Rule:
-    """The rule of an optimizer."""
-    rule = getattr(optimizer, "rule", None)
-    if isinstance(optimizer, type) or not isinstance(rule, Rule):
-        raise TrainingError(f"optimizer must be a value such as sb.optimizers.SGD(0.1, "
-                            f"momentum=0.9) or sb.optimizers.Adam(1e-3); found {optimizer!r}")
-    return rule
 
 
 def known_dtype(dtype: Any) -> str:

@@ -81,6 +81,9 @@ def penalty(draw: random.Random) -> Any:
         lambda: sb.penalties.l2(0.1),
         lambda: sb.penalties.elastic_net(0.1, 0.2),
         lambda: sb.penalties.elementwise(0.1, lambda w: w**4),
+        lambda: sb.penalties.huber(0.1, 0.5),
+        lambda: sb.penalties.sparse_group_lasso(0.1, 0.2, axis=draw.choice([0, 1])),
+        lambda: sb.penalties.orthogonality(0.1),
     ])
     return chosen()
 

@@ -81,7 +81,7 @@ def test_bad_data_is_refused(given: dict[str, Any], words: list[str]) -> None:
     ({"epochs": 2.5}, ["epochs must be a whole number, at least 1; found 2.5"]),
     ({"epochs": "10"}, ["epochs must be a whole number, at least 1; found '10'"]),
     ({"epochs": True}, ["epochs must be a whole number"]),
-    ({"batch_size": 0}, ["batch_size must be a whole number, at least 1 or None; found 0"]),
+    ({"batch_size": 0}, ['batch_size must be a whole number, at least 1, None or "auto"; found 0']),
     ({"batch_size": 3.0}, ["batch_size must be a whole number"]),
     ({"batch_size": "all"}, ["batch_size must be a whole number"]),
     ({"optimizer": "sgd"}, ["optimizer must be a value such as sb.optimizers.SGD(0.1", "'sgd'"]),

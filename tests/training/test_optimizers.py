@@ -12,9 +12,9 @@ from tests.training.networks import line
 
 
 def test_rules_print_as_assignments() -> None:
-    assert str(SGD(0.1).rule) == "w ← -g*rate + w"
-    assert str(SGD(0.1, 0.9).rule) == "v ← g + momentum*v\nw ← -rate*v + w"
-    assert str(Adam().rule).splitlines()[0] == "t ← t + 1"
+    assert str(SGD(0.1).rule) == "w ← w − η·g"
+    assert str(SGD(0.1, 0.9).rule) == "v ← μ·v + g\nw ← w − η·v"
+    assert str(Adam().rule).splitlines()[0] == "t ← 1 + t"
 
 
 @pytest.mark.parametrize(("optimizer", "states", "numbers"), [
