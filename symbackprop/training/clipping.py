@@ -14,7 +14,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from sympy import Float, Max, Min, Symbol, sqrt
 
@@ -40,6 +39,14 @@ class Clipped(Optimizer):
     optimizer: Optimizer
     limit: Number
     how: str
+
+    def __post_init__(self) -> None:
+        owner = f"clip_{self.how}"
+        if not isinstance(self.optimizer, Optimizer) or w not in self.optimizer.rule.targets:
+            raise TrainingError(
+                f"{owner}: the optimizer comes first, one that changes w; write "
+                f"{owner}(sb.optimizers.SGD(0.1), 1.0); found {self.optimizer!r}")
+        object.__setattr__(self, "limit", number_or_schedule(owner, "limit", self.limit))
 
     @property
     def full_batch(self) -> bool:  # type: ignore[override]
@@ -83,24 +90,17 @@ def clip_value(optimizer: Optimizer, limit: Number) -> Clipped:
     w ← w − η·g
     where c = limit = 1, η = rate = 0.1
     """
-    return _clipped("clip_value", optimizer, limit, "value")
+    return Clipped(optimizer, limit, "value")
 
 
 def clip_norm(optimizer: Optimizer, limit: Number) -> Clipped:
     """The gradient of each parameter no longer than the limit."""
-    return _clipped("clip_norm", optimizer, limit, "norm")
+    return Clipped(optimizer, limit, "norm")
 
 
 def clip_global_norm(optimizer: Optimizer, limit: Number) -> Clipped:
     """The gradient of all parameters together no longer than the limit."""
-    return _clipped("clip_global_norm", optimizer, limit, "global_norm")
-
-
-def _clipped(owner: str, optimizer: Any, limit: Any, how: str) -> Clipped:
-    if not isinstance(optimizer, Optimizer) or w not in optimizer.rule.targets:
-        raise TrainingError(f"{owner}: the optimizer comes first, one that changes w; "
-                            f"write {owner}(sb.optimizers.SGD(0.1), 1.0); found {optimizer!r}")
-    return Clipped(optimizer, number_or_schedule(owner, "limit", limit), how)
+    return Clipped(optimizer, limit, "global_norm")
 
 
 def _unused(stem: str, rule: Rule) -> str:

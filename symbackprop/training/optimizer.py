@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 
 from sympy import Symbol
 
+from symbackprop.broadcasting import finite_number
 from symbackprop.errors import TrainingError
 from symbackprop.training.letters import in_range, sign
 from symbackprop.training.loop import Between, History, Task, train
@@ -42,7 +43,8 @@ class Optimizer:
     def settings(self) -> dict[str, Number]:
         """The fields that are numbers or schedules, by name."""
         found = {field.name: getattr(self, field.name) for field in fields(self)}
-        return {name: value for name, value in found.items() if is_number_field(value)}
+        return {name: value if isinstance(value, Schedule) else float(value)
+                for name, value in found.items() if is_number_field(value)}
 
     @property
     def values(self) -> Mapping[str, float]:
@@ -77,7 +79,7 @@ class Optimizer:
 
 def is_number_field(value: Any) -> bool:
     """Whether a field holds a number or a schedule, rather than a choice or another optimizer."""
-    return isinstance(value, (float, Schedule))
+    return isinstance(value, Schedule) or finite_number(value) is not None
 
 
 def number_fields(optimizer: Any) -> None:

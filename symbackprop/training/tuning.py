@@ -36,6 +36,9 @@ class Tuning:
     def numbers(self, step: TrainingStep, plan: Plan) -> dict[Tensor, float]:
         """The value of every number that a step reads beside the loss's own."""
         values = {**self.optimizer.values, steps_per_epoch.name: float(plan.steps)}
+        if missing := [letter for letter, _ in step.numbers if letter not in values]:
+            raise TrainingError(f"the rule of {self.optimizer!r} reads the letter {missing[0]}, "
+                                "for which it has no number; make it a field")
         return {**{tensor: values[letter] for letter, tensor in step.numbers},
                 **{tensor: self.factors.get(parameter, 1.0) for parameter, tensor in step.factors}}
 

@@ -1,5 +1,6 @@
 """Rules of a user's own: in the form of the built-in ones, or refused in the user's letters."""
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -92,6 +93,7 @@ def test_a_rule_that_cannot_train_is_refused(make: Any, message: str) -> None:
     (lambda: o.clip_value(o.LBFGS(), 1.0), "clip_value: the optimizer comes first"),
     (lambda: o.clip_value(o.SGD(0.1), 0), "clip_value: limit must be a number above 0, found 0"),
     (lambda: o.clip_global_norm(o.SGD, 1), "clip_global_norm: the optimizer comes first"),
+    (lambda: replace(o.clip_norm(o.SGD(0.1), 1), limit=-1), "clip_norm: limit must be a number "),
     (lambda: o.SGD(0.1, nesterov=True), "SGD: nesterov needs momentum"),
     (lambda: o.SGD(0.1, 0.9, nesterov=1), "SGD: nesterov must be True or False, found 1"),
     (lambda: o.SGD(0.1, weight_decay=-1), "SGD: weight_decay must be a number, at least 0"),

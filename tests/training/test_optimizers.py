@@ -1,14 +1,31 @@
 """Optimizers are SymPy assignments; what is state, shared or a number is read off the rule."""
 
+import re
 from typing import Any
 
 import pytest
-from sympy import Symbol
+from sympy import Symbol, sin
 
 from symbackprop.errors import TrainingError
-from symbackprop.training.optimizers import SGD, Adam, Rule, g, m, momentum, rate, t, v, w
+from symbackprop.notation import tensors_in
+from symbackprop.penalties import weights
+from symbackprop.training.optimizers import (
+    SGD,
+    Adam,
+    Custom,
+    Rule,
+    clip_global_norm,
+    g,
+    m,
+    momentum,
+    rate,
+    t,
+    v,
+    w,
+)
+from symbackprop.training.schedules import inverse
 from symbackprop.training.step import training_step
-from tests.training.networks import line
+from tests.training.networks import classifier, line, samples
 
 
 def test_rules_print_as_assignments() -> None:
@@ -80,3 +97,39 @@ def test_new_tensors_get_out_of_the_way_of_the_users_names() -> None:
     taken = {**network.names, network.loss: "rate"}
     step = training_step(network.loss, gradients, SGD(0.1).rule, taken)
     assert [(name, str(tensor.name)) for name, tensor in step.numbers] == [("rate", "rate_")]
+
+
+def step_of(optimizer: Any) -> Any:
+    """The step of a straight line, its weights W1 and its bias b1."""
+    model = line()
+    network, derivation = model._network, model.derivation()
+    gradients = {p: derivation.gradient(p) for p in network.trained}
+    return training_step(network.loss, gradients, optimizer.rule, network.names,
+                         weights(network.program))
+
+
+def test_clipping_reads_each_gradient_once_more_and_stores_nothing() -> None:
+    plain, clipped = (step_of(o).program for o in (SGD(0.1, 0.9), clip_global_norm(
+        SGD(0.1, 0.9), 1.0)))
+    for name in ("W1", "b1"):
+        readers = [len([d for d in p if any(f"∂L/∂{name}" == p.names[t] for t in tensors_in(
+            d.body))]) for p in (plain, clipped)]
+        assert readers == [1, 2]
+    full = [[d for d in p if d.target.rank == 2 and p.names[d.target].startswith(("v_", "W1"))]
+            for p in (plain, clipped)]
+    assert len(full[0]) == len(full[1]) == 2
+
+
+def test_a_long_rule_is_no_larger_than_its_assignments() -> None:
+    """Each of them reads the one before twice: written out, there would be 2^30 of them."""
+    h = Symbol("h")
+    rule = Custom((h, g), *[(h, sin(h) + h**2)] * 30, (w, w - h))
+    assert len(str(step_of(rule).program)) < 6000
+
+
+def test_decay_and_a_scheduled_rate_stay_within_the_product_of_the_gradient() -> None:
+    model = classifier()
+    X, labels = samples()
+    model.fit(X, labels, epochs=1, optimizer=SGD(inverse(0.1, steps=9), weight_decay=0.1))
+    assert re.search(r"W1_next\[i,j\] = W1\[i,j\]·\(1 − .*\) − rate·Σ_n x\[n,i\]·δ1\[n,j\]",
+                     model.kernels["fit"].source)

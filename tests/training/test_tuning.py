@@ -1,9 +1,11 @@
 """Frozen parameters, factors of rates, full batches: what fit trains, and when it compiles."""
 
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import pytest
+from sympy import symbols
 
 import symbackprop as sb
 from symbackprop.errors import DeclarationError, ProgramError, TrainingError
@@ -82,6 +84,28 @@ def test_a_schedule_by_epochs_knows_how_many_steps_an_epoch_has() -> None:
         model.fit(X, Y, epochs=4, batch_size=size, optimizer=o.SGD(rate), shuffle=False)
         once.fit(X, Y, epochs=1, batch_size=size, optimizer=o.SGD(0.1), shuffle=False)
         np.testing.assert_allclose(model.parameters["W1"], once.parameters["W1"], rtol=1e-14)
+
+
+@dataclass(frozen=True)
+class Half(o.Optimizer):
+    """An optimizer of a user's own: fields that are letters of its rule."""
+
+    rate: float = 1
+    named: bool = True
+
+    @property
+    def rule(self) -> o.Rule:
+        rate, step = symbols("rate step" if self.named else "fast step", positive=True)
+        return o.Rule(((step, rate * o.g / 2), (o.w, o.w - step)))
+
+
+def test_a_class_of_ones_own_is_an_optimizer() -> None:
+    one, other = line(), line()
+    one.fit(X, Y, epochs=1, optimizer=Half(rate=1))
+    other.fit(X, Y, epochs=1, optimizer=o.SGD(0.5))
+    np.testing.assert_allclose(one.parameters["W1"], other.parameters["W1"], rtol=1e-12)
+    with pytest.raises(TrainingError, match="reads the letter fast, for which it has no number"):
+        one.fit(X, Y, epochs=1, optimizer=Half(named=False))
 
 
 @pytest.mark.parametrize(("given", "message"), [
