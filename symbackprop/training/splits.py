@@ -182,7 +182,12 @@ def _strata(labels: Any, rows: int) -> Rows:
                          f"{found.shape}")
     flat = found.reshape(rows, -1)
     axis = None if flat.shape[1] == 1 else 0
-    numbers = np.unique(flat[:, 0] if axis is None else flat, axis=axis, return_inverse=True)[1]
+    try:
+        numbers = np.unique(flat[:, 0] if axis is None else flat, axis=axis,
+                            return_inverse=True)[1]
+    except TypeError as error:
+        raise InputError("stratify: the labels must be numbers or text that can be put in order, "
+                         f"found {found.dtype} entries: {error}") from error
     return numbers.reshape(rows)
 
 

@@ -105,11 +105,14 @@ def _points(grid: Any) -> list[Point]:
     if not isinstance(grid, Mapping) or not grid:
         raise TrainingError("grid must be a dictionary name -> values, e.g. {\"lam\": [0.01, 0.1]};"
                             f" found {grid!r}")
+    listed = {}
     for name, values in grid.items():
-        if isinstance(values, str) or not np.iterable(values) or not len(list(values)):
+        several = [] if isinstance(values, str) or not np.iterable(values) else list(values)
+        if not several:
             raise TrainingError(f"grid: {name!r} needs a list of values, found {values!r}")
-    return [dict(zip(grid, choice, strict=True))
-            for choice in itertools.product(*(list(values) for values in grid.values()))]
+        listed[name] = [v.item() if isinstance(v, np.generic) else v for v in several]
+    return [dict(zip(listed, choice, strict=True))
+            for choice in itertools.product(*listed.values())]
 
 
 def _planned(model: Model, point: Point, settings: dict[str, Any]) -> Plan:

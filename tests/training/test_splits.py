@@ -74,6 +74,7 @@ def test_one_hot_rows_and_names_are_strata_too() -> None:
     ((Y,), {"sizes": (150, 51)}, TrainingError, ["ask for 201 rows; there are 200"]),
     ((Y[:3],), {"sizes": (0.9, 0.1)}, TrainingError, ["would be empty"]),
     ((Y,), {"stratify": Y[:7]}, InputError, ["a label for each of 200 rows", "(7,)"]),
+    ((Y[:2],), {"sizes": (1, 1), "stratify": [None, 1]}, InputError, ["can be put in order"]),
     ((Y,), {"seed": "x"}, TrainingError, ["seed must be"]),
 ])
 def test_what_cannot_be_split_is_refused(arrays: Any, options: Any, error: Any,

@@ -150,10 +150,12 @@ def test_without_refit_the_model_stays_and_a_fit_may_begin_at_its_parameters(mod
 def test_a_fit_that_diverges_is_infinitely_bad() -> None:
     model = ridge(3)
     grid: dict[str, Any] = {"rate": [1e6, 1e-3]}
+    grid["rate"] = (np.float64(rate) for rate in grid["rate"])  # any iterable, once
     found = sb.cross_validate(model, X, X[:, 0], grid=grid, folds=3, epochs=40, batch_size=None,
                               optimizer=SGD(1.0))
     assert np.isinf(found.means[0])
     assert found.best == {"rate": 1e-3}
+    assert type(found.best["rate"]) is float
     assert "inf" in found.text
     with pytest.raises(Diverged, match="fits diverged with every choice"):
         sb.cross_validate(model, X, X[:, 0], grid={"rate": [1e6]}, folds=3, epochs=40,
