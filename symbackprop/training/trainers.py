@@ -66,8 +66,9 @@ class Trainers:
             smooth = asked.projecting.smooth
             gradients = {t: derivation.gradient(t) for t in asked.trained} if smooth is None else (
                 gradients_of(smooth, asked.trained))
-            self._steps[asked] = training_step(network.loss, gradients, rule, network.names,
-                                               weights(network.program), asked.projecting.passed)
+            self._steps[asked] = training_step(
+                network.loss, gradients, rule, network.names, weights(network.program),
+                asked.projecting.passed, network.updates, batch)
         step = self._steps[asked]
         shared = batch is not None and codegen.is_shared(step.program, batch, rows)
         if (asked, shared) not in self._kernels:

@@ -17,8 +17,8 @@ def step() -> TrainingStep:
     found = network(x, y, o, sb.losses.squared_error(o, y))
     derived = derive(found.loss)
     return training_step(found.loss, {t: derived.gradient(t) for t in found.trained},
-                         sb.optimizers.SGD(0.1, momentum=0.9).rule, found.names, found.updates,
-                         found.batch)
+                         sb.optimizers.SGD(0.1, momentum=0.9).rule, found.names,
+                         carried=found.updates, batch=found.batch)
 
 
 def test_a_step_with_noise_is_a_program_that_reads_as_written(
