@@ -20,12 +20,14 @@ X, Y = load_digits(return_X_y=True)
 X, Y = X[:64]/16, Y[:64]
 
 
-def net(activation: str, residual: bool = False) -> sb.Model:
+def net(activation: str, residual: bool = False, normalised: bool = False) -> sb.Model:
     """20 layers of 16 units; residual: h ← h + σ(h W + b)/√20 from the second layer on."""
+    function = sb.layers.ACTIVATIONS[activation]
     x, y = sb.data("x", sb.size("N"), 64), sb.data("y", sb.size("N"), 10, facts=["one_hot"])
     h = sb.layers.dense(x, WIDTH, activation)
     for _ in range(DEPTH - 2):
-        new = sb.layers.dense(h, WIDTH, activation)
+        z = sb.layers.dense(h, WIDTH)
+        new = function(sb.layers.layer_norm(z) if normalised else z)
         h = h + new/DEPTH**0.5 if residual else new
     p = sb.softmax(sb.layers.dense(h, 10))
     return sb.Model(inputs=x, targets=y, output=p, loss=sb.losses.cross_entropy(p, y))
@@ -36,7 +38,9 @@ def norms(model: sb.Model, scale: float = 1.0) -> list[float]:
     model.initialise(seed=0)
     for name, array in model.parameters.items():
         array *= scale if name.startswith("W") else 1
-    return [layer.gradients[0][1] for layer in model.diagnose(X, Y).flow.layers]
+    flow = model.diagnose(X, Y).flow
+    found = dict(pair for layer in flow.layers for pair in layer.gradients)
+    return [found[f"W{place}"] for place in range(1, DEPTH + 1)]
 
 
 def main() -> None:
@@ -46,6 +50,7 @@ def main() -> None:
     tripled = ill["relu, weights tripled"]
     total = np.linalg.norm(tripled)
     cured = {"tanh, Glorot's weights": norms(tanh), "relu, He's weights": norms(relu),
+             "tanh halved, layers normalised": norms(net("tanh", normalised=True), 0.5),
              "sigmoid with residual connections": norms(net("sigmoid", residual=True)),
              "relu tripled, gradient clipped to norm 1": [norm*min(1, 1/total) for norm in tripled]}
     print(f"{'norm of ∂L/∂W in layer':42} {'1':>8} {'10':>8} {'20':>8}")

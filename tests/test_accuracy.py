@@ -5,6 +5,7 @@ import pytest
 
 from benchmarks import accuracy
 from benchmarks.command import SECTIONS
+from benchmarks.peers import accuracy_this
 
 
 @pytest.mark.parametrize(("case", "shape", "rows"), [
@@ -41,3 +42,11 @@ def test_it_is_a_section_of_the_command_and_a_process_that_ends_is_reported(
     monkeypatch.setattr(accuracy, "EPOCHS", {"digits": 3})
     assert accuracy.measure(quick=True) == {"digits": {}}
     assert "not measured: this, digits" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("case", ["digits", "mnist"])
+def test_the_nets_of_this_library_learn(case: str) -> None:
+    given = accuracy.data(case)
+    few = {name: array[:600] for name, array in given.items()}
+    (found,) = accuracy_this.accuracies(case, few, 6, [0])
+    assert found > 0.75

@@ -122,7 +122,7 @@ def test_gradients_vanish_or_explode_and_are_cured(capsys: pytest.CaptureFixture
     shown = printed("vanishing_gradients.py", capsys)
     drawn(shown)
     rows = re.findall(r"^(\w.*?)  +\S+e\S+ +\S+ +\S+?(  outside .*)?$", shown, re.MULTILINE)
-    assert [bool(outside) for _, outside in rows] == [True] * 4 + [False] * 4
+    assert [bool(outside) for _, outside in rows] == [True] * 4 + [False] * 5
 
 
 def test_two_tasks_share_a_layer(capsys: pytest.CaptureFixture[str]) -> None:
@@ -135,6 +135,39 @@ def test_two_tasks_share_a_layer(capsys: pytest.CaptureFixture[str]) -> None:
     assert little[2] < alone[2] / 10
     assert much[2] < little[2]
     assert much[1] > 0.9
+
+
+def test_what_is_known_of_digits_helps_with_few_images(capsys: pytest.CaptureFixture[str]) -> None:
+    shown = printed("transfer.py", capsys)
+    drawn(shown)
+    scratch, frozen, tuned = (
+        [float(number) for number in re.findall(r"0\.\d{3}", line)]
+        for line in shown.splitlines() if re.search(r"(0\.\d{3} *){6}$", line))
+    assert frozen[0] > scratch[0] + 0.02
+    assert tuned[0] > scratch[0] + 0.02
+    assert tuned[-1] > 0.94
+
+
+def test_l1_sets_weights_to_zero_and_l2_does_not(capsys: pytest.CaptureFixture[str]) -> None:
+    shown = printed("sparsity.py", capsys)
+    drawn(shown)
+    assert "if |v[i]| ≤ lam·t" in shown
+    rows = [list(map(int, row)) for row in re.findall(
+        r"^ +[\d.]+ +(\d+) +(\d+) +(\d+) +(\d+)$", shown, re.MULTILINE)]
+    zeros = [row[0] for row in rows]
+    assert zeros == sorted(zeros)
+    assert zeros[0] < 5
+    assert zeros[-1] == 20
+    assert not any(row[1] or row[3] for row in rows)
+
+
+def test_units_left_out_help_where_labels_are_wrong(capsys: pytest.CaptureFixture[str]) -> None:
+    shown = printed("dropout.py", capsys)
+    drawn(shown)
+    assert "h2[n,j] = m1[n,j]·h1[n,j]/(1 − p)" in shown
+    scores = [float(score) for score in re.findall(r"^ +0\.\d +(0\.\d{4})$", shown, re.MULTILINE)]
+    assert len(scores) == 5
+    assert scores[3] > scores[0] + 0.02
 
 
 def test_the_derivation_is_printed_checked_and_written_as_a_page(
