@@ -230,7 +230,8 @@ def _check_constraints(made: Network) -> None:
         if tensor.role == "data" and made.has_batch(tensor):
             raise ProgramError(f"a constraint reads {made.names[tensor]}, which has a row for each "
                                "sample: constraints are conditions on parameters alone")
-        if tensor.role == "parameter" and tensor not in made.parameters:
+        if tensor.role == "parameter" and tensor not in {*made.program.inputs,
+                                                         *made.inference.inputs}:
             raise ProgramError(f"a constraint reads the parameter {made.names[tensor]} (declared "
                                f"at {tensor.where}), which neither the loss nor an output reads")
     terms = [term for c in made.constraints for term in separated(inlined(indicator(c)))]
