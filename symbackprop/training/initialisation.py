@@ -95,11 +95,11 @@ def _uses(tensor: Tensor, heavy: bool,
         if heavy and summed is not None and _is_factor(definition.body, element):
             yield _weight(tensor, summed, _feeds_kink(definition.target, readers),
                           _sliding(definition.body, summed))
-    if heavy:
-        yield _weight(tensor, tensor.letters[:-1], False)
     for _, element in found:
         if tensor.rank and any(index.has(Element) for index in element.indices):
             yield Start("embedding", bound=math.sqrt(3 / int(tensor.axes[-1])))
+    if heavy:
+        yield _weight(tensor, tensor.letters[:-1], False)
     for definition, element in found:
         if any(element in elements_in(node) for node in _slopes(definition.body)):
             yield Start("slope", 0.25)
