@@ -86,9 +86,13 @@ def tile(program: Program, batch: Symbol) -> tuple[Program, Parts]:
 def is_rowwise(definition: Definition, batch: Symbol) -> bool:
     """Whether entry n of the target reads row n of what lies along the batch, and no other row."""
     target = definition.target
-    if not lies_along(target, batch) or nest(definition).is_scatter:
+    if not lies_along(target, batch):
         return False
-    return _reads_rows(definition, definition.indices[_row_axis(target)], batch)
+    axis, found = _row_axis(target), nest(definition)
+    row = definition.indices[axis]
+    if found.is_scatter and found.target.indices[axis] != row:
+        return False  # it adds to rows that the data choose
+    return _reads_rows(definition, row, batch)
 
 
 def is_parted(definition: Definition, batch: Symbol) -> bool:

@@ -82,8 +82,23 @@ def weighted() -> Net:
     return Net(step(loss, updates), (x,), arrays, {rate.tensor: 0.001})
 
 
+def pooled() -> Net:
+    """Images: what a window reads, and what its gradient adds to, are rows of their own."""
+    x, y = sb.data("x", N, 1, 5, 5), sb.data("y", N, 2)
+    h = sb.layers.convolution(x, 3, 2, "tanh", padding=1, stride=2)
+    o = sb.layers.dense(sb.layers.flatten(sb.layers.max_pool(h, 2, stride=1)), 2)
+    loss, rate = sb.losses.squared_error(o, y), sb.hyper("rate", 0.05)
+    d = sb.derive(loss)
+    found = [t for t in sb.program(loss).inputs if t.role == "parameter"]
+    updates = [(t, sb.define(f"{t.hint}{t.serial}_next", t.letters,
+                             t.at(*t.letters) - rate*d[t].at(*t.letters))) for t in found]
+    arrays = {x: random(ROWS, 1, 5, 5), y: random(ROWS, 2)}
+    arrays |= {t: random(*map(int, t.axes), seed=k)/2 for k, t in enumerate(found)}
+    return Net(step(loss.tensor, updates), (x, y), arrays, {rate.tensor: 0.05})
+
+
 EVERY: dict[str, Callable[[], Net]] = {**NETS, "normed": normed, "clipped": clipped,
-                                    "weighted": weighted}
+                                    "weighted": weighted, "pooled": pooled}
 
 
 def compiled(net: Net, dtype: str = "float64") -> TrainingKernel:
@@ -168,3 +183,8 @@ def test_maps_of_the_same_strips_are_visited_some_rows_at_a_time() -> None:
     assert "W1_flat[entry] = W1_flat[entry] - " in together
     assert "W1_next_flat" not in source
     assert "wait" not in together
+
+
+@pytest.mark.usefixtures("tiny")
+def test_a_window_and_what_its_gradient_adds_to_are_rows_of_one_tile() -> None:
+    assert compiled(pooled()).source.count("wait(meeting, threads)") == 2
