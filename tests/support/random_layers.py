@@ -50,7 +50,7 @@ def layered_loss(rng: np.random.Generator) -> Any:
     loss = data_loss(draw)
     if draw.chance(0.5):
         loss = loss + draw.pick(PENALTIES)(weights_of(loss))
-    return sb.inference(loss) if draw.chance(0.2) else loss
+    return sb.inference(loss) if draw.chance(0.25) else loss
 
 
 def data_loss(draw: Draw) -> Any:
@@ -227,7 +227,7 @@ def of_classes(draw: Draw, h: Any) -> Any:
         return draw.pick([sb.losses.hinge, sb.losses.squared_hinge])(
             h, y, sample_weights=weights(draw, h))
     logits = draw.chance(0.5)
-    numbers = [0.25*(1 + k) for k in range(int(classes))]
+    numbers = [0.25*(1 + k) for k in range(int(classes))] if classes.is_Integer else None
     return sb.losses.cross_entropy(
         h if logits else sb.softmax(h), y, logits, draw.pick([0, 0, 0.25]),
         draw.pick([None, None, numbers, sb.data(draw.name("c"), classes)]), weights(draw, h))
