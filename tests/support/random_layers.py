@@ -53,10 +53,10 @@ def layered_loss(rng: np.random.Generator) -> Any:
     return sb.inference(loss) if draw.chance(0.25) else loss
 
 
-def data_loss(draw: Draw) -> Any:
-    """The loss without penalties."""
+def data_loss(draw: Draw, most: int = 3) -> Any:
+    """The loss without penalties, of a network of at most so many layers."""
     h = rows(draw) if draw.chance(0.6) else draw.pick(STARTS)(draw)
-    for _ in range(int(draw.rng.integers(1, 4))):
+    for _ in range(int(draw.rng.integers(1, most + 1))):
         before = h
         h = draw.pick(LAYERS)(draw, h, draw.width(), draw.pick(ACTIVATIONS))
         if draw.chance(0.3):

@@ -140,7 +140,7 @@ def shortened(arrays: Arrays) -> Arrays:
 
 
 ENTRYWISE: list[tuple[Callable[[], list[Any]], Callable[[Arrays], Arrays]]] = [
-    *[(lambda: [], dict)]*3,
+    *[(list, dict)]*3,
     (lambda: [c.nonnegative()], each(lambda w: np.maximum(w, 0))),
     (lambda: [c.box(-0.25, 0.5)], each(lambda w: np.clip(w, -0.25, 0.5))),
     (lambda: [c.nonnegative(), c.box(None, 0.5)], each(lambda w: np.clip(w, 0, 0.5))),

@@ -23,7 +23,7 @@ from symbackprop.training.trainers import Trainers
 from symbackprop.training.tuning import tuning
 from tests.support.jax_oracle import forward, jax, jnp
 from tests.support.jaxpr_values import DIGITS
-from tests.support.random_layers import N, Draw, data_loss, weights_of
+from tests.support.random_layers import Draw, N, data_loss, weights_of
 from tests.support.random_optimizers import STEPS, Arrays, Regime, regime
 from tests.support.random_values import bound, entries, sized, well_behaved
 from tests.support.verdicts import TIMES, error
@@ -65,15 +65,16 @@ class Training:
         return {t: a[rows] if network.has_batch(t) else a for t, a in arrays.items()}
 
 
-def random_training(*seed: int, uneven: bool = False) -> tuple[Training, list[np.ndarray]]:
+def random_training(*seed: int, most: int = 3, uneven: bool = False
+                    ) -> tuple[Training, list[np.ndarray]]:
     """A training and what it comes to by JAX and NumPy; drawn until all numbers are moderate.
 
-    uneven: the last batch of an epoch is smaller than the first.
+    most: how many layers there are at most; uneven: the last batch of an epoch is smaller.
     """
     rng = np.random.default_rng(seed)
     for _ in range(200):
         draw = Draw(rng)
-        base = data_loss(draw)
+        base = data_loss(draw, most)
         program = sb.program(base)
         if not weights_of(base) or not (bound(program) and sized(program) and batched(program)):
             continue
@@ -209,12 +210,12 @@ def agree(made: Training, found: list[np.ndarray], expected: list[np.ndarray], w
 
 def check_training(*seed: int) -> None:
     """Steps by the interpreter are those of JAX and NumPy."""
-    made, expected = random_training(*seed)
+    made, expected = random_training(*seed, most=2)
     agree(made, interpreted(made), expected, "interpreter")
 
 
 def check_fit(*seed: int) -> None:
     """Steps by the compiled kernel are those of the interpreter, and of JAX and NumPy."""
-    made, expected = random_training(*seed, uneven=seed[-1] % 2 == 0)
+    made, expected = random_training(*seed, most=1, uneven=seed[-1] % 2 == 0)
     agree(made, interpreted(made), expected, "interpreter")
     agree(made, fitted(made), expected, "kernel")
