@@ -21,8 +21,15 @@ from tests.support.comparison import (
     check_kernel,
     check_passes,
 )
+from tests.support.jaxpr_values import DIGITS
 from tests.support.random_expressions import Expressions, compared, larger, smaller
-from tests.support.random_training import check_fit, check_training
+from tests.support.random_training import (
+    agree,
+    check_fit,
+    check_training,
+    interpreted,
+    random_training,
+)
 
 GRADIENTS, PASSES, HESSIANS, KERNELS, STEPS, FITS = 1, 2, 3, 4, 6, 7  # second number of a seed
 
@@ -44,6 +51,18 @@ def test_what_sympy_does_not_compare_is_drawn_as_a_sum():
     assert smaller(a, b) == a - b
     assert compared(sp.Max, 0, sp.Sum(u, u, k), W) == W
     assert larger(a, W) == sp.Max(a, W)
+
+
+def test_an_update_that_is_slightly_wrong_is_found(seed):
+    made, expected = random_training(seed, STEPS, most=1)
+    agree(made, interpreted(made), expected, "interpreter")
+    exact = interpreted(made, DIGITS)
+    agree(made, [np.asarray(array, float) for array in exact], expected, "50 digits")
+    for number in range(len(expected)):
+        wrong = list(expected)
+        wrong[number] = expected[number] + 1e-6*np.abs(expected[number]).max() + 1e-9
+        with pytest.raises(AssertionError, match="relative error"):
+            agree(made, interpreted(made), wrong, "interpreter")
 
 
 @pytest.mark.parametrize("chunk", range(30))

@@ -35,9 +35,12 @@ LARGEST = 100.0
 
 @dataclass(frozen=True)
 class Training:
-    """A model at the beginning of a fit over `data`, whose rows come in `plan`."""
+    """A model at the beginning of a fit over `data`, whose rows come in `plan`.
 
-    seed: tuple[int, ...]
+    call: what draws it again; smooth: the loss without the penalties that prox takes.
+    """
+
+    call: str
     model: sb.Model
     regime: Regime
     smooth: Any
@@ -45,7 +48,7 @@ class Training:
     plan: Plan
 
     def __str__(self) -> str:
-        return (f"random_training{self.seed}\n{self.model._network.program}\n"
+        return (f"{self.call}\n{self.model._network.program}\n"
                 f"{self.regime.optimizer!r} {self.regime.constraints} {self.plan}")
 
     def batches(self) -> Iterator[tuple[int, np.ndarray, Arrays]]:
@@ -72,6 +75,7 @@ def random_training(*seed: int, most: int = 3, uneven: bool = False
     most: how many layers there are at most; uneven: the last batch of an epoch is smaller.
     """
     rng = np.random.default_rng(seed)
+    call = f"random_training(*{seed}, most={most}, uneven={uneven})"
     for _ in range(200):
         draw = Draw(rng)
         base = data_loss(draw, most)
@@ -79,12 +83,12 @@ def random_training(*seed: int, most: int = 3, uneven: bool = False
         if not weights_of(base) or not (bound(program) and sized(program) and batched(program)):
             continue
         chosen = regime(draw, weights_of(base))
-        made = begun(draw, seed, base, chosen, uneven)
+        made = begun(draw, call, base, chosen, uneven)
         if moderate(made):
             found = reference(made)
             if all(np.isfinite(a).all() and np.abs(a).max() < LARGEST for a in found):
                 return made, found
-    raise AssertionError(f"seed {seed}: no moderate training in 200 draws")
+    raise AssertionError(f"{call}: no moderate training in 200 draws")
 
 
 def moderate(made: Training) -> bool:
@@ -101,7 +105,7 @@ def batched(program: Any) -> bool:
     return any(N in t.axes for t in data) and all(N not in t.axes[1:] for t in data)
 
 
-def begun(draw: Draw, seed: tuple[int, ...], base: Any, chosen: Regime, uneven: bool) -> Training:
+def begun(draw: Draw, call: str, base: Any, chosen: Regime, uneven: bool) -> Training:
     """Numbers for parameters, states and data."""
     smooth = base + chosen.smooth
     data = [t for t in sb.program(base).inputs if t.role == "data"]
@@ -113,7 +117,7 @@ def begun(draw: Draw, seed: tuple[int, ...], base: Any, chosen: Regime, uneven: 
     values = {t: entries(t, {"N": plan.rows}, draw.rng) for t in data}
     for tensor in model._network.parameters:
         model.parameters[model._network.names[tensor]] = entries(tensor, {}, draw.rng)
-    return Training(seed, model, chosen, smooth, values, plan)
+    return Training(call, model, chosen, smooth, values, plan)
 
 
 def numbers(made: Training) -> Arrays:
