@@ -1,6 +1,7 @@
 """Random programs: derivatives and kernels against JAX.
 
-Half are bodies from the grammar in index notation, half networks of layers, activations and losses.
+Half are bodies from the grammar in index notation, half networks of layers, activations, noise,
+losses and penalties; half of the networks are trained for a few steps by an optimizer at random.
 
 The seed of the run stands in the header; a failure prints the program and what draws it again:
 `pytest --seed …`, or `random_case(seed, kind, number)`.
@@ -20,9 +21,17 @@ from tests.support.comparison import (
     check_kernel,
     check_passes,
 )
+from tests.support.jaxpr_values import DIGITS
 from tests.support.random_expressions import Expressions, compared, larger, smaller
+from tests.support.random_training import (
+    agree,
+    check_fit,
+    check_training,
+    interpreted,
+    random_training,
+)
 
-GRADIENTS, PASSES, HESSIANS, KERNELS = 1, 2, 3, 4  # kinds, the second number of a seed
+GRADIENTS, PASSES, HESSIANS, KERNELS, STEPS, FITS = 1, 2, 3, 4, 6, 7  # second number of a seed
 
 
 def test_an_entry_at_zero_is_drawn_with_indices_as_long_as_its_axes():
@@ -44,10 +53,21 @@ def test_what_sympy_does_not_compare_is_drawn_as_a_sum():
     assert larger(a, W) == sp.Max(a, W)
 
 
+def test_an_update_that_is_slightly_wrong_is_found(seed):
+    made, expected = random_training(seed, STEPS, most=1)
+    agree(made, interpreted(made), expected, "interpreter")
+    exact = interpreted(made, DIGITS)
+    agree(made, [np.asarray(array, float) for array in exact], expected, "50 digits")
+    for number in range(len(expected)):
+        wrong = list(expected)
+        wrong[number] = expected[number] + 1e-6*np.abs(expected[number]).max() + 1e-9
+        with pytest.raises(AssertionError, match="relative error"):
+            agree(made, interpreted(made), wrong, "interpreter")
+
+
 @pytest.mark.parametrize("chunk", range(30))
 def test_gradients_of_ten_random_programs_are_those_of_jax(chunk, seed):
-    for number in range(10*chunk, 10*chunk + 10):
-        check_gradients(seed, GRADIENTS, number, layers=number % 2 == 0)
+    ten_gradients(seed, chunk)
 
 
 @pytest.mark.parametrize("chunk", range(50))
@@ -70,8 +90,7 @@ def test_kernels_of_four_random_programs_are_as_exact_as_jax(chunk, seed):
 @pytest.mark.soak
 @pytest.mark.parametrize("chunk", range(200))
 def test_soak_gradients(chunk, seed):
-    for number in range(1000 + 10*chunk, 1010 + 10*chunk):
-        check_gradients(seed, GRADIENTS, number, layers=number % 2 == 0)
+    ten_gradients(seed, 100 + chunk)
 
 
 @pytest.mark.soak
@@ -80,8 +99,18 @@ def test_soak_kernels(chunk, seed):
     four_kernels(seed, 1000 + chunk)
 
 
+def ten_gradients(seed: int, chunk: int) -> None:
+    """Five programs in index notation and five networks, of which two or three are trained."""
+    for number in range(10*chunk, 10*chunk + 10):
+        if number % 4 == 2:
+            check_training(seed, STEPS, number)
+        else:
+            check_gradients(seed, GRADIENTS, number, layers=number % 2 == 0)
+
+
 def four_kernels(seed: int, chunk: int) -> None:
-    """Two kernels without a GEMM and two as they come; half on batches that no tile divides."""
+    """Two kernels of programs in index notation without a GEMM, on even and on odd batches, that of
+    a network, and that of its training."""
     without = 0
     for number in range(100*chunk, 100*chunk + 100):
         batches = ODD if number % 2 else EVEN
@@ -89,6 +118,6 @@ def four_kernels(seed: int, chunk: int) -> None:
         without += not check_kernel(seed, KERNELS, number, batches=batches, single=single)
         if without == 2:
             break
-    for number, batches in ((100*chunk, EVEN), (100*chunk + 1, ODD)):
-        check_kernel(seed, KERNELS + 1, number, batches=batches, layers=True,
-                     single=batches is EVEN)
+    check_kernel(seed, KERNELS + 1, chunk, batches=ODD if chunk % 2 else EVEN, layers=True,
+                 single=chunk % 4 in (0, 3))
+    check_fit(seed, FITS, chunk)

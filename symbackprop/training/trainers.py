@@ -62,20 +62,29 @@ class Trainers:
         """
         network, batch = self._network, self._network.batch
         asked = self._asked(rule, tuple(trained), hypers or {})
-        if asked not in self._steps:
-            smooth = asked.projecting.smooth
-            gradients = {t: derivation.gradient(t) for t in asked.trained} if smooth is None else (
-                gradients_of(smooth, asked.trained))
-            self._steps[asked] = training_step(
-                network.loss, gradients, rule, network.names, weights(network.program),
-                asked.projecting.passed, network.updates, batch)
-        step = self._steps[asked]
+        step = self._step(asked, derivation)
         shared = batch is not None and codegen.is_shared(step.program, batch, rows)
         if (asked, shared) not in self._kernels:
             read = tuple(t for t in step.program.inputs if network.has_batch(t))
             self._kernels[asked, shared] = codegen.compile_training(
                 step.program, read, batch, step.loss, self._dtype, shared)
         return step, self._kernels[asked, shared]
+
+    def step(self, rule: Rule, derivation: Derivation, trained: Collection[Tensor],
+             hypers: Mapping[Tensor, float | None]) -> TrainingStep:
+        """The step of a rule as `found` has it; nothing is compiled."""
+        return self._step(self._asked(rule, tuple(trained), hypers), derivation)
+
+    def _step(self, asked: _Asked, derivation: Derivation) -> TrainingStep:
+        network = self._network
+        if asked not in self._steps:
+            smooth = asked.projecting.smooth
+            gradients = {t: derivation.gradient(t) for t in asked.trained} if smooth is None else (
+                gradients_of(smooth, asked.trained))
+            self._steps[asked] = training_step(
+                network.loss, gradients, asked.rule, network.names, weights(network.program),
+                asked.projecting.passed, network.updates, network.batch)
+        return self._steps[asked]
 
     def _asked(self, rule: Rule, trained: tuple[Tensor, ...],
                hypers: Mapping[Tensor, float | None]) -> _Asked:

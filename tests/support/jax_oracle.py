@@ -25,12 +25,12 @@ jax.config.update("jax_enable_x64", True)
 
 FOLDED = {sp.Add: jnp.add, sp.Mul: jnp.multiply, sp.Max: jnp.maximum, sp.Min: jnp.minimum,
           sp.And: jnp.logical_and, sp.Or: jnp.logical_or}
-PLAIN = {
+PLAIN = {  # |t| with the derivative sign(0) = 0 at 0, which is 1 in JAX
     sp.exp: jnp.exp, sp.sin: jnp.sin, sp.cos: jnp.cos, sp.tan: jnp.tan, sp.tanh: jnp.tanh,
     sp.sinh: jnp.sinh, sp.cosh: jnp.cosh, sp.asinh: jnp.arcsinh, sp.atan: jnp.arctan,
-    sp.erf: jax.scipy.special.erf, sp.Abs: jnp.abs, sp.sign: jnp.sign, sp.floor: jnp.floor,
-    sp.Mod: jnp.mod, sp.Not: jnp.logical_not, sp.ITE: jnp.where, relu: jax.nn.relu,
-    sigmoid: jax.nn.sigmoid, softplus: jax.nn.softplus, expm1: jnp.expm1,
+    sp.erf: jax.scipy.special.erf, sp.Abs: lambda t: t*jnp.sign(t), sp.sign: jnp.sign,
+    sp.floor: jnp.floor, sp.Mod: jnp.mod, sp.Not: jnp.logical_not, sp.ITE: jnp.where,
+    relu: jax.nn.relu, sigmoid: jax.nn.sigmoid, softplus: jax.nn.softplus, expm1: jnp.expm1,
     sp.Eq: jnp.equal, sp.Ne: jnp.not_equal, sp.Lt: jnp.less, sp.Le: jnp.less_equal,
     sp.Gt: jnp.greater, sp.Ge: jnp.greater_equal,
 }

@@ -1,7 +1,8 @@
 """Random networks in array notation: layers, operators with broadcasting, reductions, losses.
 
 A network is drawn from five tables, to which a new layer or loss adds a row: where the data come
-in (STARTS), layers on rows (LAYERS), odd pieces between them (ODD), losses (LOSSES), penalties.
+in (STARTS), layers on rows, with noise or without (LAYERS), odd pieces between them (ODD), losses
+(LOSSES), penalties (PENALTIES).
 """
 
 from __future__ import annotations
@@ -43,10 +44,19 @@ class Draw:
 
 
 def layered_loss(rng: np.random.Generator) -> Any:
-    """The loss of a network of one to three layers, of one head or two."""
+    """The loss of a network of one to three layers, of one head or two, as it is in training or,
+    now and then, at inference."""
     draw = Draw(rng)
+    loss = data_loss(draw)
+    if draw.chance(0.5):
+        loss = loss + draw.pick(PENALTIES)(weights_of(loss))
+    return sb.inference(loss) if draw.chance(0.25) else loss
+
+
+def data_loss(draw: Draw, most: int = 3) -> Any:
+    """The loss without penalties, of a network of at most so many layers."""
     h = rows(draw) if draw.chance(0.6) else draw.pick(STARTS)(draw)
-    for _ in range(int(rng.integers(1, 4))):
+    for _ in range(int(draw.rng.integers(1, most + 1))):
         before = h
         h = draw.pick(LAYERS)(draw, h, draw.width(), draw.pick(ACTIVATIONS))
         if draw.chance(0.3):
@@ -54,9 +64,15 @@ def layered_loss(rng: np.random.Generator) -> Any:
         if before.axes == h.axes and draw.chance(0.5):
             h = h + before
     loss = draw.pick(LOSSES)(draw, h)
-    if draw.chance(0.15):
-        loss = loss + draw.pick(LOSSES)(draw, sb.layers.dense(h, 2))/2
-    return loss + draw.pick(PENALTIES)() if draw.chance(0.5) else loss
+    if draw.chance(0.2):
+        share = sb.hyper(draw.name("share"), 0.5)
+        loss = loss + share*draw.pick(LOSSES)(draw, sb.layers.dense(h, 2))
+    return loss
+
+
+def weights_of(loss: Any) -> list[Any]:
+    """The tensors that a penalty without tensors is of."""
+    return list(sb.penalties.weights(sb.program(loss)))
 
 
 # --- where data come in: a tensor of shape (N, width) --------------------------------------------
@@ -140,7 +156,34 @@ def normed(draw: Draw, h: Any, width: int, activation: Any) -> Any:
                                 draw.chance(0.7), draw.chance(0.7), epsilon=0.25)
 
 
-LAYERS = [plain, plain, plain, folded, by_hand, twice, tied, maxout, normed]
+def batch_normed(draw: Draw, h: Any, width: int, activation: Any) -> Any:
+    """Batch norm between a dense layer and its activation, with an ε as that of layer norm."""
+    h = sb.layers.batch_norm(sb.layers.dense(h, width), -1, draw.pick([0.1, 0.5]), 0.25,
+                             draw.chance(0.7), draw.chance(0.7))
+    return sb.layers.dense(h, width, activation) if draw.chance(0.5) else sb.tanh(h)
+
+
+def dropped(draw: Draw, h: Any, width: int, activation: Any) -> Any:
+    """Dropout behind a dense layer, of entries or of whole samples; inverted or not."""
+    return sb.layers.dropout(sb.layers.dense(h, width, activation), draw.pick([0.25, 0.5]),
+                             draw.chance(0.5), draw.pick([(), (1,)]))
+
+
+def shaken(draw: Draw, h: Any, width: int, activation: Any) -> Any:
+    """Noise on a weight."""
+    V = sb.parameter(draw.name("V"), h.axes[-1], width)
+    return sb.layers.dense(h, weight=sb.layers.weight_noise(V, 0.25), activation=activation)
+
+
+def masked(draw: Draw, h: Any, width: int, activation: Any) -> Any:
+    """A noise with a name of its own, of one of three distributions."""
+    law = draw.pick([sb.bernoulli(0.75), sb.gaussian(1, 0.25), sb.uniform(-1, 2)])
+    return sb.layers.dense(h*sb.noise(draw.name("m"), *h.axes, distribution=law), width,
+                           activation)
+
+
+LAYERS = [plain, plain, plain, folded, by_hand, twice, tied, maxout, normed, batch_normed,
+          batch_normed, dropped, dropped, shaken, masked]
 ODD = [
     lambda h: h - h.mean(axis=0),
     lambda h: h / (1 + (h**2).sum(axis=1, keepdims=True)),
@@ -153,6 +196,7 @@ ODD = [
     lambda h: sb.exp(h/4) / sb.exp(h/4).sum(axis=1, keepdims=True),
     lambda h: (h.T @ h) @ h.T if h.axes[1] == 1 else h,
     lambda h: sb.prelu(h, axis=-1),
+    lambda h: sb.layers.jitter(h, 0.25),
 ]
 
 
@@ -183,7 +227,7 @@ def of_classes(draw: Draw, h: Any) -> Any:
         return draw.pick([sb.losses.hinge, sb.losses.squared_hinge])(
             h, y, sample_weights=weights(draw, h))
     logits = draw.chance(0.5)
-    numbers = [0.25*(1 + k) for k in range(int(classes))]
+    numbers = [0.25*(1 + k) for k in range(int(classes))] if classes.is_Integer else None
     return sb.losses.cross_entropy(
         h if logits else sb.softmax(h), y, logits, draw.pick([0, 0, 0.25]),
         draw.pick([None, None, numbers, sb.data(draw.name("c"), classes)]), weights(draw, h))
@@ -205,5 +249,22 @@ def risky(draw: Draw, h: Any) -> Any:
 
 
 LOSSES = [of_numbers, of_numbers, of_classes, of_classes, binary, averaged, risky]
-PENALTIES = [lambda: sb.penalties.l2(0.25), lambda: sb.penalties.l1(0.125),
-             lambda: sb.penalties.elastic_net(0.125, 0.25)]
+
+
+def smooth_weights(weights: list[Any]) -> Any:
+    """Smoothness of the weights that have neighbours."""
+    longer = [W for W in weights if W.axes[-1] > 1]
+    return sb.penalties.smoothness(0.25, *longer) if longer else 0
+
+
+PENALTIES = [
+    lambda weights: sb.penalties.l2(0.25), lambda weights: sb.penalties.l1(0.125),
+    lambda weights: sb.penalties.elastic_net(0.125, 0.25),
+    lambda weights: sb.penalties.l2({W: 0.25/(1 + k) for k, W in enumerate(weights)} or 0),
+    lambda weights: sb.penalties.huber(0.25, 0.5),
+    lambda weights: sb.penalties.group_lasso(0.25, axis=0),
+    lambda weights: sb.penalties.group_lasso(0.25),
+    lambda weights: sb.penalties.sparse_group_lasso(0.125, 0.25),
+    lambda weights: sb.penalties.orthogonality(0.125, *weights[:1]),
+    smooth_weights,
+]

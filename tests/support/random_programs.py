@@ -16,7 +16,7 @@ import symbackprop as sb
 from symbackprop.notation import Program, Tensor
 from tests.support.random_layers import layered_loss
 from tests.support.random_losses import Maker
-from tests.support.random_values import bound, drawn, sized, well_behaved
+from tests.support.random_values import bound, entries, sized, well_behaved
 
 BATCHES = (1, 2, 3, 5, 7, 11, 13)
 
@@ -68,7 +68,7 @@ def random_case(*seed: int, batches: tuple[int, ...] = BATCHES, small: bool = Fa
             continue
         for _ in range(3):
             sizes = {"N": int(rng.choice(batches)), "M": int(rng.integers(2, 5))}
-            values = {t: drawn(t, sizes, rng) for t in program.inputs}
+            values = {t: entries(t, sizes, rng) for t in program.inputs}
             if well_behaved(program, values):
                 return Case(seed, program, program.outputs[0], wrt, values, sizes)
     raise AssertionError(f"seed {seed}: no well-behaved program in 200 draws")

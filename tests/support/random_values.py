@@ -12,6 +12,7 @@ from symbackprop.drawing import drawn as drawn
 from symbackprop.functions import leaky_relu, relu
 from symbackprop.indexing import free_indices
 from symbackprop.interpreter import Machine
+from symbackprop.laws import Carried, Distribution
 from symbackprop.notation import Program, Tensor
 
 MARGIN = 2e-3
@@ -58,6 +59,17 @@ class Watchful(Machine):
                 self.note(np.diff(flat, axis=0)[-1 if op == "max" else 0])
             rank -= places
         return super().reduced(op, body, bounds, grids, rank)
+
+
+def entries(tensor: Tensor, sizes: dict[str, int], rng: np.random.Generator) -> np.ndarray:
+    """Values for an input: a mask has zeros and ones, and what begins above zero stays there."""
+    values = drawn(tensor, sizes, rng)
+    match tensor.law:
+        case Distribution(kind="bernoulli"):
+            return (values > -0.5).astype(float)
+        case Carried(initial=initial) if initial > 0:
+            return initial*(0.5 + np.abs(values))
+    return values
 
 
 def _about_indices(condition) -> bool:
