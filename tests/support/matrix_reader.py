@@ -156,6 +156,7 @@ class Reader:
 
     def __init__(self, found: list[str], values: Mapping[str, Any]) -> None:
         self.tokens, self.place, self.values = found, 0, values
+        self.ends = [""]  # what closes the brackets and bars around this place
 
     @property
     def next(self) -> str:
@@ -204,8 +205,8 @@ class Reader:
 
     def starts_factor(self) -> bool:
         begins = ("(", "[", "|", "√", "diag", "tr", "I", *FUNCTIONS)
-        return bool(self.next) and (self.next in begins or self.next in self.values
-                                    or self.next[0].isdigit())
+        return bool(self.next) and self.next != self.ends[-1] and (
+            self.next in begins or self.next in self.values or self.next[0].isdigit())
 
     def factor(self) -> Matrix | None:
         """None stands for a 1, which the product understands."""
@@ -256,8 +257,9 @@ class Reader:
         raise UnreadableError(f"{sign!r} begins nothing")
 
     def closed(self, inside: Callable[[], Matrix], end: str) -> Matrix:
+        self.ends.append(end)
         value = inside()
-        self.take(end)
+        self.take(self.ends.pop())
         return value
 
     def condition(self) -> Matrix:
