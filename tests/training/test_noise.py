@@ -247,3 +247,18 @@ def test_tensors_may_be_called_what_the_generator_calls_its_own() -> None:
     model.fit(np.ones((8, 3)), epochs=2)
     assert list(model.parameters) == names[1:]
     assert list(model.noise(2)) == ["real"]
+
+
+def test_a_noise_that_only_an_output_reads_does_not_change_what_fit_draws_for_others() -> None:
+    x, W = sb.data("x", N, 5), sb.parameter("W", 5)
+    n, i = x.letters
+    aside, read = (sb.noise(name, n, i, distribution=sb.bernoulli(0.5)) for name in "ar")
+    loss = sb.define("L", (), Sum(x[n, i]*read[n, i]*W[i], n, i)/N)
+    model = Model(inputs=x, output=sb.define("p", (n, i), x[n, i]*aside[n, i]), loss=loss,
+                  dtype="float64")
+    X = np.random.default_rng(0).normal(size=(12, 5))
+    drawn = model.noise(12, seed=4)
+    model.parameters["W"][...] = 0
+    model.fit(X, epochs=1, batch_size=None, seed=4, optimizer=sb.optimizers.SGD(1.0))
+    np.testing.assert_allclose(model.parameters["W"], -(X*drawn["r"]).mean(axis=0), atol=1e-14)
+    assert (drawn["a"] != drawn["r"]).any()
