@@ -18,6 +18,7 @@ from symbackprop import elementwise, functions
 from symbackprop.arrays import Array, made, mapped, read
 from symbackprop.broadcasting import axes_of, is_scalar, letters_for, scalar_operand
 from symbackprop.errors import DeclarationError, where
+from symbackprop.trainable import samples_apart
 
 __all__ = ["ACTIVATIONS", "activated", "elu", "gelu", "gelu_tanh", "hard_sigmoid",
            "hard_swish", "hard_tanh", "prelu", "selu", "silu"]
@@ -95,7 +96,7 @@ def prelu(t: Any, axis: Any = None) -> Any:
     t: a tensor; axis: None for one α, or the axis or axes along which there is an α for each
     entry, e.g. −1 for one for each unit of a dense layer, 1 for each channel of a convolution.
     A parameter alpha is made; it starts at 1/4, and the derivative by t at 0 is α.
-    Raises DeclarationError for what is no tensor or has no such axis.
+    Raises DeclarationError for what is no tensor or has no such axis, and for the batch.
 
     >>> import symbackprop as sb
     >>> print(sb.program(prelu(sb.data("x", sb.size("N"), 3), axis=-1)))
@@ -105,6 +106,7 @@ def prelu(t: Any, axis: Any = None) -> Any:
         raise DeclarationError(f"prelu makes a parameter for a tensor, and {t!r} is none; in a "
                                "formula write sb.leaky_relu(t, alpha)")
     places = () if axis is None else axes_of(axis, t.rank, "prelu")
+    samples_apart("prelu", t, places)
     letters = letters_for(t.axes, [t])
     own = tuple(letters[place] for place in places)
     alpha = Array(None, tuple(t.axes[place] for place in places), own, "parameter", hint="alpha",

@@ -18,7 +18,7 @@ from symbackprop.collect import ordered, output_tensor
 from symbackprop.laws import AtInference, Distribution
 from symbackprop.notation import Definition, Tensor
 from symbackprop.pending import resolve_definitions
-from symbackprop.randomness import averaged
+from symbackprop.randomness import without_noise
 
 __all__ = ["has_modes", "inference", "inferred"]
 
@@ -67,7 +67,7 @@ def inferred(targets: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
 def has_modes(targets: tuple[Tensor, ...]) -> bool:
     """Whether something that the targets need is not the same in training and at inference."""
     return any(isinstance(t.law, Distribution) for t in targets) or any(
-        isinstance(d.target.law, AtInference) or averaged(d.body) != d.body
+        isinstance(d.target.law, AtInference) or without_noise(d.body) != d.body
         for d in ordered(targets))
 
 
@@ -78,8 +78,8 @@ def _at_inference(tensor: Tensor, declared: Mapping[Tensor, Definition]) -> Defi
     if definition is None:
         return None
     body = tensor.law.body if isinstance(tensor.law, AtInference) else definition.body
-    return Definition(tensor, definition.indices, averaged(body), definition.over, definition.op,
-                      definition.where)
+    return Definition(tensor, definition.indices, without_noise(body), definition.over,
+                      definition.op, definition.where)
 
 
 def _twin(tensor: Tensor) -> Array:

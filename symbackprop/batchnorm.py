@@ -4,8 +4,9 @@
     var[j]  = Σ_n (x[n,j] − mean[j])²/N            at inference running_var[j]
     h[n,j]  = scale[j]·(x[n,j] − mean[j])/√(var[j] + epsilon) + shift[j]
     running_mean[j] ← (1 − momentum)·running_mean[j] + momentum·mean[j]
-    running_var[j]  ← (1 − momentum)·running_var[j] + momentum·var[j]·N/(N − 1)
+    running_var[j]  ← (1 − momentum)·running_var[j] + momentum·var[j]·N/(N − 1)    where N > 1
 
+One row has no variance that could be told: where N = 1, running_var stays what it is.
 Definitions and states like any other: the gradient, which runs through both statistics, is derived.
 """
 
@@ -13,7 +14,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from sympy import Expr, Idx, Integer, Max, Mul, Sum, sqrt
+from sympy import Expr, Idx, Integer, Max, Min, Mul, Sum, sqrt
 
 from symbackprop.arrays import Array, made, read
 from symbackprop.broadcasting import axes_of, letters_for
@@ -34,7 +35,8 @@ def batch_norm(x: Any, axis: Any = -1, momentum: Any = 0.1, epsilon: Any = 1e-5,
     share of the newest batch in the running statistics, from 0 to 1; epsilon ≥ 0.  The last two are
     hypers, or numbers, which become such.  scale, shift: whether these parameters are made, of the
     shape of the statistics.  At inference running_mean and running_var stand for the statistics;
-    `model.states` holds them; the running variance is the unbiased one, as in torch.
+    `model.states` holds them; the running variance is the unbiased one, as in torch, and a
+    batch of one row leaves it as it is.
     Raises DeclarationError for an x that is no tensor, an axis that is none or the batch, or where
     no other axis is left, and for numbers out of range.
     Source: Ioffe & Szegedy 2015, arXiv:1502.03167; torch.nn.BatchNorm1d.
@@ -73,8 +75,8 @@ def _statistics(x: Array, letters: tuple[Idx, ...], kept: tuple[Idx, ...],
     count = Mul(*map(extent, over))
     entry = read(x, letters)
     mean = _statistic("mean", 0, kept, Sum(entry, *over)/count, share, Integer(1))
-    variance = _statistic("var", 1, kept, Sum((entry - mean.at(*kept))**2, *over)/count, share,
-                          count/Max(count - 1, 1))
+    variance = _statistic("var", 1, kept, Sum((entry - mean.at(*kept))**2, *over)/count,
+                          share*Min(1, count - 1), count/Max(count - 1, 1))
     return mean, variance
 
 

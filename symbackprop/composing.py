@@ -37,7 +37,7 @@ from sympy import oo as infinity
 from symbackprop.assumed import Assumed, samples_of
 from symbackprop.errors import DerivationError
 from symbackprop.indexing import free_indices
-from symbackprop.minimising import Case, Convex, Kink, bends, convex, v, w
+from symbackprop.minimising import Case, Convex, Kink, bends, convex, in_words, v, w
 from symbackprop.notation import Element, Reduction, Tensor, TensorSymbol
 from symbackprop.separation import Block, Term
 from symbackprop.splitting import Piece
@@ -167,13 +167,13 @@ def _without_square(function: Expr, blocks: tuple[Block, ...], assumed: Assumed
         if poly is None or poly.degree() > 2 or poly.coeff_monomial(1) != 0 or {
                 piece.lower, piece.upper} - {-infinity, infinity, S.Zero}:
             raise DerivationError(
-                f"{function} of {spoken(blocks[0].tensor)} meets a norm of "
+                f"{in_words(function)} of {spoken(blocks[0].tensor)} meets a norm of "
                 "a larger block, and operators compose only where a function doubles as w does, "
                 "as |w| and w ≥ 0 do (w² may be added)")
         squares.add(poly.coeff_monomial(w**2))
     if len(squares) > 1:
-        raise DerivationError(f"{function} has different squares on its pieces and meets a norm "
-                              "of a larger block: their operators are not composed")
+        raise DerivationError(f"{in_words(function)} has different squares on its pieces and meets "
+                              "a norm of a larger block: their operators are not composed")
     (square,) = squares
     return function - square * w**2, square
 
@@ -185,11 +185,11 @@ def _stage(blocks: tuple[Block, ...], function: Expr, assumed: Assumed) -> Stage
     found = convex(function + Piecewise((S.Zero, w >= 0), (infinity, True)), assumed)
     first = found.kinks[0]
     if first.place != 0:
-        raise DerivationError(f"{function} of a norm w is not convex: it is infinite below "
-                              f"w = {first.place}")
+        raise DerivationError(f"{in_words(function)} of a norm w is not convex: it is infinite "
+                              f"below w = {first.place}")
     if not assumed.at_least(first.high, S.Zero):
-        raise DerivationError(f"{function} of a norm w is not convex: it falls from w = 0 on, "
-                              f"with slope {first.high}")
+        raise DerivationError(f"{in_words(function)} of a norm w is not convex: it falls from "
+                              f"w = 0 on, with slope {first.high}")
     cases = found.cases(assumed)
     if cases[0].upper == 0:  # a norm is never below 0
         cases = (replace(cases[1], lower=-infinity), *cases[2:])

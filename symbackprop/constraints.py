@@ -51,7 +51,7 @@ class Constraint:
         """The conditions in the program of a loss: tensors that are 1 where they hold, else 0."""
         found = named(self.tensors, f"the constraint {self.name} at {self.place}", loss.symbol,
                       known)
-        return [_defined(letters, condition, self.place)
+        return [_defined(self.name, letters, condition, self.place)
                 for letters, condition in self.conditions(found)]
 
     def __repr__(self) -> str:
@@ -188,8 +188,8 @@ def _named(tensors: tuple[Any, ...]) -> tuple[Any, ...]:
     return tensors
 
 
-def _defined(letters: tuple[Idx, ...], condition: Boolean, place: str) -> Tensor:
+def _defined(name: str, letters: tuple[Idx, ...], condition: Boolean, place: str) -> Tensor:
     axes = tuple(i.upper + 1 for i in letters)
-    holds = Array(None, axes, letters, "intermediate", hint="holds", where=place)
+    holds = Array(None, axes, letters, "intermediate", hint=name, where=place)
     holds.definition = Definition(holds, letters, Iverson(condition), where=place)
     return holds

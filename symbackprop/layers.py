@@ -22,7 +22,7 @@ from symbackprop.errors import DeclarationError
 from symbackprop.functions import Iverson
 from symbackprop.notation import Maximum, TensorSymbol
 from symbackprop.stochastic import dropout, jitter, weight_noise
-from symbackprop.trainable import bias_of, fresh, input_array, weight_of, width_of
+from symbackprop.trainable import bias_of, fresh, input_array, samples_apart, weight_of, width_of
 
 __all__ = ["ACTIVATIONS", "batch_norm", "convolution", "dense", "dropout", "embedding", "flatten",
            "jitter", "layer_norm", "max_pool", "maxout", "mean_pool", "weight_noise", "with_ones"]
@@ -51,6 +51,9 @@ def dense(x: Array, width: int | Expr | None = None, activation: Any = None, bia
         width = weight.axes[1]
     columns = width_of("dense", "width", width)
     folded = isinstance(bias, str) and bias == "folded"
+    if isinstance(bias, str) and not folded:
+        raise DeclarationError(f'dense: the bias is True, False, "folded" or a tensor of shape '
+                               f"({columns},), not {bias!r}")
     z = _affine(with_ones(x) if folded else x, (columns,), not folded and bias, weight, "dense")
     return activated("dense", z, activation)
 
@@ -105,7 +108,8 @@ def layer_norm(x: Array, axis: Any = -1, scale: bool = True, shift: bool = True,
 
     axis: one or several, by position; γ (starts at 1) and β (at 0) have the extents of these
     axes; scale=False or shift=False leaves them out (Ba et al. 2016).  v is the mean of squares.
-    Raises DeclarationError for an axis that x has not, and an ε that is not above 0.
+    Raises DeclarationError for an axis that x has not, the batch unless γ and β are left out, and
+    an ε that is not above 0.
 
     >>> import symbackprop as sb
     >>> print(sb.program(sb.layers.layer_norm(sb.data("x", sb.size("N"), 8))))
@@ -120,6 +124,8 @@ def layer_norm(x: Array, axis: Any = -1, scale: bool = True, shift: bool = True,
     places = axes_of(axis, x.rank, "layer_norm")
     if not places:
         raise DeclarationError("layer_norm: axis must name one axis or more, not ()")
+    if scale or shift:
+        samples_apart("layer_norm", x, places)
     letters = letters_for(x.axes, [x])
     over = tuple(letters[place] for place in places)
     kept = tuple(i for i in letters if i not in over)

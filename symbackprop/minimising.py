@@ -16,10 +16,12 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 from sympy import (
+    Add,
     Dummy,
     Expr,
     I,
     Mul,
+    Piecewise,
     Poly,
     Rational,
     S,
@@ -38,9 +40,10 @@ from sympy import (
 
 from symbackprop.assumed import Assumed
 from symbackprop.errors import DerivationError
+from symbackprop.printing.text import text
 from symbackprop.splitting import Piece, equal, pieces, roots, sample
 
-__all__ = ["Case", "Convex", "Kink", "bends", "convex", "v", "t", "w"]
+__all__ = ["Case", "Convex", "Kink", "bends", "convex", "in_words", "v", "t", "w"]
 
 w, v = Symbol("w", real=True), Symbol("v", real=True)
 t = Symbol("t", positive=True)
@@ -101,10 +104,11 @@ def convex(function: Expr, assumed: Assumed) -> Convex:
     split = pieces(function, w, assumed)
     allowed = tuple(piece for piece in split if piece.allowed)
     if not allowed:
-        raise DerivationError(f"{function} allows no {w} at all")
+        raise DerivationError(f"{in_words(function)} allows no {w} at all")
     if not all(piece.allowed for piece in split[split.index(allowed[0]):
                                                 split.index(allowed[-1]) + 1]):
-        raise DerivationError(f"{function} is not convex: what it allows is in several parts")
+        raise DerivationError(f"{in_words(function)} is not convex: what it allows is in several "
+                              "parts")
     for piece in allowed:
         _check_convex(piece, assumed)
     kinks = [kink for before, after in pairwise(allowed)
@@ -261,3 +265,13 @@ def _tidy(solution: Expr) -> Expr:
     if below.is_number:
         return expand(solution)
     return factor_terms(expand(above)) / expand(below)
+
+
+def in_words(function: Expr) -> str:
+    """A function of w as text; one that is 0 where a condition holds, else ∞, as the condition."""
+    parts = Add.make_args(function)
+    walls = {p: p.args[0][1] for p in parts if isinstance(p, Piecewise)
+             and [e for e, _ in p.args] == [0, oo]}
+    rest = Add(*(p for p in parts if p not in walls))
+    shown = [text(rest, {})] if rest != 0 or not walls else []
+    return " and ".join((*shown, *(text(walls[p], {}) for p in parts if p in walls)))

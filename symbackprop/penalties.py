@@ -43,18 +43,18 @@ def l1(strength: Any, *tensors: Any) -> Expr:
     >>> print(sb.program(sb.penalties.l1(1e-3, W)))
     L = lam·Σ_{i,j} |W[i,j]|
     """
-    return elementwise(strength, Abs, *tensors)
+    return _penalty("l1", strength, _entries(Abs), tensors)
 
 
 def l2(strength: Any, *tensors: Any) -> Expr:
     """λ Σ w²; tensors or their names, none for all weights."""
-    return elementwise(strength, _square, *tensors)
+    return _penalty("l2", strength, _entries(_square), tensors)
 
 
 def elastic_net(strength1: Any, strength2: Any, *tensors: Any) -> Expr:
     """λ1 Σ|w| + λ2 Σ w²; tensors or their names, none for all weights."""
-    return (_penalty(strength1, _entries(Abs), tensors, hint="lam1")
-            + _penalty(strength2, _entries(_square), tensors, hint="lam2"))
+    return (_penalty("elastic_net", strength1, _entries(Abs), tensors, hint="lam1")
+            + _penalty("elastic_net", strength2, _entries(_square), tensors, hint="lam2"))
 
 
 def huber(strength: Any, delta: Any, *tensors: Any) -> Expr:
@@ -69,7 +69,7 @@ def huber(strength: Any, delta: Any, *tensors: Any) -> Expr:
     def each(w: Expr) -> Expr:
         return Piecewise((w**2 / 2, Le(Abs(w), width)), (width * (Abs(w) - width / 2), True))
 
-    return elementwise(strength, each, *tensors)
+    return _penalty("huber", strength, _entries(each), tensors)
 
 
 def elementwise(strength: Any, function: Callable[[Expr], Any], *tensors: Any) -> Expr:
@@ -85,7 +85,7 @@ def elementwise(strength: Any, function: Callable[[Expr], Any], *tensors: Any) -
     if not callable(function):
         raise DeclarationError(f"a penalty's function is a function of an entry, not {function!r}; "
                                "write e.g. lambda w: abs(w)**3")
-    return _penalty(strength, _entries(function), tensors)
+    return _penalty("elementwise", strength, _entries(function), tensors)
 
 
 def group_lasso(strength: Any, *tensors: Any, axis: Any = -1) -> Expr:
@@ -99,13 +99,14 @@ def group_lasso(strength: Any, *tensors: Any, axis: Any = -1) -> Expr:
     >>> print(sb.program(sb.penalties.group_lasso(1e-3, W)))
     L = lam·Σ_i √(Σ_j W[i,j]²)
     """
-    return _penalty(strength, _groups(axis, "group_lasso"), tensors, 2)
+    return _penalty("group_lasso", strength, _groups(axis, "group_lasso"), tensors, 2)
 
 
 def sparse_group_lasso(strength1: Any, strength2: Any, *tensors: Any, axis: Any = -1) -> Expr:
     """λ1 Σ|w| + λ2 Σ_g ‖w_g‖: zeros within groups, and groups of zeros (Simon et al. 2013)."""
-    return (_penalty(strength1, _entries(Abs), tensors, 2, hint="lam1")
-            + _penalty(strength2, _groups(axis, "sparse_group_lasso"), tensors, 2, hint="lam2"))
+    name = "sparse_group_lasso"
+    return (_penalty(name, strength1, _entries(Abs), tensors, 2, hint="lam1")
+            + _penalty(name, strength2, _groups(axis, name), tensors, 2, hint="lam2"))
 
 
 def orthogonality(strength: Any, *tensors: Any) -> Expr:
@@ -127,7 +128,7 @@ def orthogonality(strength: Any, *tensors: Any) -> Expr:
         products = Sum(read(tensor, (*rows, j)) * read(tensor, (*rows, k)), *rows)
         return Sum((products - KroneckerDelta(j, k))**2, j, k)
 
-    return _penalty(strength, total, tensors, 2)
+    return _penalty("orthogonality", strength, total, tensors, 2)
 
 
 def smoothness(strength: Any, *tensors: Any, axis: int = -1) -> Expr:
@@ -151,10 +152,10 @@ def smoothness(strength: Any, *tensors: Any, axis: int = -1) -> Expr:
         return Sum((read(tensor, moved) - read(tensor, letters))**2,
                    *(short if at == place else i for at, i in enumerate(letters)))
 
-    return _penalty(strength, total, tensors, 1)
+    return _penalty("smoothness", strength, total, tensors, 1)
 
 
-def _penalty(strength: Any, total: Callable[[Tensor], Expr], tensors: tuple[Any, ...],
+def _penalty(name: str, strength: Any, total: Callable[[Tensor], Expr], tensors: tuple[Any, ...],
              rank: int = 0, hint: str = "lam") -> Expr:
     """λ Σ total(W) over tensors, or those that are found where the loss is taken."""
     if isinstance(strength, Mapping):
@@ -162,14 +163,14 @@ def _penalty(strength: Any, total: Callable[[Tensor], Expr], tensors: tuple[Any,
             raise DeclarationError("strengths by tensor are a dict that names the tensors, e.g. "
                                    f'sb.penalties.l2({{"W1": 1e-3, "W2": 1e-4}}), not '
                                    f"{dict(strength)!r} with tensors beside it")
-        return Add(*(_penalty(one, total, (tensor,), rank, hint)
+        return Add(*(_penalty(name, one, total, (tensor,), rank, hint)
                      for tensor, one in strength.items()))
     for tensor in tensors:
         if not isinstance(tensor, (Array, str)) and not hasattr(tensor, "tensor"):
             raise DeclarationError(
                 f"a penalty takes a strength and then tensors or their names, not {tensor!r}; "
-                'write e.g. sb.penalties.l2(1e-4, "W1", V)')
-    scale = hyper_of(strength, hint, "the strength of a penalty", "sb.penalties.l2(1e-4, …)")
+                f'write e.g. sb.penalties.{name}(1e-4, "W1", V)')
+    scale = hyper_of(strength, hint, "the strength of a penalty", f"sb.penalties.{name}(1e-4, …)")
     if not tensors or any(isinstance(tensor, str) for tensor in tensors):
         return scale * Pending(total, tensors, rank)
     return scale * made((), Add(*(total(getattr(t, "tensor", t)) for t in tensors)), "R")
@@ -226,5 +227,3 @@ def _spoken(tensor: Tensor) -> str:
 
 def _square(w: Expr) -> Expr:
     return w**2
-
-

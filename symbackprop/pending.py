@@ -27,7 +27,7 @@ from symbackprop.notation import (
     elements_in,
     tensors_in,
 )
-from symbackprop.randomness import averaged
+from symbackprop.randomness import without_noise
 
 __all__ = ["Pending", "hyper_of", "named", "resolve_definitions", "resolve_penalties", "weights"]
 
@@ -98,7 +98,7 @@ def weights(definitions: Iterable[Definition]) -> tuple[Tensor, ...]:
     found: dict[Tensor, None] = {}
     for definition in definitions:
         over = definition.over if definition.op == "sum" else ()
-        body = averaged(definition.body)  # with noise on it a weight is one still
+        body = without_noise(definition.body)  # with noise on it a weight is one still
         found.update(dict.fromkeys(_summed_factors(body, frozenset(over))))
         found.update(dict.fromkeys(e.tensor for e in elements_in(definition.body) if any(
             index.has(Element) for index in e.args[1:])))
@@ -132,7 +132,7 @@ def _through_products(factor: Expr) -> Iterator[Element]:
     definition = factor.tensor.definition
     if definition is None or factor.tensor.name is not None or definition.op != "map":
         return
-    body = averaged(definition.body)
+    body = without_noise(definition.body)
     inside = body.args if isinstance(body, Mul) else (body,)
     mapping = dict(zip(definition.indices, factor.indices, strict=True))
     for part in inside:

@@ -23,7 +23,8 @@ from symbackprop.indexing import free_indices
 from symbackprop.laws import Carried, Distribution
 from symbackprop.notation import Tensor, elements_in, tensors_in
 
-__all__ = ["averaged", "bernoulli", "carry", "gaussian", "noise", "state", "strength", "uniform"]
+__all__ = ["bernoulli", "carry", "gaussian", "noise", "state", "strength", "uniform",
+           "without_noise"]
 
 _Fits = Callable[[float], bool]
 
@@ -95,7 +96,8 @@ def state(name: str, *axes: Any, init: float = 0, update: Any) -> Any:
 
     axes: Idx, sizes or ints; update: the next value, an expression in the letters of the axes (a
     tensor of this shape), or a function that is given the state and returns that.  It may read
-    whatever the network computes in the step.  `model.states` holds the present arrays.
+    whatever the network computes in the step.  `model.states` holds the present arrays.  A state
+    is part of a Model only if loss, outputs or another state's update read it, e.g. as an output.
     Raises DeclarationError for an init that is no finite number and an update that does not fit.
 
     >>> import symbackprop as sb
@@ -132,7 +134,7 @@ def carry(tensor: Tensor, initial: float, update: Any) -> None:
     tensor.law = Carried(float(initial), tensor_of(following))
 
 
-def averaged(body: Expr) -> Expr:
+def without_noise(body: Expr) -> Expr:
     """The body with every noise replaced by its mean."""
     means = {e: e.tensor.law.mean for e in elements_in(body)
              if isinstance(e.tensor.law, Distribution)}

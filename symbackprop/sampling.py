@@ -66,7 +66,7 @@ def words_of(seed: int | None) -> np.ndarray:
 
 
 def noises(program: Program) -> tuple[Tensor, ...]:
-    """The noise that a program reads, in order of declaration: its place is its number."""
+    """The noise that a program reads, in order of declaration."""
     return tuple(t for t in program.inputs if t.role == "noise")
 
 
@@ -74,7 +74,8 @@ def sampled(program: Program, batch: Symbol | None,
             names: Mapping[Tensor, str] | None = None) -> tuple[Program, Counters | None]:
     """The program with every noise defined, and the integers that it reads besides; in normal form.
 
-    batch: the size that runs over samples; names: those to get out of the way of.
+    batch: the size that runs over samples; names: those to get out of the way of.  A noise has its
+    number among all that are named, read or not, so that every program of a network draws the same.
     Raises ProgramError for a noise with two axes along the batch, or one that depends on it.
     """
     drawn = noises(program)
@@ -83,7 +84,9 @@ def sampled(program: Program, batch: Symbol | None,
     writer = _Writer(batch, {*program.names.values(), *(names or {}).values()})
     twins = {t: _twin(t) for t in drawn}
     symbols = {t.symbol: twin.symbol for t, twin in twins.items()}
-    made = [writer.definition(t, twins[t], number) for number, t in enumerate(drawn)]
+    named = {t for t in names or () if t.role == "noise"}
+    numbers = {t: k for k, t in enumerate(sorted({*drawn, *named}, key=lambda t: t.serial))}
+    made = [writer.definition(t, twins[t], numbers[t]) for t in drawn]
     rest = [replace(d, body=d.body.xreplace(symbols)) for d in program]
     definitions = (writer.epoch_definition, *made, *rest, writer.next_definition)
     updates = (*program.updates, (writer.counters.step, writer.next_definition.target))

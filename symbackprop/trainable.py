@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from numbers import Integral
 from typing import Any
 
@@ -50,6 +51,14 @@ def weight_of(what: str, letters: tuple[Idx, ...], given: Any = None, hint: str 
         return given
     raise DeclarationError(f"{what}: the weight must be a tensor of shape {axes}, not "
                            f"{shown(given)}; write e.g. weight=sb.parameter('W', *{axes})")
+
+
+def samples_apart(what: str, x: Array, places: Iterable[int]) -> None:
+    """Raises DeclarationError where a parameter would have an entry for each sample."""
+    if x.rank > 1 and 0 in places and not x.axes[0].is_Integer:
+        raise DeclarationError(
+            f"{what}: axis 0 has {x.axes[0]} entries, known in a call only; the axes with "
+            "parameters of their own have numbers; write e.g. axis=-1")
 
 
 def bias_of(what: str, letters: tuple[Idx, ...], given: Any, beside: Array) -> Array | None:

@@ -133,6 +133,7 @@ V = sb.parameter("V", 4, 2)
 REFUSED: list[tuple[Any, str]] = [
     (lambda: sb.penalties.l2(V), "the strength of a penalty comes first"),
     (lambda: sb.penalties.l2("W1"), "the strength of a penalty comes first"),
+    (lambda: sb.penalties.l1("W1"), r"not 'W1'; write sb\.penalties\.l1\(1e-4, …\)"),
     (lambda: sb.penalties.l2(0.1, 3), "takes a strength and then tensors or their names, not 3"),
     (lambda: sb.penalties.l2(float("nan")), "a finite real number, not nan"),
     (lambda: sb.penalties.l2(10**400), "a finite real number"),

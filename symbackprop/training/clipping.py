@@ -7,7 +7,8 @@
 
 As torch's clip_grad_value_ and clip_grad_norm_ (Pascanu, Mikolov & Bengio 2013, arXiv:1211.5063);
 `clip_norm` takes each parameter by itself.  The gradient is that of the whole loss, penalties
-included; an optimizer's own weight decay comes after it.
+included, but around ProximalSGD that of the smooth part alone, without the penalties that its
+operator takes; an optimizer's own weight decay comes after it.
 """
 
 from __future__ import annotations

@@ -84,7 +84,8 @@ class Task:
     """A fit that is ready to run: its plan and steps, and what an optimizer may drive it by.
 
     parameters: those that are trained; results: what the rule gives for each of them and nobody
-    reads; random: whether two evaluations at one point may differ.
+    reads; random: whether two evaluations at one point may differ; states: the names of those that
+    each step carries on.
     """
 
     plan: Plan
@@ -92,6 +93,7 @@ class Task:
     parameters: Values
     results: Values
     random: bool = False
+    states: tuple[str, ...] = ()
 
 
 @dataclass(slots=True)

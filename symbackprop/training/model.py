@@ -132,7 +132,9 @@ class Model:
         rates: name -> a factor of the optimizer's rate.
         validation_data: (X, Y).  metrics: names of `metrics.METRICS` or functions of (targets,
         predictions); they are taken over all rows after each epoch.  seed: of the
-        shuffling, and of the noise, whose numbers depend on neither batches nor threads.
+        shuffling, and of the noise, whose numbers depend on neither batches nor threads.  Epochs
+        are counted from 0 in each fit: a second fit with the same seed has the same order and
+        noise again, so give each one a seed of its own, or None for another one every time.
         threads: at most so many, None for all cores that pay; the numbers do not depend on it.
         augment: a function of (X, Y, rng) that returns other X and Y of as many rows; it is called
         before each epoch with copies of all rows, and a generator that begins with the seed.

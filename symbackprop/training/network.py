@@ -15,13 +15,13 @@ from sympy import Expr, Symbol
 from symbackprop.averaging import inferred
 from symbackprop.checks import verify
 from symbackprop.collect import ordered, output_tensor, program
-from symbackprop.constraints import Constraint, indicator
+from symbackprop.constraints import Constraint
 from symbackprop.declare import tensor_of
 from symbackprop.errors import ProgramError
 from symbackprop.laws import Carried, Distribution
 from symbackprop.notation import Definition, Program, Tensor, tensors_in
 from symbackprop.proximity import operator
-from symbackprop.separation import inlined, separated
+from symbackprop.training.constrained import refused, terms_of
 
 __all__ = ["Network", "described", "needed", "network"]
 
@@ -234,9 +234,12 @@ def _check_constraints(made: Network) -> None:
                                                          *made.inference.inputs}:
             raise ProgramError(f"a constraint reads the parameter {made.names[tensor]} (declared "
                                f"at {tensor.where}), which neither the loss nor an output reads")
-    terms = [term for c in made.constraints for term in separated(inlined(indicator(c)))]
-    if terms:
-        operator(terms, {})  # raises DerivationError where there is no projection
+    terms = {c: terms_of(c, made.names) for c in made.constraints}
+    error = refused(terms, made.names, {})
+    if error is not None:
+        raise error
+    if any(terms.values()):
+        operator([term for own in terms.values() for term in own], {})
 
 
 def _check_parameters(made: Network) -> None:

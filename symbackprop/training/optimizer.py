@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import Any, ClassVar
@@ -21,6 +22,7 @@ __all__ = ["Number", "Optimizer", "number_fields", "with_schedules"]
 Number = float | Schedule
 
 COUNTS = (t, epoch)
+LOOKED_AT = (0, 1, 10, 100, 1000)  # steps whose values are checked before anything runs
 _OFTEN = {is_weight: "[weight] = 1 for a weight, 0 for a bias or scale"}
 
 
@@ -98,10 +100,32 @@ def number_fields(optimizer: Any) -> None:
 
 
 def number_or_schedule(owner: str, name: str, value: Any) -> Number:
-    """A number in the letter's range as a float, or a schedule; or a TrainingError."""
+    """A number in the letter's range as a float, or a schedule in it; or a TrainingError."""
     if isinstance(value, Schedule) or getattr(value, "free_symbols", None):
-        return as_schedule(value, f"{owner}: {name}")
+        return stays_in_range(owner, name, as_schedule(value, f"{owner}: {name}"))
     return in_range(owner, name, value)
+
+
+def stays_in_range(owner: str, name: str, schedule: Schedule) -> Schedule:
+    """The schedule, whose values after 0, 1, 10, … steps are in the letter's range.
+
+    It may come to 0, or begin there, where a plain number must be above 0.  Raises TrainingError,
+    naming the step, for a value that is not.
+    """
+    read = schedule.expression.free_symbols & {t, epoch}
+    counted = "epoch" if read == {epoch} else "t"
+    for count in LOOKED_AT:  # where both are read, nobody knows yet how many steps an epoch has
+        value = schedule(count, 0 if len(read) == 2 else count)
+        if value == 0 or (value == math.inf and count > 100):
+            continue  # at its end, or far beyond any training
+        try:
+            in_range(owner, name, value)
+        except TrainingError as error:
+            raise TrainingError(f"{error} at {counted} = {count} of {schedule.formula()}; keep it "
+                                "in its range, with Max and Min of SymPy") from error
+    if schedule(0, 0) == 0 and not read:
+        in_range(owner, name, 0.0)
+    return schedule
 
 
 def with_schedules(rule: Rule, given: Mapping[str, Number]) -> Rule:

@@ -33,13 +33,13 @@ from sympy import (
 from symbackprop.arrays import Array
 from symbackprop.broadcasting import letters_for
 from symbackprop.composing import has_kink
-from symbackprop.constraints import indicator
 from symbackprop.derivation import derive
 from symbackprop.errors import DerivationError, TrainingError
 from symbackprop.functions import Iverson, leaky_relu, relu
 from symbackprop.notation import Definition, Reduction, Tensor, TensorSymbol, tensors_in
 from symbackprop.proximity import Proximal, operator
 from symbackprop.separation import Term, inlined, separated
+from symbackprop.training.constrained import refused, terms_of
 from symbackprop.training.network import Network
 from symbackprop.training.rules import Rule, w
 
@@ -47,7 +47,6 @@ __all__ = ["Projecting", "Split", "gradients_of", "is_proximal",
            "projecting", "prox", "split"]
 
 KINKED = (Abs, Max, Min, Piecewise, Heaviside, sign, relu, leaky_relu, Iverson, Reduction)
-
 
 Known = Mapping[Tensor, Definition]
 
@@ -130,10 +129,10 @@ def projecting(network: Network, rule: Rule, trained: Collection[Tensor], parted
     compose, and TrainingError where the rule moves no parameter itself.
     """
     parts = parted if parted is not None and is_proximal(rule) else Split(None, ())
-    terms = [*parts.terms]
-    for constraint in network.constraints:
-        terms += separated(inlined(indicator(constraint)))
-    acting = [term for term in terms if _acts(term, trained, network)]
+    kept = {constraint: [term for term in terms_of(constraint, network.names)
+                         if _acts(term, trained, network)] for constraint in network.constraints}
+    acting = [term for term in parts.terms if _acts(term, trained, network)]
+    acting += [term for terms in kept.values() for term in terms]
     if not acting:
         return Projecting(parts.smooth)
     if w not in rule.targets:
@@ -142,6 +141,9 @@ def projecting(network: Network, rule: Rule, trained: Collection[Tensor], parted
     try:
         return Projecting(parts.smooth, operator(acting, hypers))
     except DerivationError as error:
+        found = refused(kept, network.names, hypers)
+        if found is not None:
+            raise found from error
         if not parts.terms:
             raise
         raise _without_operator("the terms of the loss that have kinks have", error) from error

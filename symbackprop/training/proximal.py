@@ -11,16 +11,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from sympy import symbols
-
 from symbackprop.training.optimizer import Number, Optimizer, number_fields
 from symbackprop.training.projecting import prox
-from symbackprop.training.rules import Rule, g, rate, w
+from symbackprop.training.rules import Rule, g, letters, rate, w
 
 __all__ = ["ProximalSGD"]
 
-d, q = symbols("d q", real=True)
-momentum = symbols("momentum", positive=True)
+d, q, momentum = letters("d q momentum")
 
 
 @dataclass(frozen=True, slots=True)

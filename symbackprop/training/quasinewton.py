@@ -42,7 +42,7 @@ class LBFGS(Optimizer):
     memory: pairs of differences that the Hessian is estimated from.  It ends before all epochs are
     done when no derivative is larger than gradient_tolerance, or when the loss falls by less than
     loss_tolerance of itself.  The history holds the loss after each iteration.  For losses without
-    noise and without kinks; a float32 model ends at what float32 can tell apart.
+    noise, states and kinks, without augment; a float32 model ends at what float32 can tell apart.
 
     Raises TrainingError for other arguments, and in `fit` for a batch_size, or rates.
 
@@ -76,11 +76,20 @@ class LBFGS(Optimizer):
     def drive(self, task: Task, between: Between, bar: Bar) -> History:
         """Minimise from the present parameters; one entry of the history an iteration.
 
-        Raises TrainingError where the loss is random, or not finite to begin with.
+        Raises TrainingError where the loss is random, changes with the epoch or carries states, or
+        is not finite to begin with.
         """
         if task.random:
             raise TrainingError("LBFGS: this loss has noise in it, so that no two evaluations "
                                 "agree; train it with sb.optimizers.Adam() or SGD")
+        if task.states:
+            raise TrainingError(f"LBFGS: each step of this network changes {_listed(task.states)}, "
+                                "and a line search makes steps that are taken back; train it with "
+                                "sb.optimizers.Adam() or SGD")
+        if between.renew is not None:
+            raise TrainingError("LBFGS: augment gives every epoch other data, and LBFGS takes all "
+                                "its iterations on the same; leave augment out, or train with "
+                                "sb.optimizers.Adam() or SGD")
         found = _Minimum(task, between, bar)
         loss, start = found.loss, found.accepted
         if not np.isfinite(loss):
@@ -141,3 +150,7 @@ class _Minimum:
         self._bar(1, {name: seen[-1] for name, seen in self._between.history.items()})
         if stop:
             raise StopIteration
+
+
+def _listed(names: tuple[str, ...]) -> str:
+    return f"the state {names[0]}" if len(names) == 1 else f"the states {', '.join(names)}"

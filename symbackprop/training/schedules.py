@@ -50,13 +50,18 @@ class Schedule:
     numbers: tuple[tuple[str, float], ...] = ()
 
     def __call__(self, steps: float, epochs: float = 0) -> float:
-        """The value after so many steps and whole epochs."""
+        """The value after so many steps and whole epochs; NaN where it is no real number."""
         values = {known_letter(name): value for name, value in self.numbers}
         signs = {s: values.get(known_letter(s.name)) for s in self.expression.free_symbols}
         found = self.expression.xreplace(
             {s: Float(v) for s, v in signs.items() if v is not None}
             | {t: Float(float(steps)), epoch: Float(float(epochs))})
-        return float(found)
+        try:
+            return float(found)
+        except TypeError:  # a complex number, or 1/0
+            return math.nan
+        except OverflowError:
+            return math.inf if found > 0 else -math.inf
 
     def formula(self) -> str:
         """The formula, and what its letters are.

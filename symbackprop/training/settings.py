@@ -13,8 +13,6 @@ __all__ = ["known_dtype", "known_number", "known_seed", "known_threads", "plan_o
 
 BATCH = 32
 
-BATCH = 32
-
 
 def plan_of(rows: int, epochs: Any, batch_size: Any, shuffle: Any, seed: Any,
             optimizer: Optimizer) -> Plan:

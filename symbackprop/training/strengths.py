@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from numbers import Integral
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from sympy import Expr, Piecewise, Pow, preorder_traversal
 
 from symbackprop.errors import InputError, TrainingError
 from symbackprop.interpreter import Machine
 from symbackprop.laws import Distribution
-from symbackprop.notation import Tensor, tensors_in
+from symbackprop.notation import Tensor, TensorSymbol, tensors_in
+from symbackprop.printing.text import text
 from symbackprop.sampling import draws, words_of
 from symbackprop.training.core import Core
 from symbackprop.training.network import Network
@@ -29,9 +31,9 @@ RANGES: dict[str, tuple[str, Callable[..., bool]]] = {
 
 
 def check_strengths(network: Network, hypers: Mapping[Tensor, float]) -> None:
-    """Raises TrainingError where a noise has no distribution at these hypers.
+    """Raises TrainingError where a noise has no distribution at these hypers, or they divide by 0.
 
-    For example, where a dropout rate has been set to 1.5.
+    For example, where a dropout rate has been set to 1.5, or to 1: it divides by 1 − drop.
     """
     machine = Machine(None)
     machine.arrays = {tensor: np.asarray(number) for tensor, number in hypers.items()}
@@ -42,13 +44,38 @@ def check_strengths(network: Network, hypers: Mapping[Tensor, float]) -> None:
         found = [float(machine.value(parameter, {}, 0)) for parameter in law.parameters]
         words, fits = RANGES[law.kind]
         if not fits(*found):
-            read = dict.fromkeys(t for parameter in law.parameters for t in tensors_in(parameter))
-            shown = ", ".join(f"{network.names[t]} = {hypers[t]:g}" for t in read)
-            remedy = "".join(f"; set model.hypers[{network.names[t]!r}]" for t in list(read)[:1])
+            shown, remedy = _present(network, hypers, law.parameters)
             raise TrainingError(
                 f"the noise {network.names[noise]} (declared at {noise.where}) is "
                 f"{law.kind}({', '.join(f'{number:g}' for number in found)}) where {shown}; "
                 f"expected {words}{remedy}")
+    for definition in network.program:
+        for divisor in _divisors(definition.body):
+            if not float(machine.value(divisor, {}, 0)):
+                shown, remedy = _present(network, hypers, (divisor,))
+                raise TrainingError(
+                    f"{network.names[definition.target]} (declared at {definition.where}) divides "
+                    f"by {text(divisor, network.names)}, which is 0 where {shown}{remedy}")
+
+
+def _divisors(body: Expr) -> Iterator[Expr]:
+    """What a body divides by, in every case, and hypers alone decide."""
+    walk = preorder_traversal(body)
+    for node in walk:
+        if isinstance(node, Piecewise):
+            walk.skip()
+        elif isinstance(node, Pow) and node.exp.is_negative and all(
+                isinstance(s, TensorSymbol) and s.tensor.role == "hyper"
+                for s in node.base.free_symbols):
+            yield node.base
+
+
+def _present(network: Network, hypers: Mapping[Tensor, float], read: Sequence[Expr]
+             ) -> tuple[str, str]:
+    """The hypers that these expressions read, with their values, and which of them to set."""
+    tensors = dict.fromkeys(t for expr in read for t in tensors_in(expr))
+    shown = ", ".join(f"{network.names[t]} = {hypers[t]:g}" for t in tensors)
+    return shown, "".join(f"; set model.hypers[{network.names[t]!r}]" for t in list(tensors)[:1])
 
 
 def drawn(core: Core, rows: Any, seed: Any, step: int, steps: int) -> dict[str, NDArray[Any]]:

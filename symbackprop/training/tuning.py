@@ -22,11 +22,15 @@ __all__ = ["Tuning", "tuning"]
 
 @dataclass(frozen=True, slots=True)
 class Tuning:
-    """The trained parameters in order of declaration; factors of their rates, where some differ."""
+    """The trained parameters in order of declaration; factors of their rates, where some differ.
+
+    states: the names of what the network itself carries from step to step.
+    """
 
     optimizer: Optimizer
     trained: tuple[Tensor, ...]
     factors: Mapping[Tensor, float]
+    states: tuple[str, ...] = ()
 
     @property
     def rule(self) -> Rule:
@@ -48,7 +52,7 @@ class Tuning:
         return Task(plan, steps, Values(tuple(arrays[t] for t in self.trained)),
                     Values(tuple(arrays[step.results[t]] for t in self.trained
                                  if t in step.results)),
-                    step.counters is not None)
+                    step.counters is not None, self.states)
 
 
 def tuning(network: Network, optimizer: Any, frozen: Any, rates: Any) -> Tuning:
@@ -74,7 +78,8 @@ def tuning(network: Network, optimizer: Any, frozen: Any, rates: Any) -> Tuning:
                                 "rate has no meaning")
         spoken = f"the factor of {network.names[parameter]}"
         factors[parameter] = in_range("rates", spoken, value, "weight_decay")
-    return Tuning(known_optimizer(optimizer), trained, factors)
+    return Tuning(known_optimizer(optimizer), trained, factors,
+                  tuple(network.names[t] for t, _ in network.updates))
 
 
 def known_optimizer(optimizer: Any) -> Optimizer:

@@ -204,3 +204,34 @@ def test_a_constraint_that_makes_no_sense_is_refused_by_the_model(make: Any, kin
                                                                   message: str) -> None:
     with pytest.raises(kind, match=message):
         regression(P.l1(0.1), OUTPUTS, constraints=make())
+
+
+@pytest.mark.parametrize(("make", "words"), [
+    (lambda: C.box(1, -1, "W1"), [
+        "the constraint box (declared at ", "test_constraints.py:",
+        "(W1[i,j] ≥ lo) and (W1[i,j] ≤ hi)",
+        "where lo = 1, hi = -1: ", "write one that some w keeps"]),
+    (lambda: C.max_norm(-1), ["the constraint max_norm (declared at ", "where c = -1", "write"]),
+    (lambda: [C.max_norm(1), C.box(-1, 1)], [
+        "the constraint max_norm (declared", "the constraint box (declared", "keep one of them"]),
+])
+def test_a_refused_constraint_is_named_with_its_place_and_a_remedy(make: Any, words: list[str]
+                                                                   ) -> None:
+    with pytest.raises(DerivationError) as caught:
+        regression(P.l2(0.1), OUTPUTS, constraints=make())
+    message = str(caught.value)
+    assert [word for word in words if word not in message] == []
+    assert "Piecewise" not in message
+
+
+@pytest.mark.parametrize("penalty", [P.l1(0.1), P.l2(0.1)])
+def test_bounds_that_nothing_keeps_are_refused_in_fit_with_the_hypers_to_set(penalty: Any) -> None:
+    model = regression(penalty, constraints=[C.nonnegative("b1"), C.box(-1, 1, "W1")])
+    model.hypers["hi"] = -5
+    X, Y = samples()
+    before = np.array(model.parameters["W1"])
+    with pytest.raises(DerivationError, match=(
+            r"the constraint box .*where lo = -1, hi = -5: .*"
+            r"set model.hypers\['lo'\] or model.hypers\['hi'\]")):
+        model.fit(X, Y[:, :1], epochs=1, optimizer=O.ProximalSGD(0.1))
+    np.testing.assert_array_equal(model.parameters["W1"], before)

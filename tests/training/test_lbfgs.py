@@ -158,6 +158,30 @@ def test_what_makes_no_sense_is_refused(given: Any, message: str, model: sb.Mode
         model.fit(X, LABELS, **{"optimizer": LBFGS(), **given})
 
 
+def test_augmented_data_are_refused_before_anything_runs(model: sb.Model) -> None:
+    calls: list[Any] = []
+
+    def shifted(X: Any, Y: Any, rng: Any) -> tuple[Any, Any]:
+        calls.append(rng)
+        return X + 1, Y
+
+    before = np.array(model.parameters["w"])
+    with pytest.raises(TrainingError, match="LBFGS: augment gives every epoch other data"):
+        model.fit(X, LABELS, optimizer=LBFGS(), augment=shifted)
+    assert not calls
+    np.testing.assert_array_equal(model.parameters["w"], before)
+
+
+def test_a_network_with_states_is_refused_and_its_states_stay() -> None:
+    x, y = sb.data("x", sb.size("N"), INPUTS), sb.data("y", sb.size("N"), 1)
+    p = sb.layers.dense(sb.layers.batch_norm(x), 1)
+    made = sb.Model(inputs=x, targets=y, output=p, loss=sb.losses.squared_error(p, y))
+    with pytest.raises(TrainingError, match=r"changes the states running_mean1, running_var1, and "
+                                            r"a line search makes steps that are taken back"):
+        made.fit(X, LABELS, optimizer=LBFGS())
+    np.testing.assert_array_equal(made.states["running_var1"], np.ones(INPUTS))
+
+
 @pytest.mark.parametrize(("given", "message"), [
     ({"memory": 0}, "LBFGS: memory must be a whole number, at least 1, found 0"),
     ({"memory": 2.5}, "LBFGS: memory must be a whole number"),

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 from safetensors import safe_open
-from sympy import Sum
+from sympy import Piecewise, Sum
 
 import symbackprop as sb
 from symbackprop import codegen
@@ -181,6 +181,7 @@ def test_the_same_seed_gives_the_same_bits_and_no_seed_gives_others() -> None:
 
 @pytest.mark.parametrize(("set_to", "words"), [
     (1.5, r"the noise m1 \(declared at .*\) is bernoulli\(-0.5\) where drop = 1.5"),
+    (1.0, r"h1 \(declared at .*\) divides by 1 − drop, which is 0 where drop = 1; set model.hyp"),
     (-0.5, "expected a probability from 0 to 1; set model.hypers\\['drop'\\]"),
 ])
 def test_a_strength_that_makes_no_distribution_is_refused_before_a_fit(
@@ -194,6 +195,15 @@ def test_a_strength_that_makes_no_distribution_is_refused_before_a_fit(
         model.fit(np.ones((3, 4)), np.ones(3))
     np.testing.assert_array_equal(model.parameters["W1"], before)
     assert "fit" not in model.kernels
+
+
+def test_a_division_that_a_case_keeps_from_0_is_none() -> None:
+    x, width = sb.data("x", N), sb.hyper("width", 0.0)
+    (n,) = x.letters
+    W = sb.parameter("W")
+    case = Piecewise((x[n]*W/width, width > 0), (x[n]*W, True))
+    model = Model(inputs=x, loss=sb.define("L", (), Sum(case**2, n)))
+    assert np.isfinite(model.fit(np.ones(3), epochs=1)["loss"]).all()
 
 
 def test_a_noise_with_two_axes_along_the_batch_is_refused() -> None:
@@ -247,3 +257,18 @@ def test_tensors_may_be_called_what_the_generator_calls_its_own() -> None:
     model.fit(np.ones((8, 3)), epochs=2)
     assert list(model.parameters) == names[1:]
     assert list(model.noise(2)) == ["real"]
+
+
+def test_a_noise_that_only_an_output_reads_does_not_change_what_fit_draws_for_others() -> None:
+    x, W = sb.data("x", N, 5), sb.parameter("W", 5)
+    n, i = x.letters
+    aside, read = (sb.noise(name, n, i, distribution=sb.bernoulli(0.5)) for name in "ar")
+    loss = sb.define("L", (), Sum(x[n, i]*read[n, i]*W[i], n, i)/N)
+    model = Model(inputs=x, output=sb.define("p", (n, i), x[n, i]*aside[n, i]), loss=loss,
+                  dtype="float64")
+    X = np.random.default_rng(0).normal(size=(12, 5))
+    drawn = model.noise(12, seed=4)
+    model.parameters["W"][...] = 0
+    model.fit(X, epochs=1, batch_size=None, seed=4, optimizer=sb.optimizers.SGD(1.0))
+    np.testing.assert_allclose(model.parameters["W"], -(X*drawn["r"]).mean(axis=0), atol=1e-14)
+    assert (drawn["a"] != drawn["r"]).any()

@@ -157,6 +157,16 @@ def test_momentum_is_that_of_a_plain_loop() -> None:
         assert model.parameters[name] == pytest.approx(array, abs=1e-12)
 
 
+def test_momentum_may_be_a_schedule() -> None:
+    X, Y = samples()
+    found = []
+    for momentum in (0.5, sb.schedules.constant(0.5)):
+        model = regression(P.l1(0.1))
+        model.fit(X, Y[:, :1], epochs=5, optimizer=O.ProximalSGD(0.1, momentum=momentum))
+        found.append(np.array(model.parameters["W1"]))
+    np.testing.assert_allclose(*found, rtol=1e-12)
+
+
 def test_momentum_over_all_rows_ends_at_the_same_minimum() -> None:
     X, Y = samples()
     model = regression(P.l1(0.2))

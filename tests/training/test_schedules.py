@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from sympy import Float, cos, pi, symbols
+from sympy import Float, Min, cos, pi, symbols
 
 import symbackprop as sb
 from symbackprop.errors import TrainingError
@@ -63,6 +63,12 @@ def test_a_clip_of_epochs_counts_before_all_else() -> None:
     assert [target.name for target in rule.states] == ["t", "m", "v"]
 
 
+def test_a_schedule_may_begin_at_0_come_to_0_and_grow_beyond_all_bounds() -> None:
+    for rate in (s.cosine(0.1, steps=10), 0.1*Min(1, s.t/10), s.step(0.1, 0.01, steps=1),
+                 s.exponential(1e-6, 10), s.warmup(s.cosine(0.1, epochs=2), steps=4)):
+        assert o.SGD(rate).rule.numbers
+
+
 def test_a_letter_is_known_by_its_name() -> None:
     assert s.custom(
         a / (1 + symbols("t", positive=True)), a=1)(1) == 0.5
@@ -85,6 +91,16 @@ def test_a_letter_is_known_by_its_name() -> None:
     (lambda: s.custom(a / s.t, a=None), "schedules.custom: a must be a finite number, found None"),
     (lambda: o.SGD(a / s.t), "schedules.custom: the letter a of a/t has no value"),
     (lambda: o.SGD(s.cosine), "SGD: rate must be a number above 0"),
+    (lambda: o.SGD(s.constant(-1)), "SGD: rate must be a number above 0, found -1.0 at t = 0 of "),
+    (lambda: o.SGD(s.constant(0)), "SGD: rate must be a number above 0, found 0.0"),
+    (lambda: o.SGD(1 / s.t), "SGD: rate must be a number above 0, found nan at t = 0 of "),
+    (lambda: o.SGD(0.1 * (1 - s.t / 9)), "SGD: rate must be a number above 0, found -0.0111"),
+    (lambda: o.SGD(0.1 - s.epoch), "SGD: rate must be a number above 0, found -0.9 at epoch = 1"),
+    (lambda: o.SGD(0.1, momentum=s.constant(-3)),
+     "SGD: momentum must be a number from 0 up to, but not including, 1, found -3.0 at t = 0"),
+    (lambda: o.Adam(0.1, beta1=s.exponential(0.9, 1.01)), "Adam: beta1 must be a number from 0"),
+    (lambda: o.AdamW(0.1, weight_decay=s.constant(-1)), "AdamW: weight_decay must be a number, at"),
+    (lambda: o.clip_norm(o.SGD(1), s.constant(-1)), "clip_norm: limit must be a number above 0"),
     (lambda: o.SGD([0.1]), "SGD: rate must be a number above 0, found [0.1]"),
 ])
 def test_what_is_no_schedule_is_refused(make: Any, message: str) -> None:

@@ -206,6 +206,19 @@ def test_batches_of_one_row_leave_finite_statistics() -> None:
     assert all(np.isfinite(array).all() for array in model.states.values())
 
 
+def test_a_batch_of_one_row_leaves_the_running_variance_and_moves_the_mean() -> None:
+    model, (X, Y) = normalised(), samples(5)
+    model.states["running_var1"], model.states["running_mean1"] = [1, 2, 3], [7, 7, 7]
+    model.fit(X[:1], Y[:1], epochs=1, optimizer=sb.optimizers.SGD(1e-9))
+    np.testing.assert_array_equal(model.states["running_var1"], [1, 2, 3])
+    assert (model.states["running_mean1"] != 7).all()
+    model.fit(X, Y, epochs=1, batch_size=4, optimizer=sb.optimizers.SGD(1e-9), shuffle=False)
+    z = X @ model.parameters["W1"] + model.parameters["b1"]
+    np.testing.assert_allclose(model.states["running_var1"],
+                               (1 - MOMENTUM)*np.array([1, 2, 3])
+                               + MOMENTUM*z[:4].var(0, ddof=1), rtol=1e-4)
+
+
 def test_states_are_refused_like_parameters() -> None:
     model, (X, Y) = normalised(), samples()
     with pytest.raises(sb.InputError, match="this model has no state 'running_mean'; it has runn"):
