@@ -11,9 +11,10 @@ from symbackprop.errors import TrainingError
 from symbackprop.training import fitting
 from symbackprop.training.loop import History
 from symbackprop.training.model import Model
+from symbackprop.training.tuning import tuning
 from symbackprop.training.workers import Stop
 
-__all__ = ["copy_of", "fitted", "settings_of"]
+__all__ = ["fitted", "settings_of", "started"]
 
 
 def settings_of(who: str, model: Any, given: Mapping[str, Any]) -> dict[str, Any]:
@@ -33,11 +34,18 @@ def settings_of(who: str, model: Any, given: Mapping[str, Any]) -> dict[str, Any
     return {**defaults, **given}
 
 
-def copy_of(model: Model, seed: int | None = None) -> Model:
-    """The same network and kernels; the same numbers, or new random ones of a seed."""
+def started(model: Model, settings: Mapping[str, Any]) -> Model:
+    """A copy with new random numbers, those of the seed of a fit, for what that fit trains.
+
+    Parameters that it does not train keep the model's numbers.
+    """
+    network = model._core.network
+    asked = (settings[name] for name in ("optimizer", "frozen", "rates"))
+    trained = {network.names[t] for t in tuning(network, *asked).trained}
     made = copy.deepcopy(model)
-    if seed is not None:
-        made.initialise(seed)
+    made.initialise(settings["seed"])
+    made._core.restore({name: array for name, array in model.parameters.items()
+                        if name not in trained})
     return made
 
 

@@ -8,6 +8,7 @@ All fits run the same compiled kernel: λ, rates and momenta are its arguments.
 
 from __future__ import annotations
 
+import copy
 import itertools
 import math
 from collections.abc import Callable, Mapping, Sequence
@@ -21,7 +22,7 @@ from numpy.typing import NDArray
 from symbackprop.errors import Diverged, TrainingError
 from symbackprop.notation import Tensor
 from symbackprop.training.callbacks import is_maximised
-from symbackprop.training.copies import copy_of, fitted, settings_of
+from symbackprop.training.copies import fitted, settings_of, started
 from symbackprop.training.dataset import Dataset, dataset, mapped
 from symbackprop.training.loop import History
 from symbackprop.training.metrics import Metric, as_metrics
@@ -52,7 +53,8 @@ def cross_validate(model: Model, X: Any, Y: Any = None, *, grid: Mapping[str, Se
     rows).  metric: what is measured on the held-out rows: a name or function as in fit, or "loss",
     penalties included; by default accuracy for a one-hot target, else mean_squared_error.
     Accuracies and r2 are maximised, all else is minimised; of equal ones the first is chosen.
-    fresh: every fit starts at `model.initialise(seed)`; False: at the present parameters.
+    fresh: every fit starts at `model.initialise(seed)`, but for parameters that are not trained;
+    False: at the present parameters.
     refit: fit the model to all rows with the choice; else it stays as it is.
     workers: fits at a time, None for one a core; the result does not depend on it.
     settings: those of fit, e.g. epochs and optimizer.
@@ -119,7 +121,7 @@ def _planned(model: Model, point: Point, settings: dict[str, Any]) -> Plan:
     """Hypers and settings of a choice, each value checked by who takes it."""
     optimizer, hypers, own = settings["optimizer"], {}, dict(settings)
     known = {f.name for f in fields(optimizer)} if is_dataclass(optimizer) else set()
-    trial = copy_of(model)
+    trial = copy.deepcopy(model)
     for name, value in point.items():
         if name in model.hypers and name in known:
             raise TrainingError(f"grid: both the model and the optimizer have a {name!r}; give "
@@ -183,7 +185,7 @@ def _measured(model: Model, data: tuple[Any, Any], pair: tuple[Rows, Rows],
         return mapped(network.inputs, data[0], cut), mapped(network.targets, data[1], cut)
 
     def task(stop: Stop) -> float:
-        own = copy_of(model, settings["seed"] if fresh else None)
+        own = started(model, settings) if fresh else copy.deepcopy(model)
         own.hypers.update(hypers)
         (X, Y), (X_held, Y_held) = rows(pair[0]), rows(pair[1])
         try:
@@ -201,7 +203,7 @@ def _measured(model: Model, data: tuple[Any, Any], pair: tuple[Rows, Rows],
 def _refit(model: Model, X: Any, Y: Any, hypers: dict[str, float], settings: dict[str, Any],
            fresh: bool) -> History:
     """The history of the fit to all rows; the model is as it was where that fails."""
-    own = copy_of(model, settings["seed"] if fresh else None)
+    own = started(model, settings) if fresh else copy.deepcopy(model)
     own.hypers.update(hypers)
     history = own.fit(X, Y, **settings)
     model.hypers.update(hypers)

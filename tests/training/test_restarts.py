@@ -1,5 +1,6 @@
 """Random restarts: each run is an ordinary fit; the lowest training error is kept."""
 
+import copy
 import threading
 from typing import Any
 
@@ -13,6 +14,7 @@ from symbackprop.errors import Diverged, InputError, TrainingError
 from symbackprop.training import Model
 from symbackprop.training.callbacks import EarlyStopping
 from symbackprop.training.optimizers import SGD
+from symbackprop.training.splits import Folds
 from tests.training.networks import classifier, line, samples
 
 X, LABELS = samples(60)
@@ -116,3 +118,27 @@ def test_an_error_in_one_run_ends_the_others_and_is_raised() -> None:
     with pytest.raises(LookupError, match="the callback's own error"):
         sb.restarts(line(), X, X[:, 0], count=4, workers=2, epochs=10**6, optimizer=SGD(1e-9),
                     callbacks=fails)
+
+
+def test_parameters_that_are_not_trained_keep_their_numbers() -> None:
+    x, y = sb.data("x", sb.size("N"), 3), sb.data("y", sb.size("N"), 1)
+    V = sb.parameter("V", 3, trainable=False)
+    out = sb.layers.dense(sb.layers.dense(x * V, 4, "tanh"), 1)
+    model = Model(x, y, out, sb.losses.squared_error(out, y))
+    for name in ("V", "W1", "b1"):
+        model.parameters[name][...] = 0.5
+    kept = {name: model.parameters[name].copy() for name in ("V", "W1", "b1")}
+    fit: dict[str, Any] = {"frozen": ["W1", "b1"], "epochs": 2, "optimizer": SGD(0.1)}
+    runs = sb.restarts(model, X, X[:, 0], count=3, **fit)
+    assert len(set(runs.losses)) == 3, "what is trained begins anew"
+    found = sb.cross_validate(model, X, X[:, 0], grid={"rate": [0.1]}, folds=2, seed=4, **fit)
+    for name, array in kept.items():
+        np.testing.assert_array_equal(model.parameters[name], array)
+    model.initialise(4)
+    for name, array in kept.items():
+        model.parameters[name] = array
+    for score, rows in zip(found.scores[0], Folds(2, 4).split(X), strict=True):
+        own = copy.deepcopy(model)
+        own.fit(X[rows[0]], X[rows[0], 0], seed=4, **fit)
+        assert score == pytest.approx(
+            np.mean((own.predict(X[rows[1]])[:, 0] - X[rows[1], 0])**2), rel=1e-6)
