@@ -131,7 +131,7 @@ class Model:
         step of an epoch may have fewer.  frozen: names of parameters that stay as they are.
         rates: name -> a factor of the optimizer's rate.
         validation_data: (X, Y).  metrics: names of `metrics.METRICS` or functions of (targets,
-        predictions); they are taken over all rows after each epoch.  seed: of the
+        predictions), or {output: metrics}; taken over all rows after each epoch.  seed: of the
         shuffling, and of the noise, whose numbers depend on neither batches nor threads.
         threads: at most so many, None for all cores that pay; the numbers do not depend on it.
         augment: a function of (X, Y, rng) that returns other X and Y of as many rows; it is called

@@ -48,10 +48,11 @@ def cross_validate(model: Model, X: Any, Y: Any = None, *, grid: Mapping[str, Se
 
     grid: name -> values; a name is a hyper of the model ("lam"), a field of the optimizer
     ("rate"), "epochs" or "batch_size"; several names: all combinations.
-    folds: a number (rows are shuffled by the seed, and stratified for a one-hot target), any
-    object with split(X, y) such as scikit-learn's KFold(10), or pairs (training rows, held-out
-    rows).  metric: what is measured on the held-out rows: a name or function as in fit, or "loss",
-    penalties included; by default accuracy for a one-hot target, else mean_squared_error.
+    folds: a number (rows are shuffled by the seed, and stratified for one-hot targets and
+    labels), any object with split(X, y) such as scikit-learn's KFold(10), or pairs (training
+    rows, held-out rows).  metric: what is measured on the held-out rows: a name or function as in fit, or "loss",
+    penalties included; by default accuracy for one-hot targets and labels, else
+    mean_squared_error.
     Accuracies and r2 are maximised, all else is minimised; of equal ones the first is chosen.
     fresh: every fit starts at `model.initialise(seed)`, but for parameters that are not trained;
     False: at the present parameters.
@@ -146,14 +147,19 @@ def _metric(model: Model, asked: Any, data: Dataset) -> Metric | None:
     if isinstance(asked, str) and asked == "loss":
         return None
     if asked is None:
-        classes = len(network.targets) == 1 and network.targets[0].has_fact("one_hot")
+        classes = len(network.outputs) == 1 and any(map(_has_classes, network.targets[:1]))
         asked = "accuracy" if classes else "mean_squared_error"
-    found = as_metrics([asked], network.targets, tuple(network.names[t] for t in network.outputs))
+    found = as_metrics([asked], network.targets, {network.names[t]: t for t in network.outputs})
     if len(found) != 1:
         raise TrainingError("cross_validate: this model has several outputs, and one number is "
                             'needed; write metric="loss"')
     scores_of(model._core, found, data)  # before anything is trained: does it give a number?
     return found[0]
+
+
+def _has_classes(target: Tensor) -> bool:
+    """Whether a target says of each row of which class it is."""
+    return target.has_fact("one_hot") or target.has_fact("label")
 
 
 def _folds(model: Model, data: Dataset, folds: Any, seed: int) -> list[tuple[Rows, Rows]]:
@@ -162,12 +168,12 @@ def _folds(model: Model, data: Dataset, folds: Any, seed: int) -> list[tuple[Row
         raise TrainingError("cross_validate: this model has no batch axis, so no rows to hold out")
     target = next((t for t in network.targets if network.has_batch(t)), None)
     y: NDArray[Any] | None = None if target is None else data.arrays[target]
-    hot = target is not None and target.has_fact("one_hot")
-    if y is not None:
-        y = y.argmax(-1) if hot and y.ndim == 2 else y.reshape(len(y), -1)
+    classes = target is not None and _has_classes(target)
+    if target is not None and y is not None:
+        y = y.argmax(-1) if target.has_fact("one_hot") and y.ndim == 2 else y.reshape(len(y), -1)
         y = y[:, 0] if y.ndim == 2 and y.shape[1] == 1 else y
     if not hasattr(folds, "split") and not np.iterable(folds):
-        folds = Folds(folds, seed, stratified=hot and y is not None and y.ndim == 1)
+        folds = Folds(folds, seed, stratified=classes and y is not None and y.ndim == 1)
     x = next(data.arrays[t] for t in (*network.inputs, *network.targets) if network.has_batch(t))
     return rows_of(folds, x, y, data.rows)
 
