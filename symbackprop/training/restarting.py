@@ -29,8 +29,8 @@ __all__ = ["Restarts", "restarts"]
 class Restarts:
     """What each run came to; `best` is the number of the one whose weights were kept.
 
-    losses: the training error at the end of each run, infinite where it diverged; seeds: of each
-    run, for `model.initialise` and fit; histories: as fit returns them, empty where it diverged.
+    losses: the training error at the end of each run, infinite where it diverged or is no
+    number; seeds: of each run, for `model.initialise` and fit; histories: as fit returns them, empty where it diverged.
     """
 
     seeds: tuple[int, ...]
@@ -118,6 +118,7 @@ def _run(model: Model, X: Any, Y: Any, settings: dict[str, Any]
             history = fitted(own, X, Y, settings, stop)
         except Diverged:
             return own, math.inf, {}
-        return own, own.loss(X, Y), history
+        loss = own.loss(X, Y)
+        return own, loss if math.isfinite(loss) else math.inf, history
 
     return task

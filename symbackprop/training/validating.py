@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from symbackprop.errors import Diverged, TrainingError
 from symbackprop.notation import Tensor
-from symbackprop.training.callbacks import is_maximised
+from symbackprop.training.callbacks import check_maximised, is_maximised
 from symbackprop.training.copies import fitted, settings_of, started
 from symbackprop.training.dataset import Dataset, dataset, mapped
 from symbackprop.training.loop import History
@@ -42,18 +42,18 @@ SETTINGS = ("epochs", "batch_size")  # of fit, that a grid may hold
 
 def cross_validate(model: Model, X: Any, Y: Any = None, *, grid: Mapping[str, Sequence[Any]],
                    folds: Any = 10, metric: Any = None, seed: int = 0, fresh: bool = True,
-                   refit: bool = True, workers: int | None = None, **settings: Any
-                   ) -> CrossValidation:
+                   refit: bool = True, workers: int | None = None,
+                   maximised: bool | None = None, **settings: Any) -> CrossValidation:
     """The cross-validation error of every choice in a grid; the model is refitted with the best.
 
     grid: name -> values; a name is a hyper of the model ("lam"), a field of the optimizer
     ("rate"), "epochs" or "batch_size"; several names: all combinations.
     folds: a number (rows are shuffled by the seed, and stratified for one-hot targets and
     labels), any object with split(X, y) such as scikit-learn's KFold(10), or pairs (training
-    rows, held-out rows).  metric: what is measured on the held-out rows: a name or function as in fit, or "loss",
-    penalties included; by default accuracy for one-hot targets and labels, else
-    mean_squared_error.
-    Accuracies and r2 are maximised, all else is minimised; of equal ones the first is chosen.
+    rows, held-out rows).  metric: what is measured on the held-out rows: a name or function as
+    in fit, or "loss", penalties included; by default accuracy for one-hot targets and labels,
+    else mean_squared_error.  maximised: whether more of it is better; None: accuracies and r2
+    are maximised, all else is minimised.  Of equal choices the first is taken.
     fresh: every fit starts at `model.initialise(seed)`, but for parameters that are not trained;
     False: at the present parameters.
     refit: fit the model to all rows with the choice; else it stays as it is.
@@ -61,7 +61,7 @@ def cross_validate(model: Model, X: Any, Y: Any = None, *, grid: Mapping[str, Se
     settings: those of fit, e.g. epochs and optimizer.
 
     Raises InputError and TrainingError for what does not fit, before anything runs; a fit that
-    diverges counts as infinitely bad.
+    diverges, or whose measure is NaN, counts as infinitely bad.
 
     >>> import numpy as np, symbackprop as sb
     >>> x, y = sb.data("x", sb.size("N"), 1), sb.data("y", sb.size("N"), 1)
@@ -74,12 +74,15 @@ def cross_validate(model: Model, X: Any, Y: Any = None, *, grid: Mapping[str, Se
     ({'lam': 0.01}, 0.01)
     """
     settings = settings_of("cross_validate", model, settings)
+    check_maximised("cross_validate", maximised)
+    if model._core.network.batch is None:
+        raise TrainingError("cross_validate: this model has no batch axis, so no rows to hold out")
     if known_seed(seed) is None:
         raise TrainingError("cross_validate: seed must be a whole number: each choice is measured "
                             "on the same folds, from the same start")
     points = _points(grid)
     plans = [_planned(model, point, {**settings, "seed": seed}) for point in points]
-    table = _table(model, (X, Y), points, plans, (metric, folds, fresh, workers))
+    table = _table(model, (X, Y), points, plans, (metric, folds, fresh, workers, maximised))
     if not np.isfinite(table.means).any():
         raise Diverged("cross_validate: fits diverged with every choice; try smaller rates")
     hypers, own = plans[table.chosen]
@@ -87,21 +90,22 @@ def cross_validate(model: Model, X: Any, Y: Any = None, *, grid: Mapping[str, Se
 
 
 def _table(model: Model, given: tuple[Any, Any], points: list[Point], plans: list[Plan],
-           how: tuple[Any, Any, bool, Any]) -> CrossValidation:
-    """All fits, side by side; how: metric, folds, fresh and workers as they were given."""
-    metric, folds, fresh, workers = how
+           how: tuple[Any, Any, bool, Any, Any]) -> CrossValidation:
+    """All fits, side by side; how: metric, folds, fresh, workers and maximised as given."""
+    metric, folds, fresh, workers, said = how
     settings = plans[0][1]
     data = dataset(model._core.network, *given, dtype=model.dtype)
     measure = _metric(model, metric, data)
     pairs = _folds(model, data, folds, settings["seed"])
     workers, threads = share(workers, len(points) * len(pairs))
     quiet = {"verbose": False, "threads": settings["threads"] or threads}
+    name = "loss" if measure is None else measure.name
+    maximised = is_maximised(name, said)
     tasks = [_measured(model, given, pair, hypers, {**own, **quiet}, measure, fresh)
              for hypers, own in plans for pair in pairs]
     scores = np.array(together(tasks, workers, bool(settings["verbose"]), "fit"))
-    name = "loss" if measure is None else measure.name
-    return CrossValidation(tuple(points), scores.reshape(len(points), -1), name,
-                           is_maximised(name), {})
+    scores = np.where(np.isfinite(scores), scores, -math.inf if maximised else math.inf)
+    return CrossValidation(tuple(points), scores.reshape(len(points), -1), name, maximised, {})
 
 
 def _points(grid: Any) -> list[Point]:
@@ -164,8 +168,6 @@ def _has_classes(target: Tensor) -> bool:
 
 def _folds(model: Model, data: Dataset, folds: Any, seed: int) -> list[tuple[Rows, Rows]]:
     network = model._core.network
-    if network.batch is None:
-        raise TrainingError("cross_validate: this model has no batch axis, so no rows to hold out")
     target = next((t for t in network.targets if network.has_batch(t)), None)
     y: NDArray[Any] | None = None if target is None else data.arrays[target]
     classes = target is not None and _has_classes(target)
@@ -197,7 +199,7 @@ def _measured(model: Model, data: tuple[Any, Any], pair: tuple[Rows, Rows],
         try:
             fitted(own, X, Y, settings, stop)
         except Diverged:
-            return -math.inf if metric and is_maximised(metric.name) else math.inf
+            return math.nan
         if metric is None:
             return own.loss(X_held, Y_held)
         found = dataset(network, X_held, Y_held, own.dtype)

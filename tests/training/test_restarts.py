@@ -6,13 +6,14 @@ from typing import Any
 
 import numpy as np
 import pytest
+import sympy
 from matplotlib.figure import Figure
 
 import symbackprop as sb
 from symbackprop import codegen
 from symbackprop.errors import Diverged, InputError, TrainingError
 from symbackprop.training import Model
-from symbackprop.training.callbacks import EarlyStopping
+from symbackprop.training.callbacks import Checkpoint, EarlyStopping, Log
 from symbackprop.training.optimizers import SGD
 from symbackprop.training.splits import Folds
 from tests.training.networks import classifier, line, samples
@@ -142,3 +143,26 @@ def test_parameters_that_are_not_trained_keep_their_numbers() -> None:
         own.fit(X[rows[0]], X[rows[0], 0], seed=4, **fit)
         assert score == pytest.approx(
             np.mean((own.predict(X[rows[1]])[:, 0] - X[rows[1], 0])**2), rel=1e-6)
+
+
+def test_a_run_whose_training_error_is_nan_is_passed_over() -> None:
+    x, w = sb.data("x", sb.size("N"), 1), sb.parameter("w", 1, 1)
+    model = Model(x, loss=sympy.log((x @ w).mean()) + (x @ w).mean(), dtype="float64")
+    rows, fit = np.ones((4, 1)), {"epochs": 1, "batch_size": None, "optimizer": SGD(0.3)}
+    ends = {}  # w − 0.3(1/w + 1), below zero for a small w, where the logarithm is NaN
+    for seed in range(8):
+        start = float(Model(x, loss=model._core.network.loss, seed=seed).parameters["w"][0, 0])
+        ends[seed] = start - 0.3 * (1 / start + 1) if start > 0 else -1
+    assert len({end > 0 for end in ends.values()}) == 2, "some runs end where the loss is NaN"
+    runs = sb.restarts(model, rows, count=8, **fit)
+    assert [np.isinf(loss) for loss in runs.losses] == [end < 0 for end in ends.values()]
+    assert np.isfinite(runs.losses[runs.best])
+
+
+@pytest.mark.parametrize("callback", [Checkpoint(line(), "no.safetensors"), Log("no.csv")])
+def test_a_callback_that_writes_one_fits_file_is_refused(model: Model, callback: Any) -> None:
+    for run in (lambda: sb.restarts(model, X, LABELS, callbacks=callback),
+                lambda: sb.cross_validate(model, X, LABELS, grid={"rate": [0.1]},
+                                          callbacks=[callback])):
+        with pytest.raises(TrainingError, match="leave (Checkpoint|Log) out, and call model.save"):
+            run()
