@@ -30,7 +30,8 @@ class Restarts:
     """What each run came to; `best` is the number of the one whose weights were kept.
 
     losses: the training error at the end of each run, infinite where it diverged or is no
-    number; seeds: of each run, for `model.initialise` and fit; histories: as fit returns them, empty where it diverged.
+    number; seeds: of each run, for `model.initialise` and fit; histories: as fit returns them,
+    empty where it diverged.
     """
 
     seeds: tuple[int, ...]

@@ -1,4 +1,4 @@
-"""Numbers of one model for another: parameters and states by name; all of them fit, or none moves."""
+"""Numbers of one model for another: parameters and states by name; all fit, or none moves."""
 
 from __future__ import annotations
 

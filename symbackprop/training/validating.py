@@ -9,11 +9,9 @@ All fits run the same compiled kernel: λ, rates and momenta are its arguments.
 from __future__ import annotations
 
 import copy
-import itertools
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import fields, is_dataclass, replace
-from numbers import Integral
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -24,6 +22,7 @@ from symbackprop.notation import Tensor
 from symbackprop.training.callbacks import check_maximised, is_maximised
 from symbackprop.training.copies import fitted, settings_of, started
 from symbackprop.training.dataset import Dataset, dataset, mapped
+from symbackprop.training.grids import Plan, Point, planned, points_of
 from symbackprop.training.loop import History
 from symbackprop.training.metrics import Metric, as_metrics
 from symbackprop.training.model import Model
@@ -35,9 +34,6 @@ from symbackprop.training.workers import Stop, share, together
 
 __all__ = ["cross_validate"]
 
-Point = dict[str, Any]
-Plan = tuple[dict[str, float], dict[str, Any]]  # hypers, and settings of fit
-SETTINGS = ("epochs", "batch_size")  # of fit, that a grid may hold
 
 
 def cross_validate(model: Model, X: Any, Y: Any = None, *, grid: Mapping[str, Sequence[Any]],
@@ -46,8 +42,9 @@ def cross_validate(model: Model, X: Any, Y: Any = None, *, grid: Mapping[str, Se
                    maximised: bool | None = None, **settings: Any) -> CrossValidation:
     """The cross-validation error of every choice in a grid; the model is refitted with the best.
 
-    grid: name -> values; a name is a hyper of the model ("lam"), a field of the optimizer
-    ("rate"), "epochs" or "batch_size"; several names: all combinations.
+    grid: name -> values; a name is a hyper of the model ("lam"), a field of the optimizer or of
+    one inside it ("rate"), a letter of a Custom, "epochs" or "batch_size"; several names: all
+    combinations.  Where two share a name, "hypers.rate" is the model's, "optimizer.rate" not.
     folds: a number (rows are shuffled by the seed, and stratified for one-hot targets and
     labels), any object with split(X, y) such as scikit-learn's KFold(10), or pairs (training
     rows, held-out rows).  metric: what is measured on the held-out rows: a name or function as
@@ -80,8 +77,8 @@ def cross_validate(model: Model, X: Any, Y: Any = None, *, grid: Mapping[str, Se
     if known_seed(seed) is None:
         raise TrainingError("cross_validate: seed must be a whole number: each choice is measured "
                             "on the same folds, from the same start")
-    points = _points(grid)
-    plans = [_planned(model, point, {**settings, "seed": seed}) for point in points]
+    points = points_of(grid)
+    plans = [planned(model, point, {**settings, "seed": seed}) for point in points]
     table = _table(model, (X, Y), points, plans, (metric, folds, fresh, workers, maximised))
     if not np.isfinite(table.means).any():
         raise Diverged("cross_validate: fits diverged with every choice; try smaller rates")
@@ -106,43 +103,6 @@ def _table(model: Model, given: tuple[Any, Any], points: list[Point], plans: lis
     scores = np.array(together(tasks, workers, bool(settings["verbose"]), "fit"))
     scores = np.where(np.isfinite(scores), scores, -math.inf if maximised else math.inf)
     return CrossValidation(tuple(points), scores.reshape(len(points), -1), name, maximised, {})
-
-
-def _points(grid: Any) -> list[Point]:
-    if not isinstance(grid, Mapping) or not grid:
-        raise TrainingError("grid must be a dictionary name -> values, e.g. {\"lam\": [0.01, 0.1]};"
-                            f" found {grid!r}")
-    listed = {}
-    for name, values in grid.items():
-        several = [] if isinstance(values, str) or not np.iterable(values) else list(values)
-        if not several:
-            raise TrainingError(f"grid: {name!r} needs a list of values, found {values!r}")
-        listed[name] = [v.item() if isinstance(v, np.generic) else v for v in several]
-    return [dict(zip(listed, choice, strict=True))
-            for choice in itertools.product(*listed.values())]
-
-
-def _planned(model: Model, point: Point, settings: dict[str, Any]) -> Plan:
-    """Hypers and settings of a choice, each value checked by who takes it."""
-    optimizer, hypers, own = settings["optimizer"], {}, dict(settings)
-    known = {f.name for f in fields(optimizer)} if is_dataclass(optimizer) else set()
-    trial = copy.deepcopy(model)
-    for name, value in point.items():
-        if name in model.hypers and name in known:
-            raise TrainingError(f"grid: both the model and the optimizer have a {name!r}; give "
-                                "the model's another name")
-        if name in model.hypers:
-            trial.hypers[name] = value
-            hypers[name] = float(value)
-        elif name in known:
-            own["optimizer"] = optimizer = replace(optimizer, **{name: value})
-        elif name in SETTINGS:
-            own[name] = int(value) if isinstance(value, Integral) else value
-        else:
-            names = [*model.hypers, *sorted(known), *SETTINGS]
-            raise TrainingError(f"grid: there is nothing named {name!r}; a grid may hold "
-                                f"{', '.join(names)}")
-    return hypers, own
 
 
 def _metric(model: Model, asked: Any, data: Dataset) -> Metric | None:

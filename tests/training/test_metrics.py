@@ -76,7 +76,8 @@ def test_any_function_is_a_metric_by_its_name() -> None:
 
 def test_with_several_outputs_names_say_of_which() -> None:
     targets = (sb.data("y", N), sb.data("v", N))
-    assert [m.name for m in as_metrics(["r2"], targets, {"o": VECTOR, "q": VECTOR})] == ["o_r2", "q_r2"]
+    outputs = {"o": VECTOR, "q": VECTOR}
+    assert [m.name for m in as_metrics(["r2"], targets, outputs)] == ["o_r2", "q_r2"]
 
 
 @pytest.mark.parametrize(("given", "message"), [

@@ -215,12 +215,6 @@ def test_what_does_not_fit_is_refused(model: Model, given: dict[str, Any], error
     np.testing.assert_array_equal(model.parameters["W1"], before["W1"])
 
 
-def test_a_name_that_the_model_and_the_optimizer_share_is_refused() -> None:
-    x, w, rate = sb.data("x", sb.size("N")), sb.parameter("w"), sb.hyper("rate", 1.0)
-    model = Model(inputs=x, loss=((x * w - rate)**2).mean())
-    with pytest.raises(TrainingError, match="both the model and the optimizer have a 'rate'"):
-        sb.cross_validate(model, X[:, 0], grid={"rate": [0.1]}, metric="loss")
-
 
 def test_a_measure_that_is_nan_is_never_chosen_whether_less_or_more_is_better() -> None:
     nan = float("nan")
