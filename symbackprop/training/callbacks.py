@@ -240,6 +240,7 @@ def is_maximised(name: str, said: bool | None = None) -> bool:
 
 
 def check_maximised(who: str, given: object) -> None:
+    """Raises TrainingError for what is neither True, False nor None."""
     if given is not None and not isinstance(given, bool):
         raise TrainingError(f"{who}: maximised must be True, False or None, found {given!r}")
 

@@ -48,6 +48,7 @@ def predicting(network: Network, inputs: Any, dtype: str) -> dict[Tensor, NDArra
     names = {str(t.name) for t in network.inputs}
     whole = (set(inputs) == names if isinstance(inputs, dict) else
              isinstance(inputs, (list, tuple)) and len(inputs) == len(network.inputs))
+    whole = whole or (len(network.inputs) == 1 and inputs is not None)
     given = _by_tensor(network.inputs if whole else needed, inputs, "inputs")
     return _checked(given, dtype, {})
 

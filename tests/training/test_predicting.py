@@ -54,3 +54,10 @@ def test_several_inputs_are_a_list_or_dictionary_of_those_that_outputs_read() ->
 def test_what_is_missing_is_named(given: Any, words: str) -> None:
     with pytest.raises(InputError, match=words):
         weighed("a", "b").predict(given)
+
+
+def test_an_output_that_reads_no_input_needs_none_and_takes_it() -> None:
+    x, w = sb.data("x", N, 3), sb.parameter("w", 3)
+    model = Model(x, output=w, loss=((x - w)**2).mean())
+    for given in (None, A, {"x": A}):
+        np.testing.assert_array_equal(model.predict(given), model.parameters["w"])
