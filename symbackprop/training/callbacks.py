@@ -68,8 +68,9 @@ class EarlyStopping:
     """Stop when the monitored value has not improved by min_delta for `patience` epochs.
 
     patience: epochs without improvement, at least 1; min_delta ≥ 0; monitor: a name in the
-    history, by default val_loss where there is validation data, else loss; accuracies and r2
-    are maximised, all else is minimised.  With restore_best_weights the parameters of the best
+    history, by default val_loss where there is validation data, else loss.  maximised: whether
+    more of it is better; None: accuracies and r2 are maximised, all else is minimised; NaN is
+    never an improvement.  With restore_best_weights the parameters of the best
     epoch are put back at the end.  Raises TrainingError for other arguments.
 
     >>> EarlyStopping(patience=3).start(["loss", "val_loss"]).monitor
@@ -80,8 +81,10 @@ class EarlyStopping:
     min_delta: float = 0.0
     monitor: str | None = None
     restore_best_weights: bool = True
+    maximised: bool | None = None
 
     def __post_init__(self) -> None:
+        check_maximised("EarlyStopping", self.maximised)
         if not isinstance(self.patience, Integral) or isinstance(self.patience, bool) \
                 or self.patience < 1:
             raise TrainingError("EarlyStopping: patience must be a whole number of epochs, at "
@@ -92,12 +95,12 @@ class EarlyStopping:
 
     def start(self, monitored: Sequence[str]) -> Progress:
         """Nothing has been seen; raises TrainingError where the history lacks the name."""
-        return Progress(_monitor("EarlyStopping", self.monitor, monitored))
+        return _begun("EarlyStopping", self, monitored)
 
     def after(self, state: Progress, epoch: Epoch) -> tuple[Progress, bool]:
         """The best so far, and whether patience is at its end."""
-        score = _score(state.monitor, epoch)
-        if score > state.best + self.min_delta or state.best == -math.inf:
+        score = state.score(epoch)
+        if score > state.best + self.min_delta:  # never so for NaN
             kept = {name: np.array(array) for group in (epoch.parameters, epoch.states)
                     for name, array in group.items()} if self.restore_best_weights else {}
             return replace(state, best=score, epoch=epoch.number, waited=0, kept=kept), False
@@ -114,26 +117,28 @@ class EarlyStopping:
 class Checkpoint:
     """Save the model to a file after each epoch in which the monitored value is the best so far.
 
-    model: the one that is trained; path: as for its `save`; monitor: as for EarlyStopping.
+    model: the one that is trained; path: as for its `save`; the others: as for EarlyStopping.
     A file of every epoch needs no class: `lambda epoch: model.save(f"{epoch.number}.safetensors")`.
     """
 
     model: Saves
     path: str | PathLike[str]
     monitor: str | None = None
+    maximised: bool | None = None
 
     def __post_init__(self) -> None:
+        check_maximised("Checkpoint", self.maximised)
         if not callable(getattr(self.model, "save", None)):
             raise TrainingError("Checkpoint: the model comes first, then the path: "
                                 f"Checkpoint(model, 'best.safetensors'); found {self.model!r}")
 
     def start(self, monitored: Sequence[str]) -> Progress:
         """Nothing has been seen; raises TrainingError where the history lacks the name."""
-        return Progress(_monitor("Checkpoint", self.monitor, monitored))
+        return _begun("Checkpoint", self, monitored)
 
     def after(self, state: Progress, epoch: Epoch) -> tuple[Progress, bool]:
         """The file is written where this epoch is the best."""
-        score = _score(state.monitor, epoch)
+        score = state.score(epoch)
         if not score > state.best:
             return state, False
         self.model.save(self.path)
@@ -176,10 +181,16 @@ class Progress:
     """What EarlyStopping and Checkpoint know: best score, its epoch, epochs since, what is kept."""
 
     monitor: str
+    maximised: bool
     best: float = -math.inf
     epoch: int = 0
     waited: int = 0
     kept: Parameters = field(default_factory=dict)
+
+    def score(self, epoch: Epoch) -> float:
+        """What is monitored, so that more is better."""
+        value = epoch.values[self.monitor]
+        return value if self.maximised else -value
 
 
 @dataclass(frozen=True, slots=True)
@@ -223,14 +234,21 @@ def as_callbacks(given: object) -> tuple[Callback, ...]:
     return tuple(found)
 
 
-def is_maximised(name: str) -> bool:
-    """Whether more of this entry of the history is better."""
-    return name.endswith(("accuracy", "r2"))
+def is_maximised(name: str, said: bool | None = None) -> bool:
+    """Whether more of this entry of the history is better, as said or by its name."""
+    return name.endswith(("accuracy", "r2")) if said is None else said
 
 
-def _score(monitor: str, epoch: Epoch) -> float:
-    value = epoch.values[monitor]
-    return value if is_maximised(monitor) else -value
+def check_maximised(who: str, given: object) -> None:
+    """Raises TrainingError for what is neither True, False nor None."""
+    if given is not None and not isinstance(given, bool):
+        raise TrainingError(f"{who}: maximised must be True, False or None, found {given!r}")
+
+
+def _begun(who: str, asked: EarlyStopping | Checkpoint, monitored: Sequence[str]) -> Progress:
+    """What is known before the first epoch."""
+    monitor = _monitor(who, asked.monitor, monitored)
+    return Progress(monitor, is_maximised(monitor, asked.maximised))
 
 
 def _monitor(who: str, asked: str | None, monitored: Sequence[str]) -> str:

@@ -14,7 +14,8 @@ operator takes; an optimizer's own weight decay comes after it.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Any
 
 from sympy import Float, Max, Min, Symbol, sqrt
 
@@ -65,6 +66,19 @@ class Clipped(Optimizer):
     def values(self) -> Mapping[str, float]:
         """The optimizer's own numbers, and the limit."""
         return {**self.optimizer.values, **values_of({self._letter: self.limit})}
+
+    @property
+    def choices(self) -> tuple[str, ...]:
+        """The limit, and what the optimizer inside has; a limit of that is "optimizer.limit"."""
+        return ("limit", *(f"optimizer.{name}" if name.endswith("limit") else name
+                           for name in self.optimizer.choices))
+
+    def changed(self, name: str, value: Any) -> Clipped:
+        """With another limit, or around the same optimizer with another value."""
+        if name == "limit":
+            return replace(self, limit=value)
+        inner = self.optimizer.changed(name.removeprefix("optimizer."), value)
+        return replace(self, optimizer=inner)
 
     @property
     def _letter(self) -> str:

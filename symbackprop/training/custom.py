@@ -86,6 +86,15 @@ class Custom(Optimizer):
         """The numbers and schedules by letter."""
         return dict(self.numbers)
 
+    @property
+    def choices(self) -> tuple[str, ...]:
+        """The letters that are numbers."""
+        return tuple(self.settings)
+
+    def changed(self, name: str, value: Any) -> Custom:
+        """The same rule with another number for a letter."""
+        return Custom(*self.assignments, **{**self.settings, name: value})
+
     def __repr__(self) -> str:
         parts = [f"({target}, {body})" for target, body in self.assignments]
         return f"Custom({', '.join([*parts, *(f'{n}={v!r}' for n, v in self.numbers)])})"

@@ -18,9 +18,9 @@ from sympy import Symbol
 from symbackprop.codegen.gate import check_array
 from symbackprop.errors import InputError
 from symbackprop.notation import Tensor
-from symbackprop.training.network import Network
+from symbackprop.training.network import Network, read_by
 
-__all__ = ["Dataset", "dataset", "input_arrays", "mapped"]
+__all__ = ["Dataset", "dataset", "mapped", "predicting"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,17 +34,23 @@ class Dataset:
 def dataset(network: Network, inputs: Any, targets: Any, dtype: str) -> Dataset:
     """All data of the network; raises InputError for whatever does not fit its declaration."""
     sizes: dict[Symbol, int] = {}
-    arrays = input_arrays(network, inputs, dtype, sizes)
+    arrays = _checked(_by_tensor(network.inputs, inputs, "inputs"), dtype, sizes)
     given = _by_tensor(network.targets, targets, "targets")
     fitted = {tensor: _as_target(tensor, value) for tensor, value in given.items()}
     arrays |= _checked(fitted, dtype, sizes)
     return Dataset(arrays, 1 if network.batch is None else sizes[network.batch])
 
 
-def input_arrays(network: Network, inputs: Any, dtype: str,
-                 sizes: dict[Symbol, int]) -> dict[Tensor, NDArray[Any]]:
-    """The inputs alone, as predict needs them; sizes is filled with what the shapes say."""
-    return _checked(_by_tensor(network.inputs, inputs, "inputs"), dtype, sizes)
+def predicting(network: Network, inputs: Any, dtype: str) -> dict[Tensor, NDArray[Any]]:
+    """The inputs as fit takes them, or those alone that the outputs read: no weights of samples."""
+    read = set(read_by(network.inference, network.predicted))
+    needed = tuple(t for t in network.inputs if t in read)
+    names = {str(t.name) for t in network.inputs}
+    whole = (set(inputs) == names if isinstance(inputs, dict) else
+             isinstance(inputs, (list, tuple)) and len(inputs) == len(network.inputs))
+    whole = whole or (len(network.inputs) == 1 and inputs is not None)
+    given = _by_tensor(network.inputs if whole else needed, inputs, "inputs")
+    return _checked(given, dtype, {})
 
 
 def mapped(tensors: tuple[Tensor, ...], given: Any,

@@ -95,6 +95,9 @@ def find_rate(core: Core, X: Any, Y: Any, *, optimizer: Optimizer, batch_size: A
     if first is None or last is None or not 0 < first < last:
         raise TrainingError("find_rate: lowest and highest must be numbers, 0 < lowest < highest; "
                             f"found {lowest!r} and {highest!r}")
+    if "rate" in map(str, chosen.rule.targets):
+        raise TrainingError(f"find_rate: the rate of {optimizer!r} is a schedule; give a number, "
+                            "which is what is looked for, and make the schedule of what is found")
     if "rate" not in map(str, chosen.rule.numbers):
         raise TrainingError(f"find_rate: {type(optimizer).__name__} has no rate to be found")
     core.parameters.check()

@@ -5,11 +5,14 @@
     mean_squared_error     mean (y − ŷ)²  over all entries
     mean_absolute_error    mean |y − ŷ|
     r2                     1 − Σ(y − ŷ)²/Σ(y − ȳ)², averaged over outputs
+
+Outputs and targets are paired in the order in which the model lists them; targets that are left
+over, such as weights of samples, have no metric.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -35,14 +38,17 @@ class Metric:
     place: int = 0
 
 
-def accuracy(target: Tensor) -> Score:
+def accuracy(target: Tensor, output: Tensor) -> Score:
     """The share of right answers, read as the target's facts and shape say."""
     classes = target.has_fact("one_hot") or target.has_fact("simplex")
+    labels = not classes and target.rank == output.rank - 1
+    if not labels:
+        _alike("accuracy", target, output, "for labels the output has one more axis, the classes")
 
     def score(truth: Array, prediction: Array) -> float:
         if classes:
             return float(np.mean(truth.argmax(-1) == prediction.argmax(-1)))
-        if truth.ndim == prediction.ndim - 1:
+        if labels:
             return float(np.mean(truth == prediction.argmax(-1)))
         if not np.isin(truth, (0, 1)).all():
             raise TrainingError(
@@ -71,31 +77,51 @@ def r2(truth: Array, prediction: Array) -> float:
     return float(np.mean(np.where(total > 0, explained, residual == 0)))
 
 
-METRICS: dict[str, Callable[[Tensor], Score]] = {
+def _of_numbers(name: str, function: Score) -> Callable[[Tensor, Tensor], Score]:
+    """A metric of targets and outputs that have one shape, entry by entry."""
+
+    def made(target: Tensor, output: Tensor) -> Score:
+        _alike(name, target, output, "for labels use 'accuracy'")
+        return function
+
+    return made
+
+
+def _alike(name: str, target: Tensor, output: Tensor, hint: str) -> None:
+    """Raises TrainingError where the shapes differ, which NumPy would broadcast or refuse."""
+    pairs = zip(target.axes, output.axes, strict=False)
+    if target.rank != output.rank or any(a != b and a.is_Integer and b.is_Integer
+                                         for a, b in pairs):
+        shapes = [", ".join(map(str, tensor.axes)) for tensor in (target, output)]
+        raise TrainingError(f"the metric {name} compares entries, but the target {target.name} has "
+                            f"the shape ({shapes[0]}) and the output ({shapes[1]}); {hint}, or "
+                            "hand over a function of (targets, predictions)")
+
+
+METRICS: dict[str, Callable[[Tensor, Tensor], Score]] = {
     "accuracy": accuracy,
-    "mean_squared_error": lambda target: mean_squared_error,
-    "mean_absolute_error": lambda target: mean_absolute_error,
-    "r2": lambda target: r2,
+    "mean_squared_error": _of_numbers("mean_squared_error", mean_squared_error),
+    "mean_absolute_error": _of_numbers("mean_absolute_error", mean_absolute_error),
+    "r2": _of_numbers("r2", r2),
 }
 
 
 def as_metrics(given: object, targets: tuple[Tensor, ...],
-               outputs: tuple[str, ...]) -> tuple[Metric, ...]:
-    """The metrics that were handed to fit, one for each pair of target and output.
+               outputs: Mapping[str, Tensor]) -> tuple[Metric, ...]:
+    """The metrics that were handed to fit: of every output, or a dictionary output -> metrics.
 
-    Raises TrainingError for an unknown name, something that is no function, or where there is
-    not one target for each output.
+    outputs: name -> tensor.  Output and target are paired by their places; targets may be left
+    over.  Raises TrainingError for an unknown name, something that is no function, shapes that
+    cannot be compared, or where there are fewer targets than outputs.
     """
-    if given is None:
-        return ()
-    several = given if isinstance(given, (list, tuple)) else [given]
-    if several and (len(targets) != len(outputs) or not targets):
+    asked = _by_output(given, tuple(outputs))
+    if any(asked.values()) and (len(targets) < len(outputs) or not outputs):
         raise TrainingError(f"metrics compare each output with a target; this model has "
                             f"{len(outputs)} outputs and {len(targets)} targets")
     found = [
-        Metric(name if len(outputs) == 1 else f"{outputs[place]}_{name}", score, place)
-        for place, target in enumerate(targets)
-        for name, score in (_metric(metric, target) for metric in several)
+        Metric(name if len(outputs) == 1 else f"{own}_{name}", score, place)
+        for place, (own, output) in enumerate(outputs.items())
+        for name, score in (_metric(metric, targets[place], output) for metric in asked[own])
     ]
     for metric in found:
         if [other.name for other in found].count(metric.name) > 1 or metric.name == "loss":
@@ -103,9 +129,26 @@ def as_metrics(given: object, targets: tuple[Tensor, ...],
     return tuple(found)
 
 
-def _metric(given: object, target: Tensor) -> tuple[str, Score]:
+def _by_output(given: object, outputs: tuple[str, ...]) -> dict[str, list[object]]:
+    """The metrics of each output."""
+    if not isinstance(given, Mapping):
+        return dict.fromkeys(outputs or ("",), _listed(given))
+    for name in given:
+        if name not in outputs:
+            raise TrainingError(f"metrics: this model has no output {name!r}; it has "
+                                f"{', '.join(outputs) or 'none'}")
+    return {name: _listed(given.get(name)) for name in outputs}
+
+
+def _listed(given: object) -> list[object]:
+    if given is None:
+        return []
+    return list(given) if isinstance(given, (list, tuple)) else [given]
+
+
+def _metric(given: object, target: Tensor, output: Tensor) -> tuple[str, Score]:
     if isinstance(given, str) and given in METRICS:
-        return given, METRICS[given](target)
+        return given, METRICS[given](target, output)
     if callable(given) and not isinstance(given, type):
         name = getattr(given, "__name__", type(given).__name__)
         if not accepts(given, 2):

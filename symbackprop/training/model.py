@@ -20,7 +20,7 @@ from symbackprop.diagnosis import Diagnosis, diagnose
 from symbackprop.errors import ProgramError, TrainingError
 from symbackprop.training import files, fitting
 from symbackprop.training.core import core
-from symbackprop.training.dataset import dataset, input_arrays
+from symbackprop.training.dataset import dataset, predicting
 from symbackprop.training.finder import Rates, find_rate
 from symbackprop.training.initialisation import initial_values
 from symbackprop.training.kernels import Kernels
@@ -31,6 +31,7 @@ from symbackprop.training.parameters import Hypers, Parameters, States
 from symbackprop.training.settings import known_dtype, known_seed
 from symbackprop.training.strengths import drawn
 from symbackprop.training.summary import Text, summary
+from symbackprop.training.transferring import transfer
 
 __all__ = ["Model"]
 
@@ -100,7 +101,7 @@ class Model:
         self.states.begin()
 
     def transfer(self, other: Any, names: Any = None) -> tuple[str, ...]:
-        """Copy parameters of another model, or of a dictionary of arrays; the names copied.
+        """Copy parameters and states of another model or dictionary of arrays; the names copied.
 
         names: a name or a list of them, or a dictionary own name -> the other's; None: every name
         that both have.  Raises InputError for a name that one of them lacks, and for a shape or
@@ -114,7 +115,7 @@ class Model:
         >>> fresh.transfer(trained, ["W1", "b1"])
         ('W1', 'b1')
         """
-        return self.parameters.take(getattr(other, "parameters", other), names)
+        return transfer(self._core, other, names)
 
     # -- training
 
@@ -131,7 +132,7 @@ class Model:
         step of an epoch may have fewer.  frozen: names of parameters that stay as they are.
         rates: name -> a factor of the optimizer's rate.
         validation_data: (X, Y).  metrics: names of `metrics.METRICS` or functions of (targets,
-        predictions); they are taken over all rows after each epoch.  seed: of the
+        predictions), or {output: metrics}; taken over all rows after each epoch.  seed: of the
         shuffling, and of the noise, whose numbers depend on neither batches nor threads.  Epochs
         are counted from 0 in each fit: a second fit with the same seed has the same order and
         noise again, so give each one a seed of its own, or None for another one every time.
@@ -179,11 +180,12 @@ class Model:
     def predict(self, X: Any) -> Any:
         """The output for these inputs: an array in the model's dtype; a list for several outputs.
 
-        X as in fit, any number of rows.  Raises InputError for data that does not fit.
+        X as in fit, any number of rows; inputs that no output reads, such as weights of samples,
+        may be left out.  Raises InputError for data that does not fit.
         """
         if not self._network.outputs:
             raise TrainingError("this model has no output; write Model(…, output=p)")
-        found = self._core.run("predict", input_arrays(self._network, X, self.dtype, {}))
+        found = self._core.run("predict", predicting(self._network, X, self.dtype))
         return found if len(found) > 1 else found[0]
 
     def loss(self, X: Any, Y: Any = None) -> float:

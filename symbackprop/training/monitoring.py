@@ -18,8 +18,7 @@ def monitoring(core: Core, found: Dataset, validation_data: Any, callbacks: Any,
                metrics: Any) -> Between:
     """The measures and callbacks that were handed to fit; raises what fit says for odd ones."""
     names = core.network.names
-    scores = as_metrics(metrics, core.network.targets,
-                        tuple(names[t] for t in core.network.outputs))
+    scores = as_metrics(metrics, core.network.targets, {names[t]: t for t in core.network.outputs})
     validation = _validation(core, validation_data)
     for what in ("predict",) * bool(scores) + ("loss",) * (validation is not None):
         core.kernels.function(what)  # compiled now, not within the first epoch

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import Any, ClassVar
 
 from sympy import Symbol
@@ -52,6 +52,15 @@ class Optimizer:
     def values(self) -> Mapping[str, float]:
         """letter -> number, for all letters of the rule and perhaps more."""
         return values_of(self.settings)
+
+    @property
+    def choices(self) -> tuple[str, ...]:
+        """The names of what `changed` takes."""
+        return tuple(field.name for field in fields(self))
+
+    def changed(self, name: str, value: Any) -> Optimizer:
+        """The same optimizer with another value of a field, which is checked as at the first."""
+        return replace(self, **{name: value})
 
     def scheduled(self, rule: Rule) -> Rule:
         """The rule, with each field that is a schedule assigned in front."""

@@ -58,10 +58,6 @@ class _Fixed(MutableMapping[str, T], Generic[T]):
         raise UnknownName(f"this model has no {self.kind} {name!r}; it has {known}")
 
 
-def _listed(names: Mapping[Any, Any]) -> str:
-    return ", ".join(map(str, names)) or "none"
-
-
 class UnknownName(InputError, KeyError):
     """A name that a model does not have; also a KeyError, so that `in` and `get` work as usual."""
 
@@ -79,34 +75,6 @@ class Parameters(_Fixed[NDArray[Any]]):
 
     def __setitem__(self, name: str, value: Any) -> None:
         self._values[self._known(name)][...] = self.checked(name, value)
-
-    def take(self, others: Any, names: Any = None) -> tuple[str, ...]:
-        """Copy these entries of another dictionary of arrays; all of them fit, or none is copied.
-
-        names: one, a list, a dictionary own name -> the other's, None for all that both have.
-        """
-        if not isinstance(others, Mapping):
-            raise InputError("parameters come from a Model or a dictionary name -> array; found "
-                             f"{type(others).__name__}")
-        if names is None:
-            names = [name for name in self if name in others]
-            if not names:
-                raise InputError(f"no name is common to both: this model has {_listed(self)}, the "
-                                 f"other {_listed(others)}; give pairs {{own name: other's}}")
-        several = [names] if isinstance(names, str) else names
-        try:
-            pairs = dict(several) if isinstance(several, Mapping) else {n: n for n in several}
-        except TypeError as error:
-            raise InputError("names are a name, a list of names, or a dictionary own name -> the "
-                             f"other's; found {names!r}") from error
-        for name, source in pairs.items():
-            self._known(name)
-            if source not in others:
-                raise InputError(f"the other has no parameter {source!r}; it has "
-                                 f"{_listed(others)}")
-        fitted = {name: self.checked(name, others[source]) for name, source in pairs.items()}
-        self.restore(fitted)
-        return tuple(fitted)
 
     def checked(self, name: str, value: Any) -> NDArray[Any]:
         """The value as an array of this parameter's shape and dtype, finite; or an InputError."""

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from symbackprop.errors import Diverged
-from symbackprop.training.copies import copy_of, fitted, settings_of
+from symbackprop.training.copies import fitted, settings_of, started
 from symbackprop.training.loop import History
 from symbackprop.training.model import Model
 from symbackprop.training.pictures import axes_of
@@ -29,8 +29,9 @@ __all__ = ["Restarts", "restarts"]
 class Restarts:
     """What each run came to; `best` is the number of the one whose weights were kept.
 
-    losses: the training error at the end of each run, infinite where it diverged; seeds: of each
-    run, for `model.initialise` and fit; histories: as fit returns them, empty where it diverged.
+    losses: the training error at the end of each run, infinite where it diverged or is no
+    number; seeds: of each run, for `model.initialise` and fit; histories: as fit returns them,
+    empty where it diverged.
     """
 
     seeds: tuple[int, ...]
@@ -72,8 +73,9 @@ def restarts(model: Model, X: Any, Y: Any = None, count: int = 8, seed: int | No
              workers: int | None = None, **settings: Any) -> Restarts:
     """Fit from `count` random starts; the model gets the weights with the lowest training error.
 
-    Run r starts at `model.initialise(seed + r)` and is `fit(…, seed=seed + r)`.  settings: those
-    of fit, e.g. epochs and optimizer.  The training error is `model.loss(X, Y)` at the end,
+    Run r starts at `model.initialise(seed + r)` and is `fit(…, seed=seed + r)`; parameters that are
+    not trained (frozen=…, trainable=False) keep their numbers.  settings: those of fit, e.g.
+    epochs and optimizer.  The training error is `model.loss(X, Y)` at the end,
     penalties included.  workers: runs at a time, None for one a core; the result does not depend
     on it, and nothing compiles twice.  Callbacks are called from several threads.
 
@@ -112,11 +114,12 @@ def _run(model: Model, X: Any, Y: Any, settings: dict[str, Any]
     """One run, as a task: the trained copy, its training error, its history."""
 
     def task(stop: Stop) -> tuple[Model, float, History]:
-        own = copy_of(model, settings["seed"])
+        own = started(model, settings)
         try:
             history = fitted(own, X, Y, settings, stop)
         except Diverged:
             return own, math.inf, {}
-        return own, own.loss(X, Y), history
+        loss = own.loss(X, Y)
+        return own, loss if math.isfinite(loss) else math.inf, history
 
     return task

@@ -8,11 +8,10 @@ All fits run the same compiled kernel: λ, rates and momenta are its arguments.
 
 from __future__ import annotations
 
-import itertools
+import copy
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import fields, is_dataclass, replace
-from numbers import Integral
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -20,9 +19,10 @@ from numpy.typing import NDArray
 
 from symbackprop.errors import Diverged, TrainingError
 from symbackprop.notation import Tensor
-from symbackprop.training.callbacks import is_maximised
-from symbackprop.training.copies import copy_of, fitted, settings_of
+from symbackprop.training.callbacks import check_maximised, is_maximised
+from symbackprop.training.copies import fitted, settings_of, started
 from symbackprop.training.dataset import Dataset, dataset, mapped
+from symbackprop.training.grids import Plan, Point, planned, points_of
 from symbackprop.training.loop import History
 from symbackprop.training.metrics import Metric, as_metrics
 from symbackprop.training.model import Model
@@ -34,31 +34,31 @@ from symbackprop.training.workers import Stop, share, together
 
 __all__ = ["cross_validate"]
 
-Point = dict[str, Any]
-Plan = tuple[dict[str, float], dict[str, Any]]  # hypers, and settings of fit
-SETTINGS = ("epochs", "batch_size")  # of fit, that a grid may hold
 
 
 def cross_validate(model: Model, X: Any, Y: Any = None, *, grid: Mapping[str, Sequence[Any]],
                    folds: Any = 10, metric: Any = None, seed: int = 0, fresh: bool = True,
-                   refit: bool = True, workers: int | None = None, **settings: Any
-                   ) -> CrossValidation:
+                   refit: bool = True, workers: int | None = None,
+                   maximised: bool | None = None, **settings: Any) -> CrossValidation:
     """The cross-validation error of every choice in a grid; the model is refitted with the best.
 
-    grid: name -> values; a name is a hyper of the model ("lam"), a field of the optimizer
-    ("rate"), "epochs" or "batch_size"; several names: all combinations.
-    folds: a number (rows are shuffled by the seed, and stratified for a one-hot target), any
-    object with split(X, y) such as scikit-learn's KFold(10), or pairs (training rows, held-out
-    rows).  metric: what is measured on the held-out rows: a name or function as in fit, or "loss",
-    penalties included; by default accuracy for a one-hot target, else mean_squared_error.
-    Accuracies and r2 are maximised, all else is minimised; of equal ones the first is chosen.
-    fresh: every fit starts at `model.initialise(seed)`; False: at the present parameters.
+    grid: name -> values; a name is a hyper of the model ("lam"), a field of the optimizer or of
+    one inside it ("rate"), a letter of a Custom, "epochs" or "batch_size"; several names: all
+    combinations.  Where two share a name, "hypers.rate" is the model's, "optimizer.rate" not.
+    folds: a number (rows are shuffled by the seed, and stratified for one-hot targets and
+    labels), any object with split(X, y) such as scikit-learn's KFold(10), or pairs (training
+    rows, held-out rows).  metric: what is measured on the held-out rows: a name or function as
+    in fit, or "loss", penalties included; by default accuracy for one-hot targets and labels,
+    else mean_squared_error.  maximised: whether more of it is better; None: accuracies and r2
+    are maximised, all else is minimised.  Of equal choices the first is taken.
+    fresh: every fit starts at `model.initialise(seed)`, but for parameters that are not trained;
+    False: at the present parameters.
     refit: fit the model to all rows with the choice; else it stays as it is.
     workers: fits at a time, None for one a core; the result does not depend on it.
     settings: those of fit, e.g. epochs and optimizer.
 
     Raises InputError and TrainingError for what does not fit, before anything runs; a fit that
-    diverges counts as infinitely bad.
+    diverges, or whose measure is NaN, counts as infinitely bad.
 
     >>> import numpy as np, symbackprop as sb
     >>> x, y = sb.data("x", sb.size("N"), 1), sb.data("y", sb.size("N"), 1)
@@ -71,12 +71,15 @@ def cross_validate(model: Model, X: Any, Y: Any = None, *, grid: Mapping[str, Se
     ({'lam': 0.01}, 0.01)
     """
     settings = settings_of("cross_validate", model, settings)
+    check_maximised("cross_validate", maximised)
+    if model._core.network.batch is None:
+        raise TrainingError("cross_validate: this model has no batch axis, so no rows to hold out")
     if known_seed(seed) is None:
         raise TrainingError("cross_validate: seed must be a whole number: each choice is measured "
                             "on the same folds, from the same start")
-    points = _points(grid)
-    plans = [_planned(model, point, {**settings, "seed": seed}) for point in points]
-    table = _table(model, (X, Y), points, plans, (metric, folds, fresh, workers))
+    points = points_of(grid)
+    plans = [planned(model, point, {**settings, "seed": seed}) for point in points]
+    table = _table(model, (X, Y), points, plans, (metric, folds, fresh, workers, maximised))
     if not np.isfinite(table.means).any():
         raise Diverged("cross_validate: fits diverged with every choice; try smaller rates")
     hypers, own = plans[table.chosen]
@@ -84,58 +87,22 @@ def cross_validate(model: Model, X: Any, Y: Any = None, *, grid: Mapping[str, Se
 
 
 def _table(model: Model, given: tuple[Any, Any], points: list[Point], plans: list[Plan],
-           how: tuple[Any, Any, bool, Any]) -> CrossValidation:
-    """All fits, side by side; how: metric, folds, fresh and workers as they were given."""
-    metric, folds, fresh, workers = how
+           how: tuple[Any, Any, bool, Any, Any]) -> CrossValidation:
+    """All fits, side by side; how: metric, folds, fresh, workers and maximised as given."""
+    metric, folds, fresh, workers, said = how
     settings = plans[0][1]
     data = dataset(model._core.network, *given, dtype=model.dtype)
     measure = _metric(model, metric, data)
     pairs = _folds(model, data, folds, settings["seed"])
     workers, threads = share(workers, len(points) * len(pairs))
     quiet = {"verbose": False, "threads": settings["threads"] or threads}
+    name = "loss" if measure is None else measure.name
+    maximised = is_maximised(name, said)
     tasks = [_measured(model, given, pair, hypers, {**own, **quiet}, measure, fresh)
              for hypers, own in plans for pair in pairs]
     scores = np.array(together(tasks, workers, bool(settings["verbose"]), "fit"))
-    name = "loss" if measure is None else measure.name
-    return CrossValidation(tuple(points), scores.reshape(len(points), -1), name,
-                           is_maximised(name), {})
-
-
-def _points(grid: Any) -> list[Point]:
-    if not isinstance(grid, Mapping) or not grid:
-        raise TrainingError("grid must be a dictionary name -> values, e.g. {\"lam\": [0.01, 0.1]};"
-                            f" found {grid!r}")
-    listed = {}
-    for name, values in grid.items():
-        several = [] if isinstance(values, str) or not np.iterable(values) else list(values)
-        if not several:
-            raise TrainingError(f"grid: {name!r} needs a list of values, found {values!r}")
-        listed[name] = [v.item() if isinstance(v, np.generic) else v for v in several]
-    return [dict(zip(listed, choice, strict=True))
-            for choice in itertools.product(*listed.values())]
-
-
-def _planned(model: Model, point: Point, settings: dict[str, Any]) -> Plan:
-    """Hypers and settings of a choice, each value checked by who takes it."""
-    optimizer, hypers, own = settings["optimizer"], {}, dict(settings)
-    known = {f.name for f in fields(optimizer)} if is_dataclass(optimizer) else set()
-    trial = copy_of(model)
-    for name, value in point.items():
-        if name in model.hypers and name in known:
-            raise TrainingError(f"grid: both the model and the optimizer have a {name!r}; give "
-                                "the model's another name")
-        if name in model.hypers:
-            trial.hypers[name] = value
-            hypers[name] = float(value)
-        elif name in known:
-            own["optimizer"] = optimizer = replace(optimizer, **{name: value})
-        elif name in SETTINGS:
-            own[name] = int(value) if isinstance(value, Integral) else value
-        else:
-            names = [*model.hypers, *sorted(known), *SETTINGS]
-            raise TrainingError(f"grid: there is nothing named {name!r}; a grid may hold "
-                                f"{', '.join(names)}")
-    return hypers, own
+    scores = np.where(np.isfinite(scores), scores, -math.inf if maximised else math.inf)
+    return CrossValidation(tuple(points), scores.reshape(len(points), -1), name, maximised, {})
 
 
 def _metric(model: Model, asked: Any, data: Dataset) -> Metric | None:
@@ -144,9 +111,9 @@ def _metric(model: Model, asked: Any, data: Dataset) -> Metric | None:
     if isinstance(asked, str) and asked == "loss":
         return None
     if asked is None:
-        classes = len(network.targets) == 1 and network.targets[0].has_fact("one_hot")
+        classes = len(network.outputs) == 1 and any(map(_has_classes, network.targets[:1]))
         asked = "accuracy" if classes else "mean_squared_error"
-    found = as_metrics([asked], network.targets, tuple(network.names[t] for t in network.outputs))
+    found = as_metrics([asked], network.targets, {network.names[t]: t for t in network.outputs})
     if len(found) != 1:
         raise TrainingError("cross_validate: this model has several outputs, and one number is "
                             'needed; write metric="loss"')
@@ -154,18 +121,21 @@ def _metric(model: Model, asked: Any, data: Dataset) -> Metric | None:
     return found[0]
 
 
+def _has_classes(target: Tensor) -> bool:
+    """Whether a target says of each row of which class it is."""
+    return target.has_fact("one_hot") or target.has_fact("label")
+
+
 def _folds(model: Model, data: Dataset, folds: Any, seed: int) -> list[tuple[Rows, Rows]]:
     network = model._core.network
-    if network.batch is None:
-        raise TrainingError("cross_validate: this model has no batch axis, so no rows to hold out")
     target = next((t for t in network.targets if network.has_batch(t)), None)
     y: NDArray[Any] | None = None if target is None else data.arrays[target]
-    hot = target is not None and target.has_fact("one_hot")
-    if y is not None:
-        y = y.argmax(-1) if hot and y.ndim == 2 else y.reshape(len(y), -1)
+    classes = target is not None and _has_classes(target)
+    if target is not None and y is not None:
+        y = y.argmax(-1) if target.has_fact("one_hot") and y.ndim == 2 else y.reshape(len(y), -1)
         y = y[:, 0] if y.ndim == 2 and y.shape[1] == 1 else y
     if not hasattr(folds, "split") and not np.iterable(folds):
-        folds = Folds(folds, seed, stratified=hot and y is not None and y.ndim == 1)
+        folds = Folds(folds, seed, stratified=classes and y is not None and y.ndim == 1)
     x = next(data.arrays[t] for t in (*network.inputs, *network.targets) if network.has_batch(t))
     return rows_of(folds, x, y, data.rows)
 
@@ -183,13 +153,13 @@ def _measured(model: Model, data: tuple[Any, Any], pair: tuple[Rows, Rows],
         return mapped(network.inputs, data[0], cut), mapped(network.targets, data[1], cut)
 
     def task(stop: Stop) -> float:
-        own = copy_of(model, settings["seed"] if fresh else None)
+        own = started(model, settings) if fresh else copy.deepcopy(model)
         own.hypers.update(hypers)
         (X, Y), (X_held, Y_held) = rows(pair[0]), rows(pair[1])
         try:
             fitted(own, X, Y, settings, stop)
         except Diverged:
-            return -math.inf if metric and is_maximised(metric.name) else math.inf
+            return math.nan
         if metric is None:
             return own.loss(X_held, Y_held)
         found = dataset(network, X_held, Y_held, own.dtype)
@@ -201,7 +171,7 @@ def _measured(model: Model, data: tuple[Any, Any], pair: tuple[Rows, Rows],
 def _refit(model: Model, X: Any, Y: Any, hypers: dict[str, float], settings: dict[str, Any],
            fresh: bool) -> History:
     """The history of the fit to all rows; the model is as it was where that fails."""
-    own = copy_of(model, settings["seed"] if fresh else None)
+    own = started(model, settings) if fresh else copy.deepcopy(model)
     own.hypers.update(hypers)
     history = own.fit(X, Y, **settings)
     model.hypers.update(hypers)

@@ -43,9 +43,9 @@ class CrossValidation:
 
     @property
     def chosen(self) -> int:
-        """The number of the best choice; the first of equal ones."""
-        means = np.where(np.isnan(self.means), np.inf, self.means)
-        return int(np.argmax(self.means) if self.maximised else np.argmin(means))
+        """The number of the best choice; the first of equal ones, and never one that is NaN."""
+        errors = -self.means if self.maximised else self.means
+        return int(np.argmin(np.where(np.isnan(errors), np.inf, errors)))
 
     @property
     def best(self) -> dict[str, Any]:

@@ -118,3 +118,34 @@ def test_checkpoints_and_logs_that_cannot_be_are_refused(tmp_path: Path) -> None
         Checkpoint(classifier(), tmp_path / "x", monitor="val_loss").start(["loss"])
     with pytest.raises(TrainingError, match="Log: .*cannot be written"):
         classifier().fit(*samples(), callbacks=[Log(tmp_path / "nowhere" / "log.csv")])
+
+
+def test_nan_is_never_the_best_and_does_not_hide_what_comes_after_it() -> None:
+    nan = float("nan")
+    for values, name in (([nan, 3, 2, 2.5, nan], "val_loss"), ([nan, 1, 2, 1.5, nan], "val_r2")):
+        callback = EarlyStopping(patience=2, monitor=name)
+        stopped, restored = stopped_after(callback, [float(v) for v in values], name)
+        assert stopped == 5
+        assert restored["W"].tolist() == [3, 3]
+    assert stopped_after(EarlyStopping(patience=2), [nan, nan, nan]) == (2, {})
+
+
+def test_a_metric_of_ones_own_is_maximised_where_one_says_so(tmp_path: Path) -> None:
+    rising = EarlyStopping(patience=2, monitor="val_f1", maximised=True)
+    stopped, restored = stopped_after(rising, [0.1, 0.3, 0.2, 0.1], "val_f1")
+    assert (stopped, restored["W"].tolist()) == (4, [2, 2])
+    falling = EarlyStopping(patience=2, monitor="val_accuracy", maximised=False)
+    assert stopped_after(falling, [0.4, 0.3, 0.2, 0.1], "val_accuracy")[0] == 0
+    saved: list[Any] = []
+
+    class Recorder:
+        def save(self, path: Any) -> None:
+            saved.append(path)
+
+    checkpoint = Checkpoint(Recorder(), tmp_path, "f1", maximised=True)
+    state = checkpoint.start(["loss", "f1"])
+    for number, value in enumerate([float("nan"), 0.1, 0.3, 0.2], 1):
+        state, _ = checkpoint.after(state, Epoch(number, {"f1": value}, {}))
+    assert len(saved) == 2
+    with pytest.raises(TrainingError, match="maximised must be True, False or None, found 'yes'"):
+        EarlyStopping(maximised="yes")  # type: ignore[arg-type]

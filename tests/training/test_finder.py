@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from matplotlib.figure import Figure
 
+import symbackprop as sb
 from symbackprop.errors import InputError, TrainingError
 from symbackprop.training import Model, pictures
 from symbackprop.training.finder import Rates, _read
@@ -96,3 +97,10 @@ def test_what_does_not_fit_is_refused_before_anything_is_compiled(
         model.find_rate(**{"X": X, "Y": LABELS, **given})
     assert all(word in str(caught.value) for word in words), caught.value
     assert not model.kernels
+
+
+def test_a_rate_that_is_a_schedule_is_refused_in_words() -> None:
+    falling = sb.optimizers.SGD(sb.schedules.cosine(0.1, steps=5))
+    for optimizer in (falling, sb.optimizers.clip_norm(falling, 1)):
+        with pytest.raises(TrainingError, match="SGD.* is a schedule; give a number"):
+            line().find_rate(np.ones((9, 3)), np.ones(9), optimizer=optimizer)

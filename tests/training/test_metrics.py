@@ -7,15 +7,20 @@ import pytest
 from sklearn import metrics as reference
 
 import symbackprop as sb
+from symbackprop.declare import tensor_of
 from symbackprop.errors import TrainingError
+from symbackprop.training import Model
 from symbackprop.training.metrics import as_metrics
 
 N = sb.size("N")
 RNG = np.random.default_rng(0)
+VECTOR = tensor_of(sb.data("p", N), "output")
+P = {"p": VECTOR}
 
 
 def score(metric: Any, target: Any, truth: Any, prediction: Any) -> float:
-    (found,) = as_metrics([metric], (target,), ("p",))
+    output = sb.data("p", N, *np.shape(prediction)[1:])
+    (found,) = as_metrics([metric], (target,), {"p": tensor_of(output, "output")})
     return found.score(np.asarray(truth), np.asarray(prediction))
 
 
@@ -64,14 +69,15 @@ def test_any_function_is_a_metric_by_its_name() -> None:
     def largest_miss(truth: Any, prediction: Any) -> float:
         return float(np.abs(truth - prediction).max())
 
-    (found,) = as_metrics(largest_miss, (sb.data("y", N),), ("p",))
+    (found,) = as_metrics(largest_miss, (sb.data("y", N),), P)
     assert found.name == "largest_miss"
     assert found.score(np.array([1.0, 2.0]), np.array([1.0, 5.0])) == 3
 
 
 def test_with_several_outputs_names_say_of_which() -> None:
     targets = (sb.data("y", N), sb.data("v", N))
-    assert [m.name for m in as_metrics(["r2"], targets, ("o", "q"))] == ["o_r2", "q_r2"]
+    outputs = {"o": VECTOR, "q": VECTOR}
+    assert [m.name for m in as_metrics(["r2"], targets, outputs)] == ["o_r2", "q_r2"]
 
 
 @pytest.mark.parametrize(("given", "message"), [
@@ -81,15 +87,77 @@ def test_with_several_outputs_names_say_of_which() -> None:
 ])
 def test_unknown_metrics_are_refused(given: Any, message: str) -> None:
     with pytest.raises(TrainingError, match=message):
-        as_metrics(given, (sb.data("y", N),), ("p",))
+        as_metrics(given, (sb.data("y", N),), P)
 
 
 def test_metrics_need_a_target_for_each_output() -> None:
     with pytest.raises(TrainingError, match="this model has 1 outputs and 0 targets"):
-        as_metrics(["r2"], (), ("p",))
+        as_metrics(["r2"], (), P)
 
 
 def test_a_metric_that_gives_no_number_is_refused() -> None:
     for value in ([1.0, 2.0], "good", None, 1j):
         with pytest.raises(TrainingError, match="must return one number"):
             score(lambda truth, prediction, v=value: v, sb.data("y", N), [1.0, 2.0], [1.0, 2.0])
+
+
+@pytest.mark.parametrize(("name", "target", "shape"), [
+    ("mean_squared_error", sb.data("y", N, facts=[sb.label(3)]), (3, 3)),
+    ("mean_absolute_error", sb.data("y", N, 1), (3,)),
+    ("r2", sb.data("y", N, 1), (3, 2)),
+    ("accuracy", sb.data("y", N, 3, facts=["one_hot"]), (3,)),
+    ("accuracy", sb.data("y", N, 1, facts=[sb.label(3)]), (3, 3)),
+])
+def test_shapes_that_numpy_would_broadcast_are_refused_before_anything_runs(
+        name: str, target: Any, shape: tuple[int, ...]) -> None:
+    output = sb.data("p", N, *shape[1:])
+    with pytest.raises(TrainingError, match=f"the metric {name} compares entries"):
+        as_metrics(name, (target,), {"p": tensor_of(output, "output")})
+
+
+def labelled() -> Model:
+    x, y = sb.data("x", N, 3), sb.data("y", N, facts=[sb.label(3)])
+    z = sb.layers.dense(x, 3)
+    return Model(x, y, sb.softmax(z), sb.losses.cross_entropy(z, y, logits=True))
+
+
+def test_labels_are_classes_in_fit_and_in_cross_validation() -> None:
+    model, X, labels = labelled(), RNG.normal(size=(21, 3)), np.repeat([0, 1, 2], 7)
+    before = model.parameters.copy()
+    for rows in (21, 3):  # as many rows as classes broadcast without an error
+        with pytest.raises(TrainingError, match="for labels use 'accuracy'"):
+            model.fit(X[:rows], labels[:rows], metrics=["mean_squared_error"])
+    np.testing.assert_array_equal(model.parameters["W1"], before["W1"])
+    history = model.fit(X, labels, epochs=2, metrics="accuracy")
+    assert history["accuracy"][-1] == np.mean(model.predict(X).argmax(1) == labels)
+    seen: list[Any] = []
+
+    def share(truth: Any, found: Any) -> float:
+        seen.append(sorted(truth))
+        return float(np.mean(truth == found.argmax(1)))
+
+    given: dict[str, Any] = {"grid": {"epochs": [1, 4]}, "folds": 7, "workers": 1}
+    own = sb.cross_validate(model, X, labels, metric=share, **given)
+    assert seen[1:] == [[0, 1, 2]] * 14, "folds are stratified"
+    by_default = sb.cross_validate(model, X, labels, **given)
+    assert by_default.metric == "accuracy"
+    assert by_default.maximised
+    np.testing.assert_array_equal(by_default.scores, own.scores)
+
+
+def test_metrics_of_one_output_are_named_by_it_and_weights_among_the_targets_have_none() -> None:
+    x, y, v = sb.data("x", N, 3), sb.data("y", N, 2, facts=["one_hot"]), sb.data("v", N, 1)
+    s = sb.data("s", N)
+    n, k, j = sb.indices("n k j", N, 2, 1)
+    p = sb.define("p", (n, k), sb.softmax(sb.layers.dense(x, 2))[n, k])
+    q = sb.define("q", (n, j), sb.layers.dense(x, 1)[n, j])
+    loss = (sb.losses.cross_entropy(p, y, sample_weights=s)
+            + sb.losses.squared_error(q, v, sample_weights=s))
+    model = Model(x, [y, v, s], [p, q], loss)
+    X, labels = RNG.normal(size=(9, 3)), RNG.integers(2, size=9)
+    history = model.fit(X, [labels, X[:, 0], np.ones(9)], epochs=1,
+                        metrics={"p": "accuracy", "q": ["r2", "mean_squared_error"]})
+    assert list(history) == ["loss", "p_accuracy", "q_r2", "q_mean_squared_error"]
+    assert history["p_accuracy"] == [np.mean(model.predict(X)[0].argmax(1) == labels)]
+    with pytest.raises(TrainingError, match="no output 'r'; it has p, q"):
+        model.fit(X, [labels, X[:, 0], np.ones(9)], metrics={"r": "r2"})

@@ -1,18 +1,21 @@
 """Random restarts: each run is an ordinary fit; the lowest training error is kept."""
 
+import copy
 import threading
 from typing import Any
 
 import numpy as np
 import pytest
+import sympy
 from matplotlib.figure import Figure
 
 import symbackprop as sb
 from symbackprop import codegen
 from symbackprop.errors import Diverged, InputError, TrainingError
 from symbackprop.training import Model
-from symbackprop.training.callbacks import EarlyStopping
+from symbackprop.training.callbacks import Checkpoint, EarlyStopping, Log
 from symbackprop.training.optimizers import SGD
+from symbackprop.training.splits import Folds
 from tests.training.networks import classifier, line, samples
 
 X, LABELS = samples(60)
@@ -116,3 +119,50 @@ def test_an_error_in_one_run_ends_the_others_and_is_raised() -> None:
     with pytest.raises(LookupError, match="the callback's own error"):
         sb.restarts(line(), X, X[:, 0], count=4, workers=2, epochs=10**6, optimizer=SGD(1e-9),
                     callbacks=fails)
+
+
+def test_parameters_that_are_not_trained_keep_their_numbers() -> None:
+    x, y = sb.data("x", sb.size("N"), 3), sb.data("y", sb.size("N"), 1)
+    V = sb.parameter("V", 3, trainable=False)
+    out = sb.layers.dense(sb.layers.dense(x * V, 4, "tanh"), 1)
+    model = Model(x, y, out, sb.losses.squared_error(out, y))
+    for name in ("V", "W1", "b1"):
+        model.parameters[name][...] = 0.5
+    kept = {name: model.parameters[name].copy() for name in ("V", "W1", "b1")}
+    fit: dict[str, Any] = {"frozen": ["W1", "b1"], "epochs": 2, "optimizer": SGD(0.1)}
+    runs = sb.restarts(model, X, X[:, 0], count=3, **fit)
+    assert len(set(runs.losses)) == 3, "what is trained begins anew"
+    found = sb.cross_validate(model, X, X[:, 0], grid={"rate": [0.1]}, folds=2, seed=4, **fit)
+    for name, array in kept.items():
+        np.testing.assert_array_equal(model.parameters[name], array)
+    model.initialise(4)
+    for name, array in kept.items():
+        model.parameters[name] = array
+    for score, rows in zip(found.scores[0], Folds(2, 4).split(X), strict=True):
+        own = copy.deepcopy(model)
+        own.fit(X[rows[0]], X[rows[0], 0], seed=4, **fit)
+        assert score == pytest.approx(
+            np.mean((own.predict(X[rows[1]])[:, 0] - X[rows[1], 0])**2), rel=1e-6)
+
+
+def test_a_run_whose_training_error_is_nan_is_passed_over() -> None:
+    x, w = sb.data("x", sb.size("N"), 1), sb.parameter("w", 1, 1)
+    model = Model(x, loss=sympy.log((x @ w).mean()) + (x @ w).mean(), dtype="float64")
+    rows, fit = np.ones((4, 1)), {"epochs": 1, "batch_size": None, "optimizer": SGD(0.3)}
+    ends = {}  # w − 0.3(1/w + 1), below zero for a small w, where the logarithm is NaN
+    for seed in range(8):
+        start = float(Model(x, loss=model._core.network.loss, seed=seed).parameters["w"][0, 0])
+        ends[seed] = start - 0.3 * (1 / start + 1) if start > 0 else -1
+    assert len({end > 0 for end in ends.values()}) == 2, "some runs end where the loss is NaN"
+    runs = sb.restarts(model, rows, count=8, **fit)
+    assert [np.isinf(loss) for loss in runs.losses] == [end < 0 for end in ends.values()]
+    assert np.isfinite(runs.losses[runs.best])
+
+
+@pytest.mark.parametrize("callback", [Checkpoint(line(), "no.safetensors"), Log("no.csv")])
+def test_a_callback_that_writes_one_fits_file_is_refused(model: Model, callback: Any) -> None:
+    for run in (lambda: sb.restarts(model, X, LABELS, callbacks=callback),
+                lambda: sb.cross_validate(model, X, LABELS, grid={"rate": [0.1]},
+                                          callbacks=[callback])):
+        with pytest.raises(TrainingError, match="leave (Checkpoint|Log) out, and call model.save"):
+            run()

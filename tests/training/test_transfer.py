@@ -63,3 +63,30 @@ def test_what_does_not_fit_changes_nothing(other: Any, names: Any, words: list[s
     assert all(word in str(caught.value) for word in words), caught.value
     for name, array in before.items():
         np.testing.assert_array_equal(model.parameters[name], array)
+
+
+def normed(seed: int, classes: int = 2) -> Model:
+    x, y = sb.data("x", sb.size("N"), 3), sb.data("y", sb.size("N"), classes, facts=["one_hot"])
+    h = sb.layers.batch_norm(sb.layers.dense(x, 4))
+    p = sb.softmax(sb.layers.dense(h, classes))
+    return Model(inputs=x, targets=y, output=p, loss=sb.losses.cross_entropy(p, y), seed=seed)
+
+
+def test_states_such_as_running_statistics_are_copied_with_the_parameters_or_by_name() -> None:
+    trained, fresh = normed(1), normed(2)
+    trained.fit(X, LABELS, epochs=3)
+    names = (*trained.parameters, *trained.states)
+    assert fresh.transfer(trained) == names
+    np.testing.assert_array_equal(fresh.predict(X), trained.predict(X))
+    mean, variance = trained.states
+    other = normed(3, classes=5)
+    assert other.transfer(trained, ["W1", mean]) == ("W1", mean)
+    np.testing.assert_array_equal(other.states[mean], trained.states[mean])
+    assert (other.states[variance] == 1).all()
+    other.transfer(trained, {mean: variance})
+    np.testing.assert_array_equal(other.states[mean], trained.states[variance])
+    before = {**other.parameters.copy(), **other.states.copy()}
+    with pytest.raises(InputError, match=mean):
+        other.transfer({"W1": np.ones((3, 4)), mean: np.ones(7)})
+    for name, array in {**other.parameters, **other.states}.items():
+        np.testing.assert_array_equal(array, before[name])

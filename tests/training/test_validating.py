@@ -215,8 +215,35 @@ def test_what_does_not_fit_is_refused(model: Model, given: dict[str, Any], error
     np.testing.assert_array_equal(model.parameters["W1"], before["W1"])
 
 
-def test_a_name_that_the_model_and_the_optimizer_share_is_refused() -> None:
-    x, w, rate = sb.data("x", sb.size("N")), sb.parameter("w"), sb.hyper("rate", 1.0)
-    model = Model(inputs=x, loss=((x * w - rate)**2).mean())
-    with pytest.raises(TrainingError, match="both the model and the optimizer have a 'rate'"):
-        sb.cross_validate(model, X[:, 0], grid={"rate": [0.1]}, metric="loss")
+
+def test_a_measure_that_is_nan_is_never_chosen_whether_less_or_more_is_better() -> None:
+    nan = float("nan")
+    scores = np.array([[0.2, 0.3], [nan, 1.0], [0.5, 0.4]])
+    points = tuple({"lam": lam} for lam in (1, 2, 3))
+    for maximised, best in ((False, 1), (True, 3)):
+        table = CrossValidation(points, scores, "m", maximised, {})
+        assert table.best == {"lam": best}
+
+
+def test_a_function_is_maximised_where_one_says_so_and_nan_is_infinitely_bad() -> None:
+    model = ridge(3)
+
+    def closeness(truth: Any, found: Any) -> float:
+        value = -float(np.mean((truth - found)**2))
+        return value if np.abs(found).max() > 1e-4 else float("nan")
+
+    given: dict[str, Any] = {"grid": {"rate": [1e-9, 1e-4, 1e-2]}, "folds": 3, "epochs": 20,
+                             "optimizer": SGD(1.0), "metric": closeness, "fresh": False}
+    model.parameters.update({"w": np.zeros(3), "b": 0})
+    found = sb.cross_validate(model, X, X[:, 0], maximised=True, refit=False, **given)
+    assert found.maximised
+    assert found.best == {"rate": 1e-2}
+    assert found.means[0] == -np.inf
+    with pytest.raises(TrainingError, match="maximised must be True, False or None"):
+        sb.cross_validate(model, X, X[:, 0], maximised=1, **given)  # type: ignore[arg-type]
+
+
+def test_a_model_without_rows_is_told_so_first() -> None:
+    w = sb.parameter("w", 3)
+    with pytest.raises(TrainingError, match="no batch axis, so no rows to hold out"):
+        sb.cross_validate(Model(inputs=None, loss=(w**2).sum()), None, grid={"epochs": [1]})
