@@ -12,26 +12,53 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from sympy import Expr, Integer
+from sympy import Expr, Integer, log, sqrt
+
+from symbackprop.functions import Iverson, costurn
 
 if TYPE_CHECKING:
     from symbackprop.notation import Tensor
 
-__all__ = ["MEANS", "PARAMETERS", "AtInference", "Carried", "Distribution", "Law"]
+__all__ = ["KINDS", "AtInference", "Carried", "Distribution", "Kind", "Law"]
 
-MEANS: dict[str, Callable[..., Expr]] = {
-    "bernoulli": lambda probability: probability,
-    "gaussian": lambda mean, deviation: mean,
-    "uniform": lambda low, high: (low + high) / Integer(2),
+Unit = Callable[[int], Expr]  # the number in [0, 1) of a pair of words
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """A row: what stands for such noise at inference, and how an entry is drawn.
+
+    count: how many numbers there are; mean: of them; entry: of numbers in [0, 1) and them;
+    words, fits: what they must be.
+    """
+
+    count: int
+    mean: Callable[..., Expr]
+    entry: Callable[..., Expr]
+    words: str
+    fits: Callable[..., bool]
+
+
+KINDS = {
+    "bernoulli": Kind(
+        1, lambda probability: probability,
+        lambda unit, probability: Iverson(unit(0) < probability),
+        "a probability from 0 to 1", lambda probability: 0 <= probability <= 1),
+    "gaussian": Kind(
+        2, lambda mean, deviation: mean,
+        lambda unit, mean, deviation: (  # Box & Muller 1958
+            mean + deviation*sqrt(-2*log(1 - unit(0)))*costurn(unit(1))),
+        "a standard deviation of at least 0", lambda mean, deviation: deviation >= 0),
+    "uniform": Kind(
+        2, lambda low, high: (low + high) / Integer(2),
+        lambda unit, low, high: low + (high - low)*unit(0),
+        "low at most high", lambda low, high: low <= high),
 }
-
-#: How many numbers each kind of distribution has.
-PARAMETERS = {"bernoulli": 1, "gaussian": 2, "uniform": 2}
 
 
 @dataclass(frozen=True, slots=True)
 class Distribution:
-    """What the entries of a noise are drawn from, each by itself: a kind of `MEANS`, and numbers.
+    """What the entries of a noise are drawn from, each by itself: a kind of `KINDS`, and numbers.
 
     parameters: scalar expressions of hypers, so that another strength never recompiles.
     """
@@ -42,7 +69,7 @@ class Distribution:
     @property
     def mean(self) -> Expr:
         """What stands for the noise at inference."""
-        return MEANS[self.kind](*self.parameters)
+        return KINDS[self.kind].mean(*self.parameters)
 
     def __str__(self) -> str:
         return f"{self.kind}({', '.join(map(str, self.parameters))})"

@@ -11,33 +11,23 @@ noise without the batch among its axes there is one for each step, counted throu
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
-from sympy import Expr, Idx, Integer, Symbol, floor, log, sqrt
+from sympy import Expr, Idx, Integer, Symbol, floor
 
 from symbackprop.arrays import Array
 from symbackprop.errors import ProgramError
-from symbackprop.functions import Iverson, costurn
 from symbackprop.interpreter import evaluate
-from symbackprop.laws import Distribution
+from symbackprop.laws import KINDS, Distribution
 from symbackprop.notation import Definition, Fact, Program, Role, Tensor
 from symbackprop.philox import WORD, philox
 
 __all__ = ["Counters", "draws", "noises", "sampled", "words_of"]
 
 _INTEGERS = (Fact("label", (), Integer(WORD)),)
-Unit = Callable[[int], Expr]  # the number in [0, 1) of a pair of words
-
-#: An entry of each kind of distribution, from its parameters and numbers in [0, 1).
-ENTRIES: dict[str, Callable[..., Expr]] = {
-    "bernoulli": lambda unit, probability: Iverson(unit(0) < probability),
-    "uniform": lambda unit, low, high: low + (high - low)*unit(0),
-    "gaussian": lambda unit, mean, deviation: (  # Box & Muller 1958
-        mean + deviation*sqrt(-2*log(1 - unit(0)))*costurn(unit(1))),
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,7 +129,7 @@ class _Writer:
         def unit(pair: int) -> Expr:
             return philox(pair, seed.at(0), seed.at(1), entry, *when, number)
 
-        return Definition(twin, letters, ENTRIES[law.kind](unit, *law.parameters),
+        return Definition(twin, letters, KINDS[law.kind].entry(unit, *law.parameters),
                           where=noise.where)
 
     def _when(self, noise: Tensor) -> tuple[Expr, Expr]:

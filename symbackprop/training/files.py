@@ -34,7 +34,7 @@ from symbackprop.arrays import Array
 from symbackprop.broadcasting import finite_number
 from symbackprop.declare import size
 from symbackprop.errors import InputError, SymbackpropError
-from symbackprop.laws import PARAMETERS, Carried, Distribution, Law
+from symbackprop.laws import KINDS, Carried, Distribution, Law
 from symbackprop.notation import Definition, Fact, Op, Role, Tensor, tensors_in
 from symbackprop.training.expressions import Reader, Writer
 from symbackprop.training.network import Network, described
@@ -190,7 +190,7 @@ def _law(tensor: Tensor, written: Any, reader: Reader) -> Law | None:
         initial, following = finite_number(rest[0]), reader.tensor(rest[1])
         if initial is not None and following.axes == tensor.axes:
             return Carried(initial, following)
-    if kind in PARAMETERS and tensor.role == "noise" and len(rest) == PARAMETERS[kind]:
+    if kind in KINDS and tensor.role == "noise" and len(rest) == KINDS[kind].count:
         parameters = tuple(reader.read(number) for number in rest)
         if all(t.role == "hyper" for parameter in parameters for t in tensors_in(parameter)):
             return Distribution(kind, parameters)

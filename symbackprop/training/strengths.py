@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from numbers import Integral
 from typing import Any
 
@@ -12,7 +12,7 @@ from sympy import Expr, Piecewise, Pow, preorder_traversal
 
 from symbackprop.errors import InputError, TrainingError
 from symbackprop.interpreter import Machine
-from symbackprop.laws import Distribution
+from symbackprop.laws import KINDS, Distribution
 from symbackprop.notation import Tensor, TensorSymbol, tensors_in
 from symbackprop.printing.text import text
 from symbackprop.sampling import draws, words_of
@@ -21,13 +21,6 @@ from symbackprop.training.network import Network
 from symbackprop.training.settings import known_seed
 
 __all__ = ["check_strengths", "drawn"]
-
-#: What the numbers of each kind of distribution must be.
-RANGES: dict[str, tuple[str, Callable[..., bool]]] = {
-    "bernoulli": ("a probability from 0 to 1", lambda probability: 0 <= probability <= 1),
-    "gaussian": ("a standard deviation of at least 0", lambda mean, deviation: deviation >= 0),
-    "uniform": ("low at most high", lambda low, high: low <= high),
-}
 
 
 def check_strengths(network: Network, hypers: Mapping[Tensor, float]) -> None:
@@ -42,13 +35,13 @@ def check_strengths(network: Network, hypers: Mapping[Tensor, float]) -> None:
             continue
         law = noise.law
         found = [float(machine.value(parameter, {}, 0)) for parameter in law.parameters]
-        words, fits = RANGES[law.kind]
-        if not fits(*found):
+        kind = KINDS[law.kind]
+        if not kind.fits(*found):
             shown, remedy = _present(network, hypers, law.parameters)
             raise TrainingError(
                 f"the noise {network.names[noise]} (declared at {noise.where}) is "
                 f"{law.kind}({', '.join(f'{number:g}' for number in found)}) where {shown}; "
-                f"expected {words}{remedy}")
+                f"expected {kind.words}{remedy}")
     for definition in network.program:
         for divisor in _divisors(definition.body):
             if not float(machine.value(divisor, {}, 0)):
