@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from sympy import Abs, Expr, Max, Symbol, tanh
 
 import symbackprop as sb
+from symbackprop.training.loop import Plan
 from symbackprop.training.rules import Rule, g, grand_total, is_weight, letters, total, w
 from symbackprop.training.step import training_step
 from tests.training.networks import line, samples
@@ -81,7 +82,8 @@ def test_a_step_is_what_its_assignments_say(rule: Rule) -> None:
                              is_weight: WEIGHTS[name]} for name, array in start.items()}
     arrays: dict[Any, Any] = {t: start[NAMES[t]] for t in NETWORK.parameters}
     arrays |= {tensor: numbers[Symbol(s, real=True)] for s, tensor in step.numbers}
-    arrays |= step.zeros("float64") | {NETWORK.inputs[0]: X, NETWORK.targets[0]: X[:, :1]}
+    arrays |= step.begun(Plan(1, 1, 1), "float64")
+    arrays |= {NETWORK.inputs[0]: X, NETWORK.targets[0]: X[:, :1]}
     for _ in range(2):
         slopes = 2 / len(X) * (X @ values["W1"][w] + values["b1"][w] - X[:, :1])
         values["W1"][g], values["b1"][g] = X.T @ slopes, slopes.sum(axis=0)

@@ -125,7 +125,7 @@ def interpreted(model: sb.Model, optimizer: Any, X: Array, Y: Array, batches: It
                          chosen.rule, network.names, weights)
     x, y = network.inputs[0], network.targets[0]
     plan = Plan(per_epoch, 1, 1)
-    arrays = {**model._core.arrays(), **step.zeros("float64"),
+    arrays = {**model._core.arrays(), **step.begun(plan, "float64"),
               **model.hypers.numbers(), **chosen.numbers(step, plan)}
     for rows in batches:
         given = {**arrays, x: X[rows], y: Y[rows]}
