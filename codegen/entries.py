@@ -55,8 +55,9 @@ def flat_lines(indices: tuple[Idx, ...], body: Assign | Accumulate, scope: Scope
     flat = distinct([f"{name}_flat" for name in names], scope.tensors.values())
     yield f"{', '.join(flat)} = {', '.join(f'flat({name}{part})' for name in names)}"
     called = dict(zip(kept, flat, strict=True))
-    values = {t: f"{scope.tensors[t]}_value" for t in tensors_in(body.value)
-              if not t.rank and t not in scope.scalars}
+    numbers = [t for t in tensors_in(body.value) if not t.rank and t not in scope.scalars]
+    values = dict(zip(numbers, distinct([f"{scope.tensors[t]}_value" for t in numbers],
+                                        (*scope.tensors.values(), *flat)), strict=True))
     yield from (f"{value} = {scope.tensors[t]}[()]" for t, value in values.items())
     seen = replace(scope, scalars=scope.scalars | {*values}, flat="entry", tensors={
         **scope.tensors, **values, **{t: called[place] for t, place in places.items()}})

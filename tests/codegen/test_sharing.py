@@ -188,3 +188,16 @@ def test_maps_of_the_same_strips_are_visited_some_rows_at_a_time() -> None:
 @pytest.mark.usefixtures("tiny")
 def test_a_window_and_what_its_gradient_adds_to_are_rows_of_one_tile() -> None:
     assert compiled(pooled()).source.count("wait(meeting, threads)") == 2
+
+
+@pytest.mark.usefixtures("tiny")
+def test_a_number_that_is_read_before_a_loop_gets_out_of_the_way_of_names() -> None:
+    """The scale that one thread makes has the local name scale_value, which a hyper has here."""
+    x, w, other = sb.data("x", n, i), sb.parameter("W", i, j), sb.hyper("scale_value", 0.5)
+    loss = sb.define("L", (), Sum(Sum(x[n, i]*w[i, j], i)**2, n, j)/N)
+    d = sb.derive(loss)
+    scale = sb.define("scale", (), 1/(1 + Sum(d[w][i, j]**2, i, j)))
+    kept = sb.define("W_next", (i, j), w[i, j] - scale*other*d[w][i, j])
+    net = Net(step(loss, [(w, kept)]), (x,), {x: random(ROWS, 9), w: random(9, 10)},
+              {other.tensor: 0.5})
+    assert_steps_agree(net, compiled(net), [(10, 2)])
