@@ -13,7 +13,6 @@ float32 with AVX-512 (turned, this):
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 from llvmlite import ir
@@ -53,20 +52,10 @@ class _Writer(Vectors):
 
     def body(self) -> None:
         """Some rows of the longer operand, and all of the shorter one while they are near."""
-        self._blocks(self.across, BESIDE, lambda j, beside: self._blocks(
-            self.count, LOW, lambda i, rows: self._block(i, j, rows, beside)))
+        zero = INT(0)
+        self.over_blocks(zero, self.across, BESIDE, lambda j, beside: self.over_blocks(
+            zero, self.count, LOW, lambda i, rows: self._block(i, j, rows, beside)))
         self.build.ret_void()
-
-    def _blocks(self, count: Any, lengths: tuple[int, ...], write: Callable[[Any, int], None]
-                ) -> None:
-        """write(first, length) for all blocks of the first length, then of the next one."""
-        build, done = self.build, INT(0)
-        for length in lengths:
-            end = build.add(done, build.mul(build.udiv(build.sub(count, done), INT(length)),
-                                            INT(length)))
-            with self.loop(done, end, INT(length)) as first:
-                write(first, length)
-            done = end
 
     def _block(self, i: Any, j: Any, rows: int, beside: int) -> None:
         """Some entries of C: vectors of sums along k, then the sums over their lanes."""

@@ -118,13 +118,8 @@ class _Writer(Vectors):
     def _rows(self, heights: Iterable[int], j: Any, vectors: int, base: Any, step: Any, mask: Any
               ) -> None:
         """All rows of these columns, in blocks of the first height, then of the next ones."""
-        build, done = self.build, self.low
-        for rows in heights:
-            end = build.add(done, build.mul(build.udiv(build.sub(self.high, done), INT(rows)),
-                                            INT(rows)))
-            with self.loop(done, end, INT(rows)) as i:
-                self._block(i, j, rows, vectors, base, step, mask)
-            done = end
+        self.over_blocks(self.low, self.high, heights, lambda i, rows: self._block(
+            i, j, rows, vectors, base, step, mask))
 
     def _block(self, i: Any, j: Any, rows: int, vectors: int, base: Any, step: Any, mask: Any
                ) -> None:

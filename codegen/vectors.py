@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from functools import cache
 from typing import Any
@@ -77,6 +77,17 @@ class Vectors:
             write(whole, 2, self.mask(build.sub(left, INT(self.lanes))))
         with build.if_then(build.and_(build.icmp_signed(">", left, INT(0)), build.not_(is_wide))):
             write(whole, 1, self.mask(left))
+
+    def over_blocks(self, start: Any, end: Any, lengths: Iterable[int],
+                    write: Callable[[Any, int], None]) -> None:
+        """write(first, length) for all blocks of the first length, then of the next one."""
+        build = self.build
+        for length in lengths:
+            whole = build.mul(build.udiv(build.sub(end, start), INT(length)), INT(length))
+            stop = build.add(start, whole)
+            with self.loop(start, stop, INT(length)) as first:
+                write(first, length)
+            start = stop
 
     @contextmanager
     def loop(self, start: Any, end: Any, step: Any) -> Iterator[Any]:
