@@ -100,9 +100,12 @@ def moderate(made: Training) -> bool:
 
 
 def batched(program: Any) -> bool:
-    """Whether all data have the batch on the first axis, or not at all."""
+    """Whether the batch is the first axis of data, and neither an axis nor a number of classes
+    anywhere else."""
     data = [t for t in program.inputs if t.role == "data"]
-    return any(N in t.axes for t in data) and all(N not in t.axes[1:] for t in data)
+    others = [axis for t in program.inputs for axis in (t.axes[1:] if t in data else t.axes)]
+    classes = [fact.extent for t in data for fact in t.facts]
+    return any(N in t.axes for t in data) and N not in {*others, *classes}
 
 
 def begun(draw: Draw, call: str, base: Any, chosen: Regime, uneven: bool) -> Training:
