@@ -22,7 +22,7 @@ LOG2_E = log2(2.718281828459045)
 LN2 = 0.6931471805599453
 LARGEST = {"float32": 89.0, "float64": 710.0}      # e^t is infinite from there
 SMALLEST = {"float32": -104.0, "float64": -746.0}  # and 0 from there
-SMALL_TANH = 0.64
+SMALL_TANH = 0.7
 _ONE_OF_TANH = {"float32": 9.5, "float64": 19.5}    # tanh t rounds to 1 from there
 _ONE_OF_ERF = {"float32": 4.0, "float64": 6.0}
 
@@ -109,14 +109,22 @@ def _quotient(above: Number, above_rest: Number, below: Number, below_rest: Numb
     return found + left * inverse
 
 
+def _power_of_two_plus(t: Number, factor: float) -> Number:
+    """2^(t·factor) + 1, where that is finite: what t·factor has lost is small beside the 1."""
+    magic = 1.5 * 2**(t.format.digits - 1)  # a sum with it has no digits after the point
+    shifted = t * factor + magic
+    f = t * factor - shifted.minus(magic)
+    near_one = f * polynomial(f, table("EXP2", t)) + 1
+    return (near_one.bits + (shifted.bits << (t.format.digits - 1))).number + 1
+
+
 def tanh(t: Number) -> Number:
-    """t + t³·T(t²) for |t| < 0.64, else 1 − 2/(e^2|t| + 1), with the sign of t."""
+    """t + t³·T(t²) for |t| < 0.7, else 1 − 2/(e^2|t| + 1), with the sign of t."""
     size, square = abs(t), t * t
     near = t + t * square * polynomial(square, table("TANH", t))
     end = _ONE_OF_TANH[t.format.name]
-    found = raised(select(size > end, t.of(end), size) * 2)
-    far = 1 - 2 / ((found.r + found.rest + 1) * found.factor() + 1)
-    return select(size < SMALL_TANH, near, far).sign_of(t)
+    far = 1 - 2 / _power_of_two_plus(select(size > end, t.of(end), size), 2 * LOG2_E)
+    return select(size >= SMALL_TANH, far, near).sign_of(t)
 
 
 def sigmoid(t: Number) -> Number:

@@ -69,11 +69,15 @@ def _inverse_tanh(s: Any) -> Any:
 _HALF_LOG = ("-0.34658", "0.34658")  # ln 2/2, and what rounding adds
 _RATIOS = ("0", "0.029438")          # ((√2 − 1)/(√2 + 1))², and what rounding adds
 _QUARTER = ("0", "0.61686")          # (π/4)², and what rounding adds
-_SMALL_TANH = ("0", "0.4097")        # elementary.SMALL_TANH², and what rounding adds
+_SMALL_TANH = ("0", "0.4901")        # elementary.SMALL_TANH², and what rounding adds
+_HALF = ("-0.50001", "0.50001")      # 1/2, and what rounding adds
 
 TARGETS = (
     # e^r = 1 + r + r²·E(r)
     Target("EXP", _tail(mp.exp, 2, lambda k: 1), lambda r: r**2, (_HALF_LOG, _HALF_LOG), (4, 9)),
+    # 2^f = 1 + f·X(f)
+    Target("EXP2", _tail(lambda f: mp.mpf(2)**f, 1, lambda k: 1), lambda f: f / mp.mpf(2)**f,
+           (_HALF, _HALF), (5, 10)),
     # log((1 + s)/(1 − s)) = 2·s + s³·L(s²)
     Target("LOG", _tail(_of_root(_inverse_tanh), 1, _atanh_series), lambda z: z,
            (_RATIOS, _RATIOS), (2, 6)),
@@ -87,7 +91,7 @@ TARGETS = (
            lambda z: z**2, (_QUARTER, _QUARTER), (2, 5)),
     # tanh t = t + t³·T(t²)
     Target("TANH", _tail(_of_root(mp.tanh), 1, lambda k: 1), lambda z: z,
-           (_SMALL_TANH, _SMALL_TANH), (4, 10)),
+           (_SMALL_TANH, _SMALL_TANH), (4, 11)),
     # erf t = t + t·S(t²) for small t; 1 − e^T(t − 1) for t from there to where it rounds to 1
     Target("ERF_SMALL", lambda z: _of_root(mp.erf)(z + mp.mpf(10)**-30) - 1, lambda z: 1,
            (("0", "1"), ("0", "1")), (6, 12)),
