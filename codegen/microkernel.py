@@ -70,7 +70,6 @@ class _Writer(Vectors):
          self.is_transposed, self.is_copied, self.beta, self.d, self.d_row, self.c,
          self.c_row) = made.args
         super().__init__(made, real)
-        self.rows = heights()
         self.low, self.high = INT(0), self.m  # the rows that are visited now
 
     def body(self) -> None:
@@ -80,7 +79,7 @@ class _Writer(Vectors):
         self.panel.align = register_bytes()
         in_place = build.not_(build.or_(self.is_transposed, self.is_copied))
         is_shallow = build.and_(in_place, build.icmp_signed("<=", self.k, INT(SHALLOW)))
-        part = build.select(is_shallow, INT(self.rows[0]), self.m)
+        part = build.select(is_shallow, INT(heights()[0]), self.m)
         with self.loop(INT(0), self.m, part) as self.low:
             end = build.add(self.low, part)
             self.high = build.select(build.icmp_signed("<", self.m, end), self.m, end)
@@ -113,7 +112,8 @@ class _Writer(Vectors):
         in_panel = build.or_(self.is_transposed, self.is_copied)
         base = build.select(in_panel, self.panel, build.gep(self.b, [j]))
         step = build.select(in_panel, width, self.b_row)
-        self._rows(self.rows, j, vectors, base, step, mask)
+        rows = heights(2 if self.is_packed else vectors)  # packing knows of one height
+        self._rows(rows, j, vectors, base, step, mask)
 
     def _rows(self, heights: Iterable[int], j: Any, vectors: int, base: Any, step: Any, mask: Any
               ) -> None:

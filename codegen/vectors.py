@@ -21,9 +21,13 @@ def register_bytes() -> int:
     return 64 if features.get("avx512f") else 32 if features.get("avx2") else 16
 
 
-def heights() -> tuple[int, ...]:
-    """How many rows of a product are summed together in registers, and where fewer are left."""
-    return (12, 4, 1) if register_bytes() == 64 else (6, 4, 1)
+def heights(vectors: int = 2) -> tuple[int, ...]:
+    """How many rows of a product are summed together in registers, and where fewer are left.
+
+    vectors: how many of them hold a row of the sums.
+    """
+    most = {64: (16, 12), 32: (12, 6), 16: (12, 6)}[register_bytes()][vectors - 1]
+    return (most, 4, 1)
 
 
 def low_heights() -> tuple[int, ...]:

@@ -22,7 +22,7 @@ from symbackprop.notation import Definition, Program, extent
 
 SHARED = 4e6  # operations in a step that repay two meetings of threads: about 50 µs
 TILE = 2e5  # operations in a tile that repay its loop
-LOW, HIGH = 64, 256  # rows of a tile that is to stay in the cache, at least; at most
+LOW, HIGH = 64, 224  # rows of a tile that is to stay in the cache, at least; at most
 CACHE = 2**18  # bytes that a tile may fill before it has fewer rows than that
 UNIT = 8  # rows
 
@@ -55,9 +55,15 @@ def height(kernel: Kernel, sizes: Sizes, itemsize: int) -> int:
     fits = all(_entries(d, one) * itemsize <= FITTING for d in along if product(d) is not None)
     width = sum(_row(d, one) for d in along if lies_along(d.target, batch)) * itemsize
     most = max(LOW, min(HIGH, UNIT * int(CACHE / width / UNIT))) if fits and width else HIGH
-    dealt = -(-rows // min(MOST_GROUPS, os.cpu_count() or 1))
-    least = min(most, _rounded(TILE / work))
-    return max(UNIT, least, min(most, _rounded(dealt)))
+    least = min(most, UNIT * math.ceil(TILE / work / UNIT))
+    return max(UNIT, least, math.ceil(rows / _even(rows / most)))
+
+
+def _even(tiles: float) -> int:
+    """About so many tiles, but as many for each thread, and for each group of tiles."""
+    threads = min(MOST_GROUPS, os.cpu_count() or 1)
+    each = threads if tiles <= MOST_GROUPS else MOST_GROUPS
+    return each * max(1, round(tiles / each))
 
 
 def _entries(definition: Definition, sizes: Mapping[Symbol, int]) -> float:
@@ -69,10 +75,6 @@ def _entries(definition: Definition, sizes: Mapping[Symbol, int]) -> float:
 def _row(definition: Definition, sizes: Mapping[Symbol, int]) -> float:
     """Entries of one row of the target."""
     return math.prod(_length(extent(i), sizes) for i in definition.indices)
-
-
-def _rounded(rows: float) -> int:
-    return UNIT * math.ceil(rows / UNIT)
 
 
 def threads_for(kernel: Kernel, sizes: Sizes, tile: int, available: int) -> int:

@@ -13,6 +13,7 @@ from symbackprop.codegen.driver import shared_kernel_of
 from symbackprop.codegen.ir import Kernel
 from symbackprop.codegen.schedule import costs, regions, tiling
 from symbackprop.codegen.schedule.storage import with_defined_updates
+from symbackprop.codegen.summation import MOST_GROUPS
 from symbackprop.declare import declare
 from tests.codegen.cases import random
 from tests.codegen.test_training_kernel import NETS, ROWS, N, Net, step
@@ -183,6 +184,21 @@ def test_maps_of_the_same_strips_are_visited_some_rows_at_a_time() -> None:
     assert "W1_flat[entry] = W1_flat[entry] - " in together
     assert "W1_next_flat" not in source
     assert "wait" not in together
+
+
+@pytest.mark.parametrize("cores", [1, 2, 4, 8])
+def test_each_thread_has_about_as_many_rows(cores: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("os.cpu_count", lambda: cores)
+    kernel = in_regions(normed())
+    for rows in (1_000, 2_048, 2_500, 4_999, 10_000, 60_001):
+        height = costs.height(kernel, {N: rows}, 4)
+        tiles = -(-rows//height)
+        groups = min(tiles, MOST_GROUPS)
+        mine = [sum(min(height, rows - height*tile) for group in
+                    range(groups*t//cores, groups*(t + 1)//cores)
+                    for tile in range(group, tiles, groups)) for t in range(cores)]
+        assert sum(mine) == rows
+        assert max(mine) <= 1.1*rows/cores
 
 
 @pytest.mark.usefixtures("tiny")
