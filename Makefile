@@ -25,7 +25,7 @@ lint: $(VENV)/.test  ## ruff, and mypy --strict on the package as it is installe
 	cd $(STAGE) && ../../$(BIN)/mypy --config-file ../../pyproject.toml \
 		--cache-dir ../../.mypy_cache -p symbackprop
 
-soak: $(VENV)/.test  ## 2,000 random programs through the interpreter and as many through kernels
+soak: $(VENV)/.test  ## 2,000 random networks through the interpreter and as many through kernels
 	$(BIN)/python -m pytest -n $(WORKERS) -m soak
 
 bench: $(VENV)/.bench  ## times of everything a user waits for, against JAX, PyTorch, scikit-learn, PyTensor

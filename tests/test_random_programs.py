@@ -1,7 +1,7 @@
 """Random programs: derivatives and kernels against JAX.
 
-Half are bodies from the grammar in index notation, half networks of layers, activations, noise,
-losses and penalties; half of the networks are trained for a few steps by an optimizer at random.
+Some are bodies from the grammar in index notation, most are networks of layers, activations, noise,
+losses and penalties, half of which are trained for a few steps by an optimizer at random.
 
 The seed of the run stands in the header; a failure prints the program and what draws it again:
 `pytest --seed …`, or `random_case(seed, kind, number)`.
@@ -31,7 +31,8 @@ from tests.support.random_training import (
     random_training,
 )
 
-GRADIENTS, PASSES, HESSIANS, KERNELS, STEPS, FITS = 1, 2, 3, 4, 6, 7  # second number of a seed
+# the second number of a seed
+GRADIENTS, PASSES, HESSIANS, KERNELS, NETWORK_KERNELS, STEPS, FITS, NETWORKS = range(1, 9)
 
 
 def test_an_entry_at_zero_is_drawn_with_indices_as_long_as_its_axes():
@@ -65,9 +66,14 @@ def test_an_update_that_is_slightly_wrong_is_found(seed):
             agree(made, interpreted(made), wrong, "interpreter")
 
 
-@pytest.mark.parametrize("chunk", range(30))
+@pytest.mark.parametrize("chunk", range(15))
 def test_gradients_of_ten_random_programs_are_those_of_jax(chunk, seed):
-    ten_gradients(seed, chunk)
+    ten_programs(seed, chunk)
+
+
+@pytest.mark.parametrize("chunk", range(30))
+def test_gradients_and_steps_of_ten_random_networks_are_those_of_jax(chunk, seed):
+    ten_networks(seed, chunk)
 
 
 @pytest.mark.parametrize("chunk", range(50))
@@ -83,41 +89,66 @@ def test_second_derivatives_of_six_random_programs_are_those_of_jax(chunk, seed)
 
 
 @pytest.mark.parametrize("chunk", range(25))
-def test_kernels_of_four_random_programs_are_as_exact_as_jax(chunk, seed):
-    four_kernels(seed, chunk)
+def test_kernels_of_two_random_programs_are_as_exact_as_jax(chunk, seed):
+    two_kernels(seed, chunk)
+
+
+@pytest.mark.parametrize("chunk", range(25))
+def test_kernels_of_four_random_networks_are_as_exact_as_jax(chunk, seed):
+    four_networks(seed, chunk)
 
 
 @pytest.mark.soak
 @pytest.mark.parametrize("chunk", range(200))
 def test_soak_gradients(chunk, seed):
-    ten_gradients(seed, 100 + chunk)
+    ten_programs(seed, 100 + chunk)
+    ten_networks(seed, 100 + chunk)
 
 
 @pytest.mark.soak
 @pytest.mark.parametrize("chunk", range(500))
 def test_soak_kernels(chunk, seed):
-    four_kernels(seed, 1000 + chunk)
+    two_kernels(seed, 1000 + chunk)
+    four_networks(seed, 1000 + chunk)
 
 
-def ten_gradients(seed: int, chunk: int) -> None:
-    """Five programs in index notation and five networks, of which two or three are trained."""
+def ten_programs(seed: int, chunk: int) -> None:
+    """Ten programs in index notation."""
     for number in range(10*chunk, 10*chunk + 10):
-        if number % 4 == 2:
+        check_gradients(seed, GRADIENTS, number)
+
+
+def ten_networks(seed: int, chunk: int) -> None:
+    """Five networks and their gradients, and five that are trained for a few steps."""
+    for number in range(10*chunk, 10*chunk + 10):
+        if number % 2:
             check_training(seed, STEPS, number)
         else:
-            check_gradients(seed, GRADIENTS, number, layers=number % 2 == 0)
+            check_gradients(seed, NETWORKS, number, layers=True)
 
 
-def four_kernels(seed: int, chunk: int) -> None:
-    """Two kernels of programs in index notation without a GEMM, on even and on odd batches, that of
-    a network, and that of its training."""
+def two_kernels(seed: int, chunk: int) -> None:
+    """Two kernels of programs in index notation without a GEMM, on even and on odd batches."""
     without = 0
     for number in range(100*chunk, 100*chunk + 100):
-        batches = ODD if number % 2 else EVEN
-        single = number % 4 in (0, 3)  # float32 as well, on even and on odd batches
-        without += not check_kernel(seed, KERNELS, number, batches=batches, single=single)
+        without += not check_kernel(seed, KERNELS, number, batches=batches(number),
+                                    single=is_single(number))
         if without == 2:
             break
-    check_kernel(seed, KERNELS + 1, chunk, batches=ODD if chunk % 2 else EVEN, layers=True,
-                 single=chunk % 4 in (0, 3))
-    check_fit(seed, FITS, chunk)
+
+
+def four_networks(seed: int, chunk: int) -> None:
+    """The kernels of two networks, on even and on odd batches, and of two that are trained."""
+    for number in range(2*chunk, 2*chunk + 2):
+        check_kernel(seed, NETWORK_KERNELS, number, batches=batches(number), layers=True,
+                     single=is_single(number))
+        check_fit(seed, FITS, number)
+
+
+def batches(number: int) -> tuple[int, ...]:
+    return ODD if number % 2 else EVEN
+
+
+def is_single(number: int) -> bool:
+    """Whether float32 is checked as well: on even and on odd batches."""
+    return number % 4 in (0, 3)
