@@ -19,6 +19,7 @@ from dataclasses import dataclass, field, replace
 from sympy import (
     Abs,
     Add,
+    And,
     Expr,
     Float,
     Idx,
@@ -89,7 +90,8 @@ def composed(terms: Sequence[Term], known: Mapping[Tensor, float | None]
     squares: dict[Block, Expr] = {}
     for place, blocks in enumerate(order):
         function = Add(*levels[blocks], *_square(blocks, squares))
-        later = any(set(_tensors(blocks)) & set(_tensors(other)) for other in order[place + 1:])
+        later = any(_meet(one, block) for other in order[place + 1:]
+                    for one in blocks for block in other)
         if later:
             function, square = _without_square(function, blocks, assumed)
             squares |= dict.fromkeys(blocks, square)
@@ -112,7 +114,7 @@ def _check_nested(order: Sequence[tuple[Block, ...]]) -> None:
     blocks = [(block, group) for group in order for block in group]
     for place, (small, group) in enumerate(blocks):
         for large, other in blocks[place + 1:]:
-            if small.tensor is not large.tensor or group is other:
+            if group is other or not _meet(small, large):
                 continue
             named = spoken(small.tensor)
             both = (_is_entry(group) and _is_entry(other)) or (
@@ -120,13 +122,18 @@ def _check_nested(order: Sequence[tuple[Block, ...]]) -> None:
             if both:
                 raise DerivationError(
                     f"two terms act on different parts of {named}, where {small.where} and where "
-                    f"{large.where}: their operators are not composed; write them as one term, "
-                    "with a Piecewise over the index")
+                    f"{large.where}: their operators are not composed; write terms of parts that "
+                    f"have no entry in common, e.g. Sum(…, (i, 0, 1)) + Sum(…, (i, 2, 3))")
             within = set(_tensors(group)) <= set(_tensors(other))
             if not within or not set(small.inner) <= set(large.inner):
                 raise DerivationError(
                     f"blocks of {named} overlap: the norms along {_letters(small)} and along "
                     f"{_letters(large)}; operators compose where blocks lie in blocks")
+
+
+def _meet(one: Block, other: Block) -> bool:
+    """Whether two blocks may have entries in common: not where no index is in both."""
+    return one.tensor is other.tensor and And(one.where, other.where).simplify() != S.false
 
 
 def _is_entry(blocks: tuple[Block, ...]) -> bool:
@@ -144,7 +151,7 @@ def _letters(block: Block) -> str:
 
 def _square(blocks: tuple[Block, ...], squares: dict[Block, Expr]) -> list[Expr]:
     """c·w² from the levels below, which must be one c for the whole norm."""
-    below = {block: [b for b in squares if b.tensor is block.tensor] for block in blocks}
+    below = {block: [b for b in squares if _meet(b, block)] for block in blocks}
     found = {Add(*(squares[b] for b in within)) for within in below.values()}
     along = {i for block in blocks for i in block.along}
     parted = any(b.where != block.where for block, within in below.items() for b in within
