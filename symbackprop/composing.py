@@ -13,7 +13,7 @@ numbers s ≥ 0, at ‖v‖ (Beck 2017, First-order methods in optimization, the
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from sympy import (
@@ -34,6 +34,7 @@ from sympy import (
     together,
 )
 from sympy import oo as infinity
+from sympy.core.relational import Relational
 
 from symbackprop.assumed import Assumed, samples_of
 from symbackprop.errors import DerivationError
@@ -69,7 +70,19 @@ def has_kink(term: Term) -> bool:
     function = names.written(term.function)
     if term.is_norm:  # a function of |w|, on both sides of 0
         function = function.xreplace({w: Abs(w)})
-    return bends(function, Assumed(names.samples()))
+    return any(bends(one, Assumed(names.samples())) for one in _branches(function))
+
+
+def _branches(function: Expr) -> Iterator[Expr]:
+    """The function as it is where conditions on anything but w, such as i ≤ 1, hold or do not."""
+    conditions = [r for cases in function.atoms(Piecewise) for r in cases.atoms(Relational)
+                  if not r.has(w)]
+    if not conditions:
+        yield function
+        return
+    first = min(conditions, key=str)
+    for holds in (S.true, S.false):
+        yield from _branches(function.xreplace({first: holds}))
 
 
 def composed(terms: Sequence[Term], known: Mapping[Tensor, float | None]
@@ -258,10 +271,13 @@ class _Names:
         """The conditions; raises DerivationError for one that is not about hypers alone."""
         back = {symbol: node for node, symbol in self.symbols.items()}
         for condition in conditions:
-            if condition.free_symbols & set(back):
+            if read := condition.free_symbols & set(back):
+                index = next((n for n in map(back.get, read) if isinstance(n, Idx)), None)
                 raise DerivationError(
-                    f"whether {condition.xreplace(back)} ≥ 0 is not known, and the operator "
-                    "depends on it; declare the data with facts=[sb.positive]")
+                    f"whether {condition.xreplace(back)} ≥ 0 is not known, and the operator depends"
+                    " on it; " + ("declare the data with facts=[sb.positive]" if index is None else
+                                  f"write a term for each part of {index}, Sum(…, ({index}, 0, 1)) "
+                                  f"+ Sum(…, ({index}, 2, 3))"))
         return tuple(conditions)
 
     def given_back(self, stage: Stage) -> Stage:

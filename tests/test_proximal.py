@@ -167,6 +167,8 @@ BLOCKS: dict[str, tuple[Any, Any, Any]] = {
                         lambda w: 0.6 * abs(w[1:]).sum(), None),
     "rows of other strengths": (lambda: Sum((1 + i) * Abs(W[i, j]), i, j) / 5,
                                 lambda w: (np.arange(1, 5) / 5 @ abs(w)).sum(), None),
+    "rows of no strength": (lambda: sb.hyper("mu", 0.3) * Sum(i * Abs(W[i, j]), i, j),
+                            lambda w: 0.3 * (np.arange(4) @ abs(w)).sum(), None),
     "by array notation": (lambda: 0.4 * sb.sqrt((W**2).sum(axis=0)).sum() + abs(W).sum() / 5,
                           lambda w: 0.4 * norms(w, 0).sum() + abs(w).sum() / 5, None),
 }

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import sympy
 from sklearn.linear_model import Lasso
-from sympy import Abs, Sum, sqrt
+from sympy import Abs, Eq, Piecewise, Sum, sqrt
 
 import symbackprop as sb
 from symbackprop.errors import DerivationError, TrainingError
@@ -89,6 +89,8 @@ REFUSED: list[tuple[Any, Any, str]] = [
     (lambda w: -0.1 * abs(w).sum(), DerivationError, "slope falls"),
     (lambda w: sb.sqrt(abs(w)).sum(), DerivationError, "not convex"),
     (lambda w: P.group_lasso(1, w) + P.group_lasso(1, w, axis=0), DerivationError, "overlap"),
+    (lambda w: Sum(Piecewise((Abs(w[w.letters]), Eq(w.letters[0], 2)), (0, True)), *w.letters),
+     DerivationError, "each part of i"),
 ]
 
 
