@@ -83,6 +83,21 @@ def test_a_loss_of_penalties_alone_is_minimised() -> None:
     assert model.parameters["w"] == pytest.approx([2.0, 0.0, -1.0, 0.0], abs=1e-12)
 
 
+def test_a_penalty_may_draw_weights_towards_data() -> None:
+    X, Y = samples()
+    x, y = sb.data("x", N, COLUMNS), sb.data("y", N, OUTPUTS)
+    w = sb.parameter("W", COLUMNS, OUTPUTS)
+    goal, lam, (i, k) = sb.data("goal", COLUMNS), sb.hyper("lam", 0.2), w.letters
+    loss = sb.losses.squared_error(x @ w, y) / 2 + lam * Sum(Abs(w[i, k] - goal[i]), i, k)
+    model = sb.Model(inputs=[x, goal], targets=y, output=x @ w, loss=loss, dtype="float64")
+    start = np.linspace(-1, 1, COLUMNS)
+    model.fit([X, start], Y, epochs=3000, batch_size=None, optimizer=O.ProximalSGD(0.3))
+    left = Y - (X @ start)[:, np.newaxis]
+    shift = Lasso(alpha=0.2, fit_intercept=False, tol=1e-14, max_iter=10**6).fit(X, left)
+    assert model.parameters["W"] - start[:, np.newaxis] == pytest.approx(shift.coef_.T, abs=1e-8)
+    assert ((model.parameters["W"].T == start) == (shift.coef_ == 0)).all()
+
+
 REFUSED: list[tuple[Any, Any, str]] = [
     (lambda w: Sum(Abs(w[1 + w.letters[0], 0] - w[w.letters[0], 0]),
                    (w.letters[0], 0, COLUMNS - 2)), DerivationError, "has no proximal operator"),
