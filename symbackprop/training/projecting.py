@@ -194,14 +194,20 @@ def _kinked(addend: Expr, known: Known) -> list[Term]:
     read = {t for t in tensors_in(formula) if t.role != "hyper"}
     if not any(t.role == "parameter" for t in read) or _is_smooth(formula):
         return []
+    several = len({t for t in read if t.role == "parameter"}) > 1
     try:
         terms = separated(formula)
+    except DerivationError as error:
+        if len(read) > 1:  # what reads data, or several parameters, is part of the loss
+            return []
+        raise _without_operator(f"the term {addend} of the loss has", error) from error
+    try:
         if not any(has_kink(term) for term in terms):
             return []
         if len(read) > 1:
             operator(terms, {})
     except DerivationError as error:
-        if len(read) > 1:  # what reads data, or several parameters, is part of the loss
+        if several:
             return []
         raise _without_operator(f"the term {addend} of the loss has", error) from error
     return list(terms)

@@ -137,6 +137,15 @@ def test_what_is_smooth_stays_in_the_gradient(penalty: Any) -> None:
     assert split(regression(penalty(), OUTPUTS)._network).smooth is None
 
 
+def test_strengths_from_data_of_unknown_sign_are_refused() -> None:
+    x, y, w = sb.data("x", N, COLUMNS), sb.data("y", N, 1), sb.parameter("w", COLUMNS, 1)
+    (cost, (i, k)), (X, Y) = (sb.data("cost", COLUMNS), w.letters), samples()
+    loss = sb.losses.squared_error(x @ w, y) + 0.1 * Sum(cost[i] * Abs(w[i, k]), i, k)
+    model = sb.Model(inputs=[x, cost], targets=y, loss=loss)
+    with pytest.raises(DerivationError, match=r"declare the data with facts=\[sb.positive\]"):
+        model.fit([X, np.ones(COLUMNS)], Y[:, :1], optimizer=O.ProximalSGD(0.1))
+
+
 def test_a_negative_strength_is_refused_when_it_is_used() -> None:
     model = regression(P.l1(0.1))
     model.hypers["lam"] = -0.1
