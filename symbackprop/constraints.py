@@ -101,11 +101,12 @@ def max_norm(bound: Any, *tensors: Any, axis: Any = 0) -> Constraint:
     def conditions(found: Sequence[Tensor]) -> list[Condition]:
         made = []
         for tensor in found:
+            spoken = tensor.name or tensor.hint
             if not tensor.rank:
-                raise DeclarationError(f"max_norm runs along an axis, and {tensor.name} is one "
-                                       "number; write sb.constraints.box(-3, 3, …)")
+                raise DeclarationError(f"max_norm runs along an axis, and {spoken} is one number; "
+                                       "write sb.constraints.box(-3, 3, …)")
             letters = letters_for(tensor.axes, [tensor])
-            places = axes_of(axis, tensor.rank, f"max_norm of {tensor.name or tensor.hint}")
+            places = axes_of(axis, tensor.rank, f"max_norm of {spoken}")
             total = Sum(read(tensor, letters)**2, *(letters[p] for p in places))
             outer = tuple(i for at, i in enumerate(letters) if at not in places)
             made.append((outer, Le(sqrt(total), most)))
