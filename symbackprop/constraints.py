@@ -93,8 +93,9 @@ def box(lower: Any, upper: Any, *tensors: Any) -> Constraint:
 def max_norm(bound: Any, *tensors: Any, axis: Any = 0) -> Constraint:
     """‖w_g‖ ≤ bound, where a group g runs along the axis: by default all that enters a unit.
 
-    Of W[inputs, outputs], axis 0 bounds every column (Srivastava and others 2014).  A number
-    becomes a hyper.  Raises DeclarationError for a bound that is no scalar.
+    Of W[inputs, outputs], axis 0 bounds every column (Srivastava and others 2014); of the kernel
+    of a convolution of images, what enters a channel lies along (1, 2, 3).  A number becomes a
+    hyper.  Raises DeclarationError for a bound that is no scalar.
     """
     most = hyper_of(bound, "c", "the bound of a norm", 'sb.constraints.max_norm(3, "W1")')
 
