@@ -137,6 +137,15 @@ def test_what_is_smooth_stays_in_the_gradient(penalty: Any) -> None:
     assert split(regression(penalty(), OUTPUTS)._network).smooth is None
 
 
+def test_a_penalty_of_two_parameters_without_an_operator_is_refused() -> None:
+    x, y = sb.data("x", N, COLUMNS), sb.data("y", N, 1)
+    a, b = sb.parameter("a", COLUMNS, 1), sb.parameter("b", COLUMNS, 1)
+    loss = sb.losses.squared_error(x @ a + x @ b, y) + 0.1 * abs(a - b).sum()
+    X, Y = samples()
+    with pytest.raises(DerivationError, match="it does not separate"):
+        sb.Model(inputs=x, targets=y, loss=loss).fit(X, Y[:, :1], optimizer=O.ProximalSGD(0.1))
+
+
 def test_strengths_from_data_of_unknown_sign_are_refused() -> None:
     x, y, w = sb.data("x", N, COLUMNS), sb.data("y", N, 1), sb.parameter("w", COLUMNS, 1)
     (cost, (i, k)), (X, Y) = (sb.data("cost", COLUMNS), w.letters), samples()
