@@ -72,12 +72,12 @@ def samples_of(symbols: Iterable[Symbol], known: Mapping[Symbol, float | None]
 
 
 def _essence(expr: Expr) -> Expr:
-    """The expression without its positive factors: λ of 2·t·λ."""
+    """The expression without factors that are at least 0: λ of 2·t·λ."""
     factors = []
     for factor in Mul.make_args(factor_terms(together(expr))):
         if isinstance(factor, Pow) and factor.exp.is_Rational:  # a root is real, hence not below 0
             factor = factor.base if factor.exp.q == 1 and factor.exp.p % 2 else S.One
-        if factor.is_positive:
+        if factor.is_nonnegative:
             continue
         factors.append(factor)
     plain = Mul(*factors)

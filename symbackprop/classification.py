@@ -8,7 +8,7 @@ Targets say by their facts what they are: one-hot rows, integer labels, or numbe
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from sympy import Eq, Expr, Integer, KroneckerDelta, Piecewise, Sum, log
@@ -52,9 +52,10 @@ def cross_entropy(prediction: Any, target: Any, logits: bool = False, smoothing:
     prediction: probabilities, the classes along the last axis, or, with logits=True, what
     softmax makes probabilities of; target: the same shape, or the shape without the classes and
     the fact sb.label(number of classes).  A vector that was declared one-hot is one sample.
-    smoothing ε: y becomes (1 − ε)·y + ε/K (Szegedy et al. 2016); class_weights: numbers, or a
-    tensor of shape (K,), by which the terms of a class are multiplied; sample_weights: a tensor
-    with one number for each sample.  It stays a mean over N: weights are not divided out.
+    smoothing ε: y becomes (1 − ε)·y + ε/K (Szegedy et al. 2016); class_weights: numbers, a dict
+    class -> number, or a tensor of shape (K,), by which the terms of a class are multiplied;
+    sample_weights: a tensor with one number for each sample.  It stays a mean over N: weights are
+    not divided out.
     Raises DeclarationError where shapes do not fit.
 
     >>> import symbackprop as sb
@@ -192,6 +193,8 @@ def _class_weight(name: str, given: Any, classes: Expr, place: Expr) -> Expr:
     if isinstance(given, Array):
         raise DeclarationError(f"{wanted}, or a tensor of shape ({classes},), not {shown(given)}")
     several = list(given) if isinstance(given, Iterable) and not isinstance(given, str) else []
+    if isinstance(given, Mapping):
+        several = [given.get(k) for k in range(len(given))]
     numbers = [finite_number(one) for one in several]
     if Integer(len(numbers)) != classes or any(one is None or one < 0 for one in numbers):
         raise DeclarationError(f"{wanted}, not {given!r}")

@@ -13,12 +13,13 @@ numbers s ≥ 0, at ‖v‖ (Beck 2017, First-order methods in optimization, the
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from sympy import (
     Abs,
     Add,
+    And,
     Expr,
     Float,
     Idx,
@@ -33,6 +34,7 @@ from sympy import (
     together,
 )
 from sympy import oo as infinity
+from sympy.core.relational import Relational
 
 from symbackprop.assumed import Assumed, samples_of
 from symbackprop.errors import DerivationError
@@ -68,7 +70,19 @@ def has_kink(term: Term) -> bool:
     function = names.written(term.function)
     if term.is_norm:  # a function of |w|, on both sides of 0
         function = function.xreplace({w: Abs(w)})
-    return bends(function, Assumed(names.samples()))
+    return any(bends(one, Assumed(names.samples())) for one in _branches(function))
+
+
+def _branches(function: Expr) -> Iterator[Expr]:
+    """The function as it is where conditions on anything but w, such as i ≤ 1, hold or do not."""
+    conditions = [r for cases in function.atoms(Piecewise) for r in cases.atoms(Relational)
+                  if not r.has(w)]
+    if not conditions:
+        yield function
+        return
+    first = min(conditions, key=str)
+    for holds in (S.true, S.false):
+        yield from _branches(function.xreplace({first: holds}))
 
 
 def composed(terms: Sequence[Term], known: Mapping[Tensor, float | None]
@@ -89,7 +103,8 @@ def composed(terms: Sequence[Term], known: Mapping[Tensor, float | None]
     squares: dict[Block, Expr] = {}
     for place, blocks in enumerate(order):
         function = Add(*levels[blocks], *_square(blocks, squares))
-        later = any(set(_tensors(blocks)) & set(_tensors(other)) for other in order[place + 1:])
+        later = any(_meet(one, block) for other in order[place + 1:]
+                    for one in blocks for block in other)
         if later:
             function, square = _without_square(function, blocks, assumed)
             squares |= dict.fromkeys(blocks, square)
@@ -112,7 +127,7 @@ def _check_nested(order: Sequence[tuple[Block, ...]]) -> None:
     blocks = [(block, group) for group in order for block in group]
     for place, (small, group) in enumerate(blocks):
         for large, other in blocks[place + 1:]:
-            if small.tensor is not large.tensor or group is other:
+            if group is other or not _meet(small, large):
                 continue
             named = spoken(small.tensor)
             both = (_is_entry(group) and _is_entry(other)) or (
@@ -120,13 +135,18 @@ def _check_nested(order: Sequence[tuple[Block, ...]]) -> None:
             if both:
                 raise DerivationError(
                     f"two terms act on different parts of {named}, where {small.where} and where "
-                    f"{large.where}: their operators are not composed; write them as one term, "
-                    "with a Piecewise over the index")
+                    f"{large.where}: their operators are not composed; write terms of parts that "
+                    f"have no entry in common, e.g. Sum(…, (i, 0, 1)) + Sum(…, (i, 2, 3))")
             within = set(_tensors(group)) <= set(_tensors(other))
             if not within or not set(small.inner) <= set(large.inner):
                 raise DerivationError(
                     f"blocks of {named} overlap: the norms along {_letters(small)} and along "
                     f"{_letters(large)}; operators compose where blocks lie in blocks")
+
+
+def _meet(one: Block, other: Block) -> bool:
+    """Whether two blocks may have entries in common: not where no index is in both."""
+    return one.tensor is other.tensor and And(one.where, other.where).simplify() != S.false
 
 
 def _is_entry(blocks: tuple[Block, ...]) -> bool:
@@ -144,7 +164,7 @@ def _letters(block: Block) -> str:
 
 def _square(blocks: tuple[Block, ...], squares: dict[Block, Expr]) -> list[Expr]:
     """c·w² from the levels below, which must be one c for the whole norm."""
-    below = {block: [b for b in squares if b.tensor is block.tensor] for block in blocks}
+    below = {block: [b for b in squares if _meet(b, block)] for block in blocks}
     found = {Add(*(squares[b] for b in within)) for within in below.values()}
     along = {i for block in blocks for i in block.along}
     parted = any(b.where != block.where for block, within in below.items() for b in within
@@ -251,10 +271,13 @@ class _Names:
         """The conditions; raises DerivationError for one that is not about hypers alone."""
         back = {symbol: node for node, symbol in self.symbols.items()}
         for condition in conditions:
-            if condition.free_symbols & set(back):
+            if read := condition.free_symbols & set(back):
+                index = next((n for n in map(back.get, read) if isinstance(n, Idx)), None)
                 raise DerivationError(
-                    f"whether {condition.xreplace(back)} ≥ 0 is not known, and the operator "
-                    "depends on it; declare the data with facts=[sb.positive]")
+                    f"whether {condition.xreplace(back)} ≥ 0 is not known, and the operator depends"
+                    " on it; " + ("declare the data with facts=[sb.positive]" if index is None else
+                                  f"write a term for each part of {index}, Sum(…, ({index}, 0, 1)) "
+                                  f"+ Sum(…, ({index}, 2, 3))"))
         return tuple(conditions)
 
     def given_back(self, stage: Stage) -> Stage:

@@ -93,19 +93,21 @@ def box(lower: Any, upper: Any, *tensors: Any) -> Constraint:
 def max_norm(bound: Any, *tensors: Any, axis: Any = 0) -> Constraint:
     """‖w_g‖ ≤ bound, where a group g runs along the axis: by default all that enters a unit.
 
-    Of W[inputs, outputs], axis 0 bounds every column (Srivastava and others 2014).  A number
-    becomes a hyper.  Raises DeclarationError for a bound that is no scalar.
+    Of W[inputs, outputs], axis 0 bounds every column (Srivastava and others 2014); of the kernel
+    of a convolution of images, what enters a channel lies along (1, 2, 3).  A number becomes a
+    hyper.  Raises DeclarationError for a bound that is no scalar.
     """
     most = hyper_of(bound, "c", "the bound of a norm", 'sb.constraints.max_norm(3, "W1")')
 
     def conditions(found: Sequence[Tensor]) -> list[Condition]:
         made = []
         for tensor in found:
+            spoken = tensor.name or tensor.hint
             if not tensor.rank:
-                raise DeclarationError(f"max_norm runs along an axis, and {tensor.name} is one "
-                                       "number; write sb.constraints.box(-3, 3, …)")
+                raise DeclarationError(f"max_norm runs along an axis, and {spoken} is one number; "
+                                       "write sb.constraints.box(-3, 3, …)")
             letters = letters_for(tensor.axes, [tensor])
-            places = axes_of(axis, tensor.rank, f"max_norm of {tensor.name or tensor.hint}")
+            places = axes_of(axis, tensor.rank, f"max_norm of {spoken}")
             total = Sum(read(tensor, letters)**2, *(letters[p] for p in places))
             outer = tuple(i for at, i in enumerate(letters) if at not in places)
             made.append((outer, Le(sqrt(total), most)))

@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sympy import Add, Expr, Piecewise, S, Symbol, sqrt
+from sympy import Add, Expr, Gt, Le, Lt, Piecewise, S, Symbol, sqrt
 
 from symbackprop.arrays import Array
 from symbackprop.broadcasting import finite_number
@@ -224,11 +224,16 @@ def _shrinking(stage: Stage, newest: Mapping[Tensor, Tensor], steps: Mapping[Ten
 def _selected(cases: Sequence[Case], entry: Expr, step: Expr) -> Expr:
     """The cases as one expression; where v is no number, it is that of a case that depends on v."""
     last = next((k for k in reversed(range(len(cases))) if cases[k].value.has(v)), 0)
-    pairs = [(case.value, v > case.lower) for case in reversed(cases[last + 1:])]
-    pairs += [(case.value, v < case.upper) if case.value.has(v) else (case.value, v <= case.upper)
+    pairs = [(case.value, Gt(*_sides(case.lower))) for case in reversed(cases[last + 1:])]
+    pairs += [(case.value, (Lt if case.value.has(v) else Le)(*_sides(case.upper)))
               for case in cases[:last]]
     body = Piecewise(*pairs, (cases[last].value, True))
     return body.xreplace({v: entry, t: step})
+
+
+def _sides(bound: Expr) -> tuple[Expr, Expr]:
+    """v and a bound; v − bound and 0 for a sum, as SymPy turns w < c − λ·t round without end."""
+    return (v - bound, S.Zero) if bound.is_Add else (v, bound)
 
 
 def _defined(hint: str, letters: tuple[Any, ...], body: Expr) -> Tensor:

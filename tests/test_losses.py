@@ -97,6 +97,13 @@ def test_weights_of_one_change_nothing() -> None:
     np.testing.assert_allclose(found, expected, rtol=1e-14)
 
 
+def test_class_weights_may_be_a_dict_from_classes_to_numbers() -> None:
+    p, y = sb.data("p", N, 3), sb.data("y", N, 3, facts=["one_hot"])
+    listed, named = (str(sb.program(sb.losses.cross_entropy(p, y, class_weights=weights)))
+                     for weights in ([1, 3, 0.5], {2: 0.5, 0: 1, 1: 3}))
+    assert listed == named
+
+
 def test_a_hyper_in_a_loss_can_be_changed() -> None:
     o, y, delta = sb.data("o", N), sb.data("y", N), sb.hyper("delta", 1)
     program = sb.program(sb.losses.huber(o, y, delta))
@@ -143,6 +150,7 @@ REFUSED: list[tuple[Any, str]] = [
     (lambda: sb.losses.cross_entropy(p, p, class_weights=[1, 2, -1]), "of at least 0"),
     (lambda: sb.losses.cross_entropy(p, p, class_weights=y), r"or a tensor of shape \(3,\), not y"),
     (lambda: sb.losses.cross_entropy(p, p, class_weights="abc"), "not 'abc'"),
+    (lambda: sb.losses.cross_entropy(p, p, class_weights={1: 1, 2: 1, 3: 1}), "not {1: 1, 2"),
     (lambda: sb.losses.binary_cross_entropy(p, p, class_weights=[1]), "of the 2 classes"),
     (lambda: sb.losses.hinge(p, sb.data("l", N, facts=[sb.label(2)])),
      "name 2 classes, but the last axis of p of shape .* has 3"),

@@ -154,10 +154,21 @@ BLOCKS: dict[str, tuple[Any, Any, Any]] = {
                             lambda w: 0.6 * abs(w[1:, :2]).sum(), None),
     "norms of a part": (lambda: 0.6 * Sum(sqrt(Sum(W[i, j]**2, (i, 0, 2))), j),
                         lambda w: 0.6 * norms(w[:3], 0).sum(), None),
+    "parts that are apart": (
+        lambda: 0.6 * Sum(Abs(W[i, j]), (i, 0, 1), j) + Abs(W[3, 1] - 1) / 3
+        + 0.5 * Sum(sb.relu(W[i, j] - 1)**2, (i, 2, 2), j),
+        lambda w: (0.6 * abs(w[:2]).sum() + abs(w[3, 1] - 1) / 3
+                   + 0.5 * (np.maximum(w[2] - 1, 0)**2).sum()), None),
+    "parts within groups": (
+        lambda: 0.3 * Sum(Abs(W[i, j]), (i, 0, 1), j) + 0.7 * Sum(Abs(W[i, j]), (i, 2, 3), j)
+        + P.group_lasso(0.5, W, axis=0),
+        lambda w: 0.3 * abs(w[:2]).sum() + 0.7 * abs(w[2:]).sum() + 0.5 * norms(w, 0).sum(), None),
     "a shifted index": (lambda: 0.6 * Sum(Abs(W[i + 1, j]), (i, 0, 2), j),
                         lambda w: 0.6 * abs(w[1:]).sum(), None),
     "rows of other strengths": (lambda: Sum((1 + i) * Abs(W[i, j]), i, j) / 5,
                                 lambda w: (np.arange(1, 5) / 5 @ abs(w)).sum(), None),
+    "rows of no strength": (lambda: sb.hyper("mu", 0.3) * Sum(i * Abs(W[i, j]), i, j),
+                            lambda w: 0.3 * (np.arange(4) @ abs(w)).sum(), None),
     "by array notation": (lambda: 0.4 * sb.sqrt((W**2).sum(axis=0)).sum() + abs(W).sum() / 5,
                           lambda w: 0.4 * norms(w, 0).sum() + abs(w).sum() / 5, None),
 }

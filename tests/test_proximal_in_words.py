@@ -44,6 +44,7 @@ NOT_SEPARABLE: list[tuple[Any, str]] = [
     (lambda: [C.norm(1, W, "B"), C.norm(1, W, "A")], "overlap"),
     (lambda: Sum(Abs(W[i, i]), (i, 0, 2)), "no index of its own"),
     (lambda: Sum(sb.data("d", 4)[i] * Abs(W[i, j]), i, j), "declare the data with facts"),
+    (lambda: Sum(Piecewise((Abs(W[i, j]), i < 2), (0, True)), i, j), r"for each part of i, Sum\("),
     (lambda: Sum(Abs(W[i, j]) * W[i, j], i, j) * Sum(W[i, j], i, j), "does not separate|no sum"),
 ]
 

@@ -156,8 +156,8 @@ class Model:
                            frozen=frozen, rates=rates)
 
     def find_rate(self, X: Any, Y: Any = None, optimizer: Optimizer = SGD(0.01),
-                  batch_size: int | None = 32, lowest: float = 1e-6, highest: float = 10.0,
-                  steps: int = 200, seed: int | None = 0) -> Rates:
+                  batch_size: int | str | None = "auto", lowest: float = 1e-6,
+                  highest: float = 10.0, steps: int = 200, seed: int | None = 0) -> Rates:
         """The loss after one step with each of growing rates, and the rate where it falls fastest.
 
         optimizer: its rate is what is looked for; the rest as in fit, whose kernel runs here.  It

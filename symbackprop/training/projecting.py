@@ -99,8 +99,8 @@ class Projecting:
 def split(network: Network) -> Split:
     """The loss as a smooth part and terms with kinks, each of a function of entries or norms.
 
-    Raises DerivationError for an addend of one parameter alone that has kinks, and does not
-    separate or is not convex.
+    Raises DerivationError for an addend that has kinks, and does not separate or is not convex;
+    one that reads data, and cannot be taken apart, is part of the smooth loss.
     """
     smooth: list[Expr] = []
     kinked: list[Term] = []
@@ -196,13 +196,17 @@ def _kinked(addend: Expr, known: Known) -> list[Term]:
         return []
     try:
         terms = separated(formula)
-        if not any(has_kink(term) for term in terms):
+        kinked = any(has_kink(term) for term in terms)
+    except DerivationError as error:
+        if any(t.role == "data" for t in read):  # no penalty, but part of the loss
             return []
+        raise _without_operator(f"the term {addend} of the loss has", error) from error
+    if not kinked:
+        return []
+    try:
         if len(read) > 1:
             operator(terms, {})
     except DerivationError as error:
-        if len(read) > 1:  # what reads data, or several parameters, is part of the loss
-            return []
         raise _without_operator(f"the term {addend} of the loss has", error) from error
     return list(terms)
 

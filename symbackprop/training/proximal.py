@@ -29,8 +29,8 @@ class ProximalSGD(Optimizer):
     are exact; over all rows (batch_size=None), and with a rate below 2 over the greatest curvature
     of the smooth part, it ends at the minimum of a convex loss (Combettes & Wajs 2005).
 
-    Raises TrainingError for anything else, and DerivationError, in fit, for a penalty of one
-    parameter that has kinks and no proximal operator.
+    Raises TrainingError for anything else, and DerivationError, in fit, for a penalty that has
+    kinks and no proximal operator.
 
     >>> print(ProximalSGD(0.1).formula())
     w ← prox(w − η·g, η)

@@ -73,6 +73,11 @@ class Schedule:
         values = ", ".join(f"{name} = {value:g}" for name, value in sorted(self.numbers))
         return shown(self.expression, letters) + (f"   where {values}" if values else "")
 
+    __str__ = formula
+
+    def __repr__(self) -> str:
+        return f"Schedule({self.formula().replace('   ', ' ')})"
+
 
 def constant(value: float) -> Schedule:
     """The same number at every step."""

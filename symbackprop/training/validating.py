@@ -92,7 +92,9 @@ def _table(model: Model, given: tuple[Any, Any], points: list[Point], plans: lis
     metric, folds, fresh, workers, said = how
     settings = plans[0][1]
     data = dataset(model._core.network, *given, dtype=model.dtype)
-    measure = _metric(model, metric, data)
+    trial = copy.deepcopy(model)  # a hyper of the grid need have no value in the model
+    trial.hypers.update(plans[0][0])
+    measure = _metric(trial, metric, data)
     pairs = _folds(model, data, folds, settings["seed"])
     workers, threads = share(workers, len(points) * len(pairs))
     quiet = {"verbose": False, "threads": settings["threads"] or threads}

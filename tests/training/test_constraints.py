@@ -206,6 +206,13 @@ def test_a_constraint_that_makes_no_sense_is_refused_by_the_model(make: Any, kin
         regression(P.l1(0.1), OUTPUTS, constraints=make())
 
 
+def test_a_slope_that_a_layer_made_is_named_where_it_has_no_axis() -> None:
+    bent = sb.prelu(sb.data("x", sb.size("N"), 3))
+    loss = sb.losses.squared_error(bent, sb.data("y", sb.size("N"), 3))
+    with pytest.raises(sb.DeclarationError, match="and alpha is one number"):
+        sb.Model(inputs="x", targets="y", loss=loss, constraints=C.max_norm(1, "alpha1"))
+
+
 @pytest.mark.parametrize(("make", "words"), [
     (lambda: C.box(1, -1, "W1"), [
         "the constraint box (declared at ", "test_constraints.py:",

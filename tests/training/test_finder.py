@@ -57,6 +57,14 @@ def test_the_losses_are_those_after_steps_with_growing_rates() -> None:
         assert model.loss(X, LABELS) == pytest.approx(loss, rel=1e-12)
 
 
+def test_an_optimizer_of_all_rows_gets_them_without_being_asked() -> None:
+    found = classifier().find_rate(X, LABELS, optimizer=sb.optimizers.GradientDescent(7.0))
+    same = classifier().find_rate(X, LABELS, optimizer=SGD(7.0), batch_size=None)
+    np.testing.assert_array_equal(found.losses, same.losses)
+    with pytest.raises(TrainingError, match="LBFGS has no rate to be found"):
+        classifier().find_rate(X, LABELS, optimizer=sb.optimizers.LBFGS())
+
+
 def test_it_ends_early_where_the_loss_explodes() -> None:
     found = line("float32").find_rate(X * 100, X[:, 0], highest=1e6)
     assert len(found.rates) < 200

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import sympy
 from sklearn.linear_model import Lasso
-from sympy import Abs, Sum, sqrt
+from sympy import Abs, Eq, Piecewise, Sum, sqrt
 
 import symbackprop as sb
 from symbackprop.errors import DerivationError, TrainingError
@@ -83,12 +83,29 @@ def test_a_loss_of_penalties_alone_is_minimised() -> None:
     assert model.parameters["w"] == pytest.approx([2.0, 0.0, -1.0, 0.0], abs=1e-12)
 
 
+def test_a_penalty_may_draw_weights_towards_data() -> None:
+    X, Y = samples()
+    x, y = sb.data("x", N, COLUMNS), sb.data("y", N, OUTPUTS)
+    w = sb.parameter("W", COLUMNS, OUTPUTS)
+    goal, lam, (i, k) = sb.data("goal", COLUMNS), sb.hyper("lam", 0.2), w.letters
+    loss = sb.losses.squared_error(x @ w, y) / 2 + lam * Sum(Abs(w[i, k] - goal[i]), i, k)
+    model = sb.Model(inputs=[x, goal], targets=y, output=x @ w, loss=loss, dtype="float64")
+    start = np.linspace(-1, 1, COLUMNS)
+    model.fit([X, start], Y, epochs=3000, batch_size=None, optimizer=O.ProximalSGD(0.3))
+    left = Y - (X @ start)[:, np.newaxis]
+    shift = Lasso(alpha=0.2, fit_intercept=False, tol=1e-14, max_iter=10**6).fit(X, left)
+    assert model.parameters["W"] - start[:, np.newaxis] == pytest.approx(shift.coef_.T, abs=1e-8)
+    assert ((model.parameters["W"].T == start) == (shift.coef_ == 0)).all()
+
+
 REFUSED: list[tuple[Any, Any, str]] = [
     (lambda w: Sum(Abs(w[1 + w.letters[0], 0] - w[w.letters[0], 0]),
                    (w.letters[0], 0, COLUMNS - 2)), DerivationError, "has no proximal operator"),
     (lambda w: -0.1 * abs(w).sum(), DerivationError, "slope falls"),
     (lambda w: sb.sqrt(abs(w)).sum(), DerivationError, "not convex"),
     (lambda w: P.group_lasso(1, w) + P.group_lasso(1, w, axis=0), DerivationError, "overlap"),
+    (lambda w: Sum(Piecewise((Abs(w[w.letters]), Eq(w.letters[0], 2)), (0, True)), *w.letters),
+     DerivationError, "each part of i"),
 ]
 
 
@@ -118,6 +135,24 @@ SMOOTH: list[Any] = [
 @pytest.mark.parametrize("penalty", SMOOTH)
 def test_what_is_smooth_stays_in_the_gradient(penalty: Any) -> None:
     assert split(regression(penalty(), OUTPUTS)._network).smooth is None
+
+
+def test_a_penalty_of_two_parameters_without_an_operator_is_refused() -> None:
+    x, y = sb.data("x", N, COLUMNS), sb.data("y", N, 1)
+    a, b = sb.parameter("a", COLUMNS, 1), sb.parameter("b", COLUMNS, 1)
+    loss = sb.losses.squared_error(x @ a + x @ b, y) + 0.1 * abs(a - b).sum()
+    X, Y = samples()
+    with pytest.raises(DerivationError, match="it does not separate"):
+        sb.Model(inputs=x, targets=y, loss=loss).fit(X, Y[:, :1], optimizer=O.ProximalSGD(0.1))
+
+
+def test_strengths_from_data_of_unknown_sign_are_refused() -> None:
+    x, y, w = sb.data("x", N, COLUMNS), sb.data("y", N, 1), sb.parameter("w", COLUMNS, 1)
+    (cost, (i, k)), (X, Y) = (sb.data("cost", COLUMNS), w.letters), samples()
+    loss = sb.losses.squared_error(x @ w, y) + 0.1 * Sum(cost[i] * Abs(w[i, k]), i, k)
+    model = sb.Model(inputs=[x, cost], targets=y, loss=loss)
+    with pytest.raises(DerivationError, match=r"declare the data with facts=\[sb.positive\]"):
+        model.fit([X, np.ones(COLUMNS)], Y[:, :1], optimizer=O.ProximalSGD(0.1))
 
 
 def test_a_negative_strength_is_refused_when_it_is_used() -> None:

@@ -29,6 +29,13 @@ def test_the_value_after_each_step(schedule: Any, expected: list[float]) -> None
     np.testing.assert_allclose([schedule(t) for t in range(5)], expected, rtol=1e-14)
 
 
+def test_a_schedule_is_shown_as_its_formula() -> None:
+    schedule = s.inverse(0.1, steps=50)
+    assert str(schedule) == schedule.formula()
+    assert repr(o.SGD(schedule)) == (
+        "SGD(rate=Schedule(start/(1 + t/length) where length = 50, start = 0.1))")
+
+
 def test_an_epoch_counts_where_the_length_is_in_epochs() -> None:
     schedule = s.warmup(s.cosine(0.1, epochs=2), steps=4)
     assert schedule(9, epochs=1) == pytest.approx(0.05)

@@ -243,6 +243,15 @@ def test_a_function_is_maximised_where_one_says_so_and_nan_is_infinitely_bad() -
         sb.cross_validate(model, X, X[:, 0], maximised=1, **given)  # type: ignore[arg-type]
 
 
+def test_a_hyper_of_the_grid_needs_no_value_beforehand() -> None:
+    x, y = sb.data("x", sb.size("N"), 3), sb.data("y", sb.size("N"), 1)
+    line = sb.layers.dense(x, 1)
+    loss = sb.losses.squared_error(line, y) + sb.penalties.l2(sb.hyper("strength"))
+    model = Model(inputs=x, targets=y, output=line, loss=loss)
+    found = sb.cross_validate(model, X, X[:, 0], grid={"strength": [0.1, 0.01]}, folds=2, epochs=1)
+    assert model.hypers["strength"] == found.best["strength"]
+
+
 def test_a_model_without_rows_is_told_so_first() -> None:
     w = sb.parameter("w", 3)
     with pytest.raises(TrainingError, match="no batch axis, so no rows to hold out"):
