@@ -109,12 +109,12 @@ def _quotient(above: Number, above_rest: Number, below: Number, below_rest: Numb
     return found + left * inverse
 
 
-def _power_of_two_plus(t: Number, factor: float) -> Number:
-    """2^(t·factor) + 1, where that is finite: what t·factor has lost is small beside the 1."""
+def _square_of_exp_plus_one(t: Number) -> Number:
+    """e^2t + 1 for t ≥ 0, where that is finite; what n·ln 2/2 has lost is small beside the 1."""
     magic = 1.5 * 2**(t.format.digits - 1)  # a sum with it has no digits after the point
-    shifted = t * factor + magic
-    f = t * factor - shifted.minus(magic)
-    near_one = f * polynomial(f, table("EXP2", t)) + 1
+    shifted = t * (2 * LOG2_E) + magic
+    r = t - shifted.minus(magic) * (LN2 / 2)
+    near_one = r * polynomial(r, table("EXP_TWICE", t)) + 1
     return (near_one.bits + (shifted.bits << (t.format.digits - 1))).number + 1
 
 
@@ -123,7 +123,7 @@ def tanh(t: Number) -> Number:
     size, square = abs(t), t * t
     near = t + t * square * polynomial(square, table("TANH", t))
     end = _ONE_OF_TANH[t.format.name]
-    far = 1 - 2 / _power_of_two_plus(select(size > end, t.of(end), size), 2 * LOG2_E)
+    far = 1 - 2 / _square_of_exp_plus_one(select(size > end, t.of(end), size))
     return select(size >= SMALL_TANH, far, near).sign_of(t)
 
 

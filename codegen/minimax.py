@@ -70,14 +70,14 @@ _HALF_LOG = ("-0.34658", "0.34658")  # ln 2/2, and what rounding adds
 _RATIOS = ("0", "0.029438")          # ((√2 − 1)/(√2 + 1))², and what rounding adds
 _QUARTER = ("0", "0.61686")          # (π/4)², and what rounding adds
 _SMALL_TANH = ("0", "0.4901")        # elementary.SMALL_TANH², and what rounding adds
-_HALF = ("-0.50001", "0.50001")      # 1/2, and what rounding adds
+_QUARTER_LOG = ("-0.17329", "0.17329")  # ln 2/4, and what rounding adds
 
 TARGETS = (
     # e^r = 1 + r + r²·E(r)
     Target("EXP", _tail(mp.exp, 2, lambda k: 1), lambda r: r**2, (_HALF_LOG, _HALF_LOG), (4, 9)),
-    # 2^f = 1 + f·X(f)
-    Target("EXP2", _tail(lambda f: mp.mpf(2)**f, 1, lambda k: 1), lambda f: f / mp.mpf(2)**f,
-           (_HALF, _HALF), (5, 10)),
+    # e^2r = 1 + r·X(r)
+    Target("EXP_TWICE", _tail(lambda r: mp.exp(2 * r), 1, lambda k: 1), lambda r: r / mp.exp(2 * r),
+           (_QUARTER_LOG, _QUARTER_LOG), (5, 10)),
     # log((1 + s)/(1 − s)) = 2·s + s³·L(s²)
     Target("LOG", _tail(_of_root(_inverse_tanh), 1, _atanh_series), lambda z: z,
            (_RATIOS, _RATIOS), (2, 6)),
