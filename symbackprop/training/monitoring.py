@@ -10,15 +10,15 @@ from symbackprop.training.core import Core
 from symbackprop.training.dataset import Dataset, dataset
 from symbackprop.training.loop import Between
 from symbackprop.training.metrics import Metric, as_metrics
+from symbackprop.training.thresholds import thresholds
 
-__all__ = ["monitoring", "scores_of"]
+__all__ = ["metrics_of", "monitoring", "scores_of"]
 
 
 def monitoring(core: Core, found: Dataset, validation_data: Any, callbacks: Any,
                metrics: Any) -> Between:
     """The measures and callbacks that were handed to fit; raises what fit says for odd ones."""
-    names = core.network.names
-    scores = as_metrics(metrics, core.network.targets, {names[t]: t for t in core.network.outputs})
+    scores = metrics_of(core, metrics, found)
     validation = _validation(core, validation_data)
     for what in ("predict",) * bool(scores) + ("loss",) * (validation is not None):
         core.kernels.function(what)  # compiled now, not within the first epoch
@@ -38,6 +38,13 @@ def monitoring(core: Core, found: Dataset, validation_data: Any, callbacks: Any,
 
     return Between(core.parameters, core.restore, measures if len(monitored) > 1 else None,
                    monitored, as_callbacks(callbacks), core.states)
+
+
+def metrics_of(core: Core, given: Any, data: Dataset) -> tuple[Metric, ...]:
+    """The metrics that were asked for of this network; data: those that train it."""
+    network = core.network
+    outputs = {network.names[t]: t for t in network.outputs}
+    return as_metrics(given, network.targets, outputs, thresholds(core, data))
 
 
 def scores_of(core: Core, metrics: tuple[Metric, ...], data: Dataset) -> dict[str, float]:
