@@ -38,7 +38,7 @@ def fit(core: Core, X: Any, Y: Any, *, epochs: Any, batch_size: Any, optimizer: 
     known = core.hypers.numbers()
     check_strengths(core.network, known)
     threads, arrays = known_threads(threads), dict(found.arrays)
-    between.renew = augmentation(core, X, Y, augment, plan.seed, plan.rows, arrays)
+    between.renew = augmentation(core, X, Y, augment, plan.seed, arrays)
     step, kernel = core.kernels.trainer(chosen.rule, plan.batch_size, chosen.trained, known)
     arrays |= {**core.arrays(), **step.begun(plan, core.dtype)}
     steps = Running(core, kernel, arrays, {**known, **chosen.numbers(step, plan)}, threads, stop)

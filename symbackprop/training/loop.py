@@ -22,7 +22,7 @@ from symbackprop.training.callbacks import Callback, Epoch, Parameters, Restore
 from symbackprop.training.progress import Bar
 
 __all__ = ["Between", "Call", "History", "Losses", "Orders", "Plan", "Steps", "Task", "Values",
-           "calls", "train"]
+           "batches", "calls", "train"]
 
 SECONDS = 0.05
 
@@ -137,6 +137,13 @@ def calls(plan: Plan, pace: Pace, together: bool) -> Iterator[Call]:
         left -= 1
 
 
+def batches(order: Orders, size: int) -> Iterator[Orders]:
+    """The rows of each step of a call, run by run."""
+    for run in np.atleast_2d(order):
+        for start in range(0, len(run), size):
+            yield run[start:start + size]
+
+
 @dataclass(slots=True)
 class Between:
     """What is done at the end of each epoch, and the history so far."""
@@ -147,7 +154,7 @@ class Between:
     monitored: tuple[str, ...] = ("loss",)
     callbacks: tuple[Callback, ...] = ()
     carried: Parameters = field(default_factory=dict)
-    renew: Callable[[], None] | None = None  # before each epoch
+    renew: Callable[[Orders, int], None] | None = None  # new data for rows in batches of so many
     history: History = field(init=False)
     states: list[Any] = field(init=False)
 
@@ -157,7 +164,7 @@ class Between:
 
     @property
     def idle(self) -> bool:
-        """Whether nothing waits for the end of an epoch or its beginning."""
+        """Whether nothing waits for the end of an epoch, nor goes before its steps."""
         return self.measures is None and not self.callbacks and self.renew is None
 
     def epoch(self, loss: float) -> bool:
@@ -189,8 +196,8 @@ def train(plan: Plan, steps: Steps, between: Between, bar: Bar) -> History:
     for call in calls(plan, pace, between.idle):
         runs, count = call.order.shape[0], -(-call.order.shape[1] // plan.batch_size)
         found = np.zeros((runs, count))
-        if between.renew is not None and call.first == 0:
-            between.renew()
+        if between.renew is not None:
+            between.renew(call.order, plan.batch_size)
         started = time.perf_counter()
         steps(np.ascontiguousarray(call.order), plan.batch_size, found)
         pace.note(runs * count, time.perf_counter() - started)

@@ -138,7 +138,7 @@ class Model:
         noise again, so give each one a seed of its own, or None for another one every time.
         threads: at most so many, None for all cores that pay; the numbers do not depend on it.
         augment: a function of (X, Y, rng) that returns other X and Y of as many rows; it is called
-        before each epoch with copies of all rows, and a generator that begins with the seed.
+        for each batch with copies of its rows, and a generator that begins with the seed.
 
         The loss in the history is the mean over the epoch's steps, weighed by rows and with
         penalties, at the parameters that each step found and with the noise that it drew; all
