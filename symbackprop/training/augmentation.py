@@ -24,7 +24,7 @@ from symbackprop.training.signatures import accepts
 __all__ = ["augmentation"]
 
 Arrays = dict[Tensor, NDArray[Any]]
-KEPT = "the parameters are again what they were before fit"
+KEPT = "the parameters are those after the last finished steps"
 
 
 def augmentation(core: Core, X: Any, Y: Any, function: Any, seed: int | None,

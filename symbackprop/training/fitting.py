@@ -44,11 +44,15 @@ def fit(core: Core, X: Any, Y: Any, *, epochs: Any, batch_size: Any, optimizer: 
     steps = Running(core, kernel, arrays, {**known, **chosen.numbers(step, plan)}, threads, stop)
     task = chosen.task(step, plan, arrays, steps)
     before = core.copy()
+    core.history.clear()
+    core.history.update(between.history)  # the same lists, which grow
     with progress(plan.epochs, verbose) as bar:
         try:
             history = chosen.optimizer.drive(task, between, bar)
             core.check_trained()
         except SymbackpropError as error:
+            if between.theirs:  # no number has gone wrong: what was trained is kept
+                raise
             fault = steps.fault()
             core.restore(before)
             if fault is None:

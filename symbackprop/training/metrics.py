@@ -174,7 +174,7 @@ def _checked(name: str, function: Callable[[Array, Array], Any]) -> Score:
         value = function(truth, prediction)
         if np.ndim(value) or np.asarray(value).dtype.kind not in "biuf":
             raise TrainingError(f"the metric {name} must return one number, found {value!r}; the "
-                                "parameters are again what they were before fit")
+                                "parameters are those after the last finished epoch")
         return float(value)
 
     return score

@@ -93,6 +93,11 @@ class Model:
         """name -> float; a new value takes effect at once and never recompiles."""
         return self._core.hypers
 
+    @property
+    def history(self) -> History:
+        """What the newest fit returned, or had until it was ended by an error or Ctrl-C."""
+        return dict(self._core.history)
+
     def initialise(self, seed: int = 0) -> None:
         """New random weights (Glorot or He, as the program says), biases 0, scales 1."""
         values = initial_values(self._network, np.random.default_rng(known_seed(seed)))
@@ -146,8 +151,9 @@ class Model:
 
         Raises InputError for data and TrainingError for settings that do not fit, before anything
         has changed; TrainingError when the loss or a parameter becomes NaN or infinite, naming the
-        first definition that did; the parameters are then what they were before.  After Ctrl-C they
-        are those of the last finished steps.
+        first definition that did; the parameters are then what they were before.  After Ctrl-C, and
+        where a metric, a callback or augment raises, nothing is lost: parameters and states are
+        those of the last finished steps, and `history` has the epochs that were measured.
         """
         return fitting.fit(self._core, X, Y, epochs=epochs, batch_size=batch_size,
                            optimizer=optimizer, validation_data=validation_data,

@@ -27,7 +27,6 @@ def monitoring(core: Core, found: Dataset, validation_data: Any, callbacks: Any,
                       for name in ("loss", *(score.name for score in scores)))
 
     def measures() -> dict[str, float]:
-        core.check_trained()
         values: dict[str, float] = {}
         for prefix, data in sets.items():
             values |= {f"{prefix}{name}": value
@@ -36,8 +35,11 @@ def monitoring(core: Core, found: Dataset, validation_data: Any, callbacks: Any,
             values["val_loss"] = float(core.run("loss", validation.arrays)[0])
         return values
 
-    return Between(core.parameters, core.restore, measures if len(monitored) > 1 else None,
+    made = Between(core.parameters, core.restore, measures if len(monitored) > 1 else None,
                    monitored, as_callbacks(callbacks), core.states)
+    if made.measures is not None:
+        made.check = core.check_trained
+    return made
 
 
 def metrics_of(core: Core, given: Any, data: Dataset) -> tuple[Metric, ...]:

@@ -126,7 +126,7 @@ def test_metrics_are_taken_over_the_data_that_were_given() -> None:
 @pytest.mark.parametrize(("function", "words"), [
     (lambda X, Y: (X, Y), ["<lambda> does not take three arguments", "(X, Y, rng)"]),
     ("flip", ["str does not take three arguments"]),
-    (lambda X, Y, rng: X, ["must return a pair (X, Y), found ndarray", "before fit"]),
+    (lambda X, Y, rng: X, ["must return a pair (X, Y), found ndarray", "last finished steps"]),
     (lambda X, Y, rng: None, ["must return a pair (X, Y), found NoneType"]),
     (lambda X, Y, rng: (X[:5], Y[:5]), ["must keep the number of rows, 23; it returned 5"]),
     (lambda X, Y, rng: (X[:5], Y), ["does not fit", "23", "5"]),
