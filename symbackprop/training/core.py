@@ -88,4 +88,4 @@ def core(kernels: Kernels) -> Core:
     names = network.names
     return Core(kernels, Parameters({names[t]: t for t in network.parameters}, kernels.dtype),
                 States({names[t]: t for t in network.states}, kernels.dtype),
-                Hypers({names[t]: t for t in network.hypers}))
+                Hypers({names[t]: t for t in network.hypers}, kernels.check_strength))

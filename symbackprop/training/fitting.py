@@ -36,7 +36,7 @@ def fit(core: Core, X: Any, Y: Any, *, epochs: Any, batch_size: Any, optimizer: 
     for group in (core.parameters, core.states):
         group.check()
     known = core.hypers.numbers()
-    check_strengths(core.network, known)
+    check_strengths(core.kernels.conditions, known)
     threads, arrays = known_threads(threads), dict(found.arrays)
     between.renew = augmentation(core, X, Y, augment, plan.seed, arrays)
     step, kernel = core.kernels.trainer(chosen.rule, plan.batch_size, chosen.trained, known)

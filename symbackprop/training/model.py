@@ -21,6 +21,7 @@ from symbackprop.errors import ProgramError, TrainingError
 from symbackprop.training import files, fitting
 from symbackprop.training.core import core
 from symbackprop.training.dataset import dataset, predicting
+from symbackprop.training.draws import drawn
 from symbackprop.training.finder import Rates, find_rate
 from symbackprop.training.initialisation import initial_values
 from symbackprop.training.kernels import Kernels
@@ -29,7 +30,6 @@ from symbackprop.training.network import Network, network, read_by
 from symbackprop.training.optimizers import SGD, Optimizer
 from symbackprop.training.parameters import Hypers, Parameters, States
 from symbackprop.training.settings import known_dtype, known_seed
-from symbackprop.training.strengths import drawn
 from symbackprop.training.summary import Text, summary
 from symbackprop.training.transferring import transfer
 
