@@ -99,7 +99,7 @@ class Model:
         return dict(self._core.history)
 
     def initialise(self, seed: int = 0) -> None:
-        """New random weights (Glorot or He, as the program says), biases 0, scales 1."""
+        """New random weights (Glorot, He or LeCun, as the program says), biases 0, scales 1."""
         values = initial_values(self._network, np.random.default_rng(known_seed(seed)))
         for tensor, array in values.items():
             self.parameters[self._network.names[tensor]] = array
