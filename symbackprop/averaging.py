@@ -13,8 +13,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from symbackprop.arrays import Array
 from symbackprop.collect import ordered, output_tensor
+from symbackprop.declare import twin
 from symbackprop.laws import AtInference, Distribution
 from symbackprop.notation import Definition, Tensor
 from symbackprop.pending import resolve_definitions
@@ -41,7 +41,7 @@ def inference(outputs: Any) -> Any:
     several = list(outputs) if isinstance(outputs, (list, tuple)) else [outputs]
     targets = tuple(output_tensor(output) for output in several)
     twins = inferred(targets)
-    found = [twin if twin.axes else twin.symbol for twin in twins]
+    found = [other if other.axes else other.symbol for other in twins]
     return found if isinstance(outputs, (list, tuple)) else found[0]
 
 
@@ -55,7 +55,7 @@ def inferred(targets: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
         return targets
     declared = {d.target: d for d in resolve_definitions(ordered(targets))}
     definitions = ordered(targets, lambda tensor: _at_inference(tensor, declared))
-    twins = {d.target: _twin(d.target) for d in sorted(definitions, key=lambda d: d.target.serial)}
+    twins = {d.target: twin(d.target) for d in sorted(definitions, key=lambda d: d.target.serial)}
     symbols = {old.symbol: new.symbol for old, new in twins.items()}
     for definition in definitions:
         new = twins[definition.target]
@@ -80,8 +80,3 @@ def _at_inference(tensor: Tensor, declared: Mapping[Tensor, Definition]) -> Defi
     body = tensor.law.body if isinstance(tensor.law, AtInference) else definition.body
     return Definition(tensor, definition.indices, without_noise(body), definition.over,
                       definition.op, definition.where)
-
-
-def _twin(tensor: Tensor) -> Array:
-    return Array(tensor.name, tensor.axes, tensor.letters, "intermediate", tensor.facts,
-                 tensor.hint, numbered=tensor.numbered, where=tensor.where)

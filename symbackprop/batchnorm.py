@@ -23,6 +23,7 @@ from symbackprop.errors import DeclarationError, where
 from symbackprop.laws import AtInference
 from symbackprop.notation import extent
 from symbackprop.randomness import carry, strength
+from symbackprop.trainable import weight_of
 
 __all__ = ["batch_norm"]
 
@@ -62,9 +63,9 @@ def batch_norm(x: Any, axis: Any = -1, momentum: Any = 0.1, epsilon: Any = 1e-5,
     std = attach(None, mean.axes, kept, sqrt(variance.at(*kept) + small), hint="std")
     body = (read(x, letters) - mean.at(*kept))/std.at(*kept)
     if scale:
-        body = _parameter(kept, "scale").at(*kept)*body
+        body = weight_of("batch_norm", kept, hint="scale").at(*kept)*body
     if shift:
-        body = body + _parameter(kept, "shift").at(*kept)
+        body = body + weight_of("batch_norm", kept, hint="shift").at(*kept)
     return made(letters, body, "h")
 
 
@@ -103,7 +104,3 @@ def _kept(x: Array, places: tuple[int, ...], letters: tuple[Idx, ...]) -> tuple[
             f"batch_norm: the axes {places} of the input, of shape {x.axes}, leave nothing to keep "
             "or nothing to average over; name the axis of the features, e.g. axis=-1")
     return tuple(letters[place] for place in places)
-
-
-def _parameter(kept: tuple[Idx, ...], hint: str) -> Array:
-    return Array(None, tuple(map(extent, kept)), kept, "parameter", hint=hint, where=where())

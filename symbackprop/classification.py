@@ -32,6 +32,8 @@ def binary_cross_entropy(prediction: Any, target: Any, logits: bool = False, smo
 
     logits: the prediction is z, and p = sigmoid(z); smoothing ε: y becomes (1 − ε)·y + ε/2;
     class_weights: the pair c₀, c₁; sample_weights: a tensor with one number for each sample.
+    The sum is divided by N, not by the sum of the weights, as in Keras and with the pos_weight of
+    torch's BCEWithLogitsLoss, which is c₁ beside c₀ = 1.
     """
     p = sigmoid(prediction) if logits else prediction
     epsilon = _smoothing("binary_cross_entropy", smoothing)
@@ -54,8 +56,10 @@ def cross_entropy(prediction: Any, target: Any, logits: bool = False, smoothing:
     the fact sb.label(number of classes).  A vector that was declared one-hot is one sample.
     smoothing ε: y becomes (1 − ε)·y + ε/K (Szegedy et al. 2016); class_weights: numbers, a dict
     class -> number, or a tensor of shape (K,), by which the terms of a class are multiplied;
-    sample_weights: a tensor with one number for each sample.  It stays a mean over N: weights are
-    not divided out.
+    sample_weights: a tensor with one number for each sample.  The sum is divided by N, not by the
+    sum of the weights: so does Keras, while torch's CrossEntropyLoss(weight=c) and scikit-learn
+    divide by Σ_n c[y[n]], which differs from batch to batch; theirs is this loss times
+    N/Σ_n c[y[n]].
     Raises DeclarationError where shapes do not fit.
 
     >>> import symbackprop as sb

@@ -153,6 +153,13 @@ def attach(name: str | None, axes: tuple[Expr, ...], letters: tuple[Idx, ...], b
     return tensor if axes else tensor.symbol
 
 
+def twin(tensor: Tensor) -> Array:
+    """An intermediate, without a definition as yet, that is named as this tensor and has its
+    axes, letters and facts."""
+    return Array(tensor.name, tensor.axes, tensor.letters, "intermediate", tensor.facts,
+                 tensor.hint, numbered=tensor.numbered, where=tensor.where)
+
+
 def declare(name: str, axes: Sequence[Any], role: Role, facts: Sequence[Fact | str]) -> Any:
     """A tensor without a definition: data, parameter, hyper or state."""
     name = _checked_name(name)

@@ -2,7 +2,7 @@
 stands at inference.
 
     Law ::= Distribution(kind, parameters)      of noise: what its entries are drawn from
-          | Carried(initial, following)         of a state: its first value, the tensor of the next
+          | Carried(initial, following)         of a state: its first values, the tensor of the next
           | AtInference(body)                   of an intermediate: the body outside of training
 """
 
@@ -19,8 +19,9 @@ from symbackprop.functions import Iverson, costurn
 if TYPE_CHECKING:
     from symbackprop.notation import Tensor
 
-__all__ = ["KINDS", "AtInference", "Carried", "Distribution", "Kind", "Law"]
+__all__ = ["KINDS", "AtInference", "Carried", "Distribution", "Initial", "Kind", "Law"]
 
+Initial = float | tuple["Initial", ...]
 Unit = Callable[[int], Expr]  # the number in [0, 1) of a pair of words
 
 
@@ -77,9 +78,12 @@ class Distribution:
 
 @dataclass(frozen=True, slots=True)
 class Carried:
-    """A state begins at a number and is, after each training step, what `following` was in it."""
+    """A state begins at `initial` and is, after each training step, what `following` was in it.
 
-    initial: float
+    initial: one number, or one for each entry, as nested tuples of the state's shape.
+    """
+
+    initial: Initial
     following: Tensor
 
 

@@ -1,7 +1,7 @@
 """Layers: z = x @ W + b and h = activation(z), with parameters that are made on the way.
 
     dense      Σ_i x[n,i]·W[i,j] + b[j]      maxout      max_p (Σ_i x[n,i]·W[i,j,p] + b[j,p])
-    embedding  E[w[n], d]                    layer_norm  γ[i]·(x[n,i] − m[n])/√(v[n] + ε) + β[i]
+    embedding  E[w[n], d]          layer_norm  scale[i]·(x[n,i] − m[n])/√(v[n] + ε) + shift[i]
 
 A residual connection is a plain sum, x + dense(x, width).  One parameter in several places: give
 it to each of them, dense(x, weight=W).  Layers of images and series are in `convolutions.py`.
@@ -104,18 +104,18 @@ def embedding(labels: Any, width: int | Expr | None = None, weight: Array | None
 
 def layer_norm(x: Array, axis: Any = -1, scale: bool = True, shift: bool = True,
                epsilon: float = 1e-5) -> Any:
-    """γ·(x − m)/√(v + ε) + β, with the mean m and the variance v of x over some axes.
+    """scale·(x − m)/√(v + ε) + shift, with the mean m and the variance v of x over some axes.
 
-    axis: one or several, by position; γ (starts at 1) and β (at 0) have the extents of these
-    axes; scale=False or shift=False leaves them out (Ba et al. 2016).  v is the mean of squares.
-    Raises DeclarationError for an axis that x has not, the batch unless γ and β are left out, and
-    an ε that is not above 0.
+    axis: one or several, by position; scale (starts at 1) and shift (at 0) have the extents of
+    these axes; scale=False or shift=False leaves them out (Ba et al. 2016).  v is the mean of
+    squares.  Raises DeclarationError for an axis that x has not, the batch unless both are left
+    out, and an ε that is not above 0.
 
     >>> import symbackprop as sb
     >>> print(sb.program(sb.layers.layer_norm(sb.data("x", sb.size("N"), 8))))
     m1[n] = (Σ_i x[n,i])/8
     v1[n] = (Σ_i (x[n,i] − m1[n])²)/8
-    h1[n,i] = (x[n,i] − m1[n])·gamma1[i]/√(1e-5 + v1[n]) + beta1[i]
+    h1[n,i] = (x[n,i] − m1[n])·scale1[i]/√(1e-5 + v1[n]) + shift1[i]
     """
     x = input_array("layer_norm", x)
     number = finite_number(epsilon)
@@ -135,9 +135,9 @@ def layer_norm(x: Array, axis: Any = -1, scale: bool = True, shift: bool = True,
     variance = _moment(kept, Sum((entry - mean)**2, *over) / count, "v")
     body = (entry - mean) / sqrt(variance + Float(number))
     if scale:
-        body *= weight_of("layer_norm", over, hint="gamma")[over]
+        body *= weight_of("layer_norm", over, hint="scale")[over]
     if shift:
-        body += weight_of("layer_norm", over, hint="beta")[over]
+        body += weight_of("layer_norm", over, hint="shift")[over]
     return made(letters, body, "h")
 
 

@@ -20,10 +20,10 @@ from symbackprop.broadcasting import finite_number, is_scalar, scalar_operand
 from symbackprop.declare import attach, declare, scalar, tensor_of
 from symbackprop.errors import DeclarationError, where
 from symbackprop.indexing import free_indices
-from symbackprop.laws import Carried, Distribution
+from symbackprop.laws import Carried, Distribution, Initial
 from symbackprop.notation import Tensor, elements_in, tensors_in
 
-__all__ = ["bernoulli", "carry", "gaussian", "noise", "state", "strength", "uniform",
+__all__ = ["bernoulli", "carry", "gaussian", "initial_of", "noise", "state", "strength", "uniform",
            "without_noise"]
 
 _Fits = Callable[[float], bool]
@@ -91,14 +91,16 @@ def noise(name: str, *axes: Any, distribution: Distribution) -> Any:
     return made
 
 
-def state(name: str, *axes: Any, init: float = 0, update: Any) -> Any:
+def state(name: str, *axes: Any, init: Any = 0, update: Any) -> Any:
     """An array that begins at `init` and takes its next value at the end of each training step.
 
-    axes: Idx, sizes or ints; update: the next value, an expression in the letters of the axes (a
-    tensor of this shape), or a function that is given the state and returns that.  It may read
-    whatever the network computes in the step.  `model.states` holds the present arrays.  A state
-    is part of a Model only if loss, outputs or another state's update read it, e.g. as an output.
-    Raises DeclarationError for an init that is no finite number and an update that does not fit.
+    axes: Idx, sizes or ints; init: a number, or an array of the state's shape; update: the next
+    value, an expression in the letters of the axes (a tensor of this shape), or a function that is
+    given the state and returns that.  It may read whatever the network computes in the step.
+    `model.states` holds the present arrays.  A state is part of a Model only if loss, outputs or
+    another state's update read it, e.g. as an output.
+    Raises DeclarationError for an init that is neither a finite number nor an array of such with
+    the shape of the state, and an update that does not fit.
 
     >>> import symbackprop as sb
     >>> n, j = sb.indices("n j", sb.size("N"), 3)
@@ -106,15 +108,36 @@ def state(name: str, *axes: Any, init: float = 0, update: Any) -> Any:
     >>> mean = x.mean(axis=0)
     >>> running = state("running", j, update=lambda r: 0.9*r[j] + 0.1*mean[j])
     """
-    initial = finite_number(init)
-    if initial is None:
-        raise DeclarationError(f"state({name!r}, …): init must be a finite number, not {init!r}")
     made = declare(name, axes, "state", ())
+    initial = initial_of(tensor_of(made), init)
     carry(tensor_of(made), initial, _applied(update, made) if _is_function(update) else update)
     return made
 
 
-def carry(tensor: Tensor, initial: float, update: Any) -> None:
+def initial_of(tensor: Tensor, given: Any) -> Initial:
+    """A number, or the entries of an array of the state's shape; raises DeclarationError else."""
+    found = _entries(given, tensor.axes)
+    if found is None:
+        raise DeclarationError(
+            f"state({tensor.name!r}, …): init must be a finite number, or an array of such with "
+            f"the shape {tensor.axes} of the state, not {given!r}")
+    return found
+
+
+def _entries(given: Any, axes: tuple[Expr, ...]) -> Initial | None:
+    """One number for all entries, or nested tuples of just this shape; None for anything else."""
+    given = given.tolist() if hasattr(given, "tolist") else given  # an array of whichever library
+    number = finite_number(given)
+    if number is not None or not axes or not isinstance(given, list | tuple):
+        return number
+    if axes[0] != len(given):
+        return None
+    found = [_entries(one, axes[1:]) for one in given]
+    whole = len(axes) == 1 or all(isinstance(one, tuple) for one in found)
+    return tuple(one for one in found if one is not None) if whole and None not in found else None
+
+
+def carry(tensor: Tensor, initial: Initial, update: Any) -> None:
     """The state begins at `initial` and goes on with this update."""
     what = f"state({tensor.name!r}, …, update=…)"
     if isinstance(update, Array):
@@ -131,7 +154,8 @@ def carry(tensor: Tensor, initial: float, update: Any) -> None:
                                    f"({letters}); sum over it, or use the state's index")
     following = attach(None, tensor.axes, tensor.letters, body,
                        hint=f"{tensor.name or tensor.hint}_next", numbered=False)
-    tensor.law = Carried(float(initial), tensor_of(following))
+    tensor.law = Carried(initial if isinstance(initial, tuple) else float(initial),
+                         tensor_of(following))
 
 
 def without_noise(body: Expr) -> Expr:

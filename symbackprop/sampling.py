@@ -19,6 +19,7 @@ import numpy as np
 from sympy import Expr, Idx, Integer, Symbol, floor
 
 from symbackprop.arrays import Array
+from symbackprop.declare import twin
 from symbackprop.errors import ProgramError
 from symbackprop.interpreter import evaluate
 from symbackprop.laws import KINDS, Distribution
@@ -72,8 +73,8 @@ def sampled(program: Program, batch: Symbol | None,
     if not drawn:
         return program, None
     writer = _Writer(batch, {*program.names.values(), *(names or {}).values()})
-    twins = {t: _twin(t) for t in drawn}
-    symbols = {t.symbol: twin.symbol for t, twin in twins.items()}
+    twins = {t: twin(t) for t in drawn}
+    symbols = {t.symbol: other.symbol for t, other in twins.items()}
     named = {t for t in names or () if t.role == "noise"}
     numbers = {t: k for k, t in enumerate(sorted({*drawn, *named}, key=lambda t: t.serial))}
     made = [writer.definition(t, twins[t], numbers[t]) for t in drawn]
@@ -92,7 +93,7 @@ def draws(wanted: Sequence[Tensor], batch: Symbol | None, values: Mapping[Any, A
     if not wanted:
         return {}
     reading = tuple(Definition(copy, copy.letters, t.at(*copy.letters))
-                    for t in wanted for copy in [_twin(t)])
+                    for t in wanted for copy in [twin(t)])
     program, counters = sampled(Program(reading, tuple(d.target for d in reading)), batch)
     assert counters is not None, "there is some noise"
     integers = {t: counted[t.hint] for t in program.inputs if t.hint in counted and t.facts}
@@ -116,7 +117,7 @@ class _Writer:
         self.epoch_definition = Definition(epoch, (), floor(step/steps))
         self.next_definition = Definition(following, (), step + 1)
 
-    def definition(self, noise: Tensor, twin: Tensor, number: int) -> Definition:
+    def definition(self, noise: Tensor, target: Tensor, number: int) -> Definition:
         """noise[…] = what its distribution makes of philox at this place."""
         law = noise.law
         assert isinstance(law, Distribution), "sb.noise has seen to that"
@@ -129,7 +130,7 @@ class _Writer:
         def unit(pair: int) -> Expr:
             return philox(pair, seed.at(0), seed.at(1), entry, *when, number)
 
-        return Definition(twin, letters, KINDS[law.kind].entry(unit, *law.parameters),
+        return Definition(target, letters, KINDS[law.kind].entry(unit, *law.parameters),
                           where=noise.where)
 
     def _when(self, noise: Tensor) -> tuple[Expr, Expr]:
@@ -153,8 +154,3 @@ class _Writer:
         letters = tuple(Idx(Symbol(letter, integer=True), axis)
                         for letter, axis in zip("nk", axes, strict=False))
         return Array(own, axes, letters, role, _INTEGERS, name, where="fit")
-
-
-def _twin(noise: Tensor) -> Array:
-    return Array(noise.name, noise.axes, noise.letters, "intermediate", hint=noise.hint,
-                 numbered=noise.numbered, where=noise.where)

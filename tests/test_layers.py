@@ -203,3 +203,15 @@ REFUSED: list[tuple[Any, str]] = [
 def test_a_layer_that_makes_no_sense_is_refused(bad: Any, message: str) -> None:
     with pytest.raises(DeclarationError, match=message):
         bad()
+
+
+@pytest.mark.parametrize("layer", [sb.layers.layer_norm, sb.layers.batch_norm])
+def test_what_normalising_layers_learn_is_called_as_it_is_asked_for(layer: Any) -> None:
+    x = sb.data("x", sb.size("N"), 3)
+
+    def learned(**asked: bool) -> list[str]:
+        whole = sb.program(layer(x, **asked))
+        return [whole.names[t] for t in whole.inputs if t.role == "parameter"]
+
+    assert learned() == ["scale1", "shift1"]
+    assert (learned(scale=False), learned(shift=False)) == (["shift1"], ["scale1"])

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import sympy
 from scipy import special
+from sklearn.metrics import log_loss
 
 import symbackprop as sb
 from symbackprop.errors import DeclarationError
@@ -167,3 +168,25 @@ REFUSED: list[tuple[Any, str]] = [
 def test_shapes_that_differ_are_refused(bad: Any, message: str) -> None:
     with pytest.raises(DeclarationError, match=message):
         bad()
+
+
+@pytest.mark.parametrize("hot", [True, False])
+def test_class_weights_are_not_divided_out(hot: bool) -> None:
+    """scikit-learn's log_loss is the mean that divides by the sum of the weights, as in torch."""
+    random, c = np.random.default_rng(0), np.array([0.5, 2.0, 7.0])
+    P, Y = random.dirichlet(np.ones(3), 8), random.integers(0, 3, 8)
+    p = sb.data("p", N, 3)
+    y = sb.data("y", N, 3, facts=["one_hot"]) if hot else sb.data("y", N, facts=[sb.label(3)])
+    program = sb.program(sb.losses.cross_entropy(p, y, class_weights=c))
+    found = evaluate(program, {"p": P, "y": np.eye(3)[Y] if hot else Y})[program.outputs[0]]
+    np.testing.assert_allclose(found, (c[Y] * -np.log(P[np.arange(8), Y])).sum() / 8)
+    np.testing.assert_allclose(found * 8 / c[Y].sum(), log_loss(Y, P, sample_weight=c[Y]))
+
+
+def test_a_weight_of_the_class_1_is_what_torch_calls_pos_weight() -> None:
+    random = np.random.default_rng(0)
+    Z, Y = random.normal(size=8), random.integers(0, 2, 8)
+    z, y = sb.data("z", N), sb.data("y", N)
+    program = sb.program(sb.losses.binary_cross_entropy(z, y, logits=True, class_weights=[1, 5]))
+    found = evaluate(program, {"z": Z, "y": Y})[program.outputs[0]]
+    np.testing.assert_allclose(found, np.mean(5*Y*np.logaddexp(0, -Z) + (1 - Y)*np.logaddexp(0, Z)))

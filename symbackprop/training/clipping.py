@@ -20,6 +20,7 @@ from typing import Any
 from sympy import Float, Max, Min, Symbol, sqrt
 
 from symbackprop.errors import TrainingError
+from symbackprop.training.letters import unused
 from symbackprop.training.optimizer import (
     Number,
     Optimizer,
@@ -82,14 +83,20 @@ class Clipped(Optimizer):
 
     @property
     def _letter(self) -> str:
-        return _unused("limit", self.optimizer.rule)
+        return self._own("limit")
+
+    def _own(self, stem: str) -> str:
+        """A letter that neither the rule inside nor a schedule in it has."""
+        rule = self.optimizer.rule
+        names = {s.name for s in (*rule.targets, *rule.numbers)}
+        return unused(stem, names | {name.split("_")[0] for name in names
+                                     if name.startswith(stem)})
 
     def _assignments(self) -> tuple[Assignment, ...]:
         limit = known_letter(self._letter)
         if self.how == "value":
             return ((g, Max(-limit, Min(limit, g))),)
-        norm, scale = (Symbol(_unused(stem, self.optimizer.rule), real=True)
-                       for stem in ("norm", "scale"))
+        norm, scale = (Symbol(self._own(stem), real=True) for stem in ("norm", "scale"))
         added = total(g**2) if self.how == "norm" else grand_total(g**2)
         return ((norm, sqrt(added)), (scale, Min(1, limit / (norm + _SMALL))), (g, scale * g))
 
@@ -116,11 +123,3 @@ def clip_norm(optimizer: Optimizer, limit: Number) -> Clipped:
 def clip_global_norm(optimizer: Optimizer, limit: Number) -> Clipped:
     """The gradient of all parameters together no longer than the limit."""
     return Clipped(optimizer, limit, "global_norm")
-
-
-def _unused(stem: str, rule: Rule) -> str:
-    """The stem, or the stem with a number, that the rule does not have."""
-    taken = {s.name for s in (*rule.targets, *rule.numbers)}
-    taken |= {name.split("_")[0] for name in taken if name.startswith(stem)}
-    tried = (stem, *(f"{stem}{number}" for number in range(2, len(taken) + 3)))
-    return next(name for name in tried if name not in taken)

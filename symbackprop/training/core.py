@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from numpy.typing import NDArray
@@ -20,12 +20,16 @@ Array = NDArray[Any]
 
 @dataclass(frozen=True, slots=True)
 class Core:
-    """A network's kernels, and the parameters, states and hypers that they are run with."""
+    """A network's kernels, and the parameters, states and hypers that they are run with.
+
+    history: that of the newest fit, as far as it came.
+    """
 
     kernels: Kernels
     parameters: Parameters
     states: States
     hypers: Hypers
+    history: dict[str, list[float]] = field(default_factory=dict)
 
     @property
     def network(self) -> Network:
@@ -84,4 +88,4 @@ def core(kernels: Kernels) -> Core:
     names = network.names
     return Core(kernels, Parameters({names[t]: t for t in network.parameters}, kernels.dtype),
                 States({names[t]: t for t in network.states}, kernels.dtype),
-                Hypers({names[t]: t for t in network.hypers}))
+                Hypers({names[t]: t for t in network.hypers}, kernels.check_strength))

@@ -4,7 +4,8 @@
                     inputs, targets, outputs, constraints, loss}          JSON, in the metadata
     Tensor     ::= {name, hint, numbered, role, axes, letters, facts, default, trainable, beside,
                     law}
-    Law        ::= ["carried", number, following] | [kind of distribution, parameter ...] | null
+    Law        ::= ["carried", Initial, following] | [kind of distribution, parameter ...] | null
+    Initial    ::= number | [Initial ...]
     Definition ::= [target, [index ...], body, [index ...] over, op]
 
 `inference` holds the tensors of loss and outputs outside of training.
@@ -31,11 +32,11 @@ from safetensors.numpy import save as packed
 from sympy import Expr, Idx
 
 from symbackprop.arrays import Array
-from symbackprop.broadcasting import finite_number
 from symbackprop.declare import size
 from symbackprop.errors import InputError, SymbackpropError
 from symbackprop.laws import KINDS, Carried, Distribution, Law
 from symbackprop.notation import Definition, Fact, Op, Role, Tensor, tensors_in
+from symbackprop.randomness import initial_of
 from symbackprop.training.expressions import Reader, Writer
 from symbackprop.training.network import Network, described
 
@@ -187,9 +188,9 @@ def _law(tensor: Tensor, written: Any, reader: Reader) -> Law | None:
         return None
     kind, *rest = written
     if kind == "carried" and tensor.role == "state":
-        initial, following = finite_number(rest[0]), reader.tensor(rest[1])
-        if initial is not None and following.axes == tensor.axes:
-            return Carried(initial, following)
+        following = reader.tensor(rest[1])
+        if following.axes == tensor.axes:
+            return Carried(initial_of(tensor, rest[0]), following)
     if kind in KINDS and tensor.role == "noise" and len(rest) == KINDS[kind].count:
         parameters = tuple(reader.read(number) for number in rest)
         if all(t.role == "hyper" for parameter in parameters for t in tensors_in(parameter)):

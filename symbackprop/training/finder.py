@@ -27,6 +27,7 @@ from symbackprop.training.loop import Orders, Plan
 from symbackprop.training.optimizers import Optimizer
 from symbackprop.training.pictures import axes_of
 from symbackprop.training.settings import plan_of
+from symbackprop.training.strengths import check_strengths
 from symbackprop.training.tuning import tuning
 
 __all__ = ["Rates", "find_rate"]
@@ -102,6 +103,7 @@ def find_rate(core: Core, X: Any, Y: Any, *, optimizer: Optimizer, batch_size: A
         raise TrainingError(f"find_rate: {type(optimizer).__name__} has no rate to be found")
     core.parameters.check()
     known = core.hypers.numbers()
+    check_strengths(core.kernels.conditions, known)
     step, kernel = core.kernels.trainer(chosen.rule, plan.batch_size, chosen.trained, known)
     hypers = {**known, **chosen.numbers(step, plan)}
     rate = next(tensor for name, tensor in step.numbers if name == "rate")

@@ -36,19 +36,23 @@ def fit(core: Core, X: Any, Y: Any, *, epochs: Any, batch_size: Any, optimizer: 
     for group in (core.parameters, core.states):
         group.check()
     known = core.hypers.numbers()
-    check_strengths(core.network, known)
+    check_strengths(core.kernels.conditions, known)
     threads, arrays = known_threads(threads), dict(found.arrays)
-    between.renew = augmentation(core, X, Y, augment, plan.seed, plan.rows, arrays)
+    between.renew = augmentation(core, X, Y, augment, plan.seed, arrays)
     step, kernel = core.kernels.trainer(chosen.rule, plan.batch_size, chosen.trained, known)
     arrays |= {**core.arrays(), **step.begun(plan, core.dtype)}
     steps = Running(core, kernel, arrays, {**known, **chosen.numbers(step, plan)}, threads, stop)
     task = chosen.task(step, plan, arrays, steps)
     before = core.copy()
+    core.history.clear()
+    core.history.update(between.history)  # the same lists, which grow
     with progress(plan.epochs, verbose) as bar:
         try:
             history = chosen.optimizer.drive(task, between, bar)
             core.check_trained()
         except SymbackpropError as error:
+            if between.theirs:  # no number has gone wrong: what was trained is kept
+                raise
             fault = steps.fault()
             core.restore(before)
             if fault is None:

@@ -4,7 +4,9 @@
                 number of terms of that sum, fan-out the number of its other entries, times
                 those of the window where the sum slides: each x[s·u + a] meets every W[a].
                 Glorot & Bengio 2010: uniform ±√(6/(fan-in + fan-out)); where the sum feeds a
-                relu or its like, He et al. 2015: uniform ±√(6/fan-in)
+                relu or its like, He et al. 2015: uniform ±√(6/fan-in); where that keeps mean 0
+                and variance 1 of normal numbers, as selu does, LeCun et al. 1998 and Klambauer
+                et al. 2017: normal with variance 1/fan-in
     embedding   read by a gather E[w[n], d]: uniform ±√(3/d), so that rows have length about 1
     slope       the second argument of leaky_relu, or within a Max, Min or Piecewise: 1/4
     scale       a factor of a product otherwise: 1
@@ -20,9 +22,11 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sympy import Add, Basic, Expr, Idx, Max, Min, Mul, Piecewise
+from sympy import Add, Basic, Dummy, Expr, Idx, Integer, Max, Min, Mul, Piecewise
 
+from symbackprop.errors import ProgramError
 from symbackprop.functions import leaky_relu, relu
+from symbackprop.interpreter import Machine
 from symbackprop.normal import normalise
 from symbackprop.notation import (
     Definition,
@@ -38,21 +42,26 @@ from symbackprop.training.network import Network
 
 __all__ = ["Start", "initial_values", "starts", "starts_of"]
 
+POINTS = np.linspace(-9, 9, 18001)
+NORMAL = np.exp(-POINTS**2 / 2) / np.sqrt(2 * np.pi) * (POINTS[1] - POINTS[0])
 KINKED = (relu, leaky_relu, Max, Min, Piecewise)
 
 
 @dataclass(frozen=True, slots=True)
 class Start:
-    """A constant, or uniform numbers up to a bound, and why."""
+    """A constant, uniform numbers up to a bound, or normal ones of this deviation, and why."""
 
     kind: str
     value: float = 0.0
     bound: float = 0.0
+    deviation: float = 0.0
 
     def draw(self, shape: tuple[int, ...], generator: np.random.Generator) -> NDArray[Any]:
         """An array of such numbers."""
         if self.bound:
             return generator.uniform(-self.bound, self.bound, shape)
+        if self.deviation:
+            return generator.normal(0, self.deviation, shape)
         return np.full(shape, self.value)
 
 
@@ -100,13 +109,13 @@ def _uses(tensor: Tensor, heavy: bool,
     for definition, element in found:
         summed = _summed(definition, element)
         if heavy and summed is not None and _is_factor(definition.body, element):
-            yield _weight(tensor, summed, _feeds_kink(definition.target, readers),
+            yield _weight(tensor, summed, _fed(definition.target, readers),
                           _sliding(definition.body, summed))
     for _, element in found:
         if tensor.rank and any(index.has(Element) for index in element.indices):
             yield Start("embedding", bound=math.sqrt(3 / int(tensor.axes[-1])))
     if heavy:
-        yield _weight(tensor, tensor.letters[:-1], False)
+        yield _weight(tensor, tensor.letters[:-1], None)
     for definition, element in found:
         if any(element in elements_in(node) for node in _slopes(definition.body)):
             yield Start("slope", 0.25)
@@ -116,12 +125,15 @@ def _uses(tensor: Tensor, heavy: bool,
     yield Start("bias")
 
 
-def _weight(tensor: Tensor, summed: tuple[Idx, ...], kinked: bool, window: int = 1) -> Start:
+def _weight(tensor: Tensor, summed: tuple[Idx, ...], fed: Kink | None, window: int = 1) -> Start:
     terms = math.prod(int(extent(index)) for index in summed)
     entries = math.prod(map(int, tensor.axes))
     fan_out = max(entries // terms, 1) * window
-    return Start("weight, He", bound=math.sqrt(6 / terms)) if kinked else \
-        Start("weight, Glorot", bound=math.sqrt(6 / (terms + fan_out)))
+    if fed is None:
+        return Start("weight, Glorot", bound=math.sqrt(6 / (terms + fan_out)))
+    if fed.keeps_normal():
+        return Start("weight, LeCun", deviation=math.sqrt(1 / terms))
+    return Start("weight, He", bound=math.sqrt(6 / terms))
 
 
 def _sliding(body: Expr, summed: tuple[Idx, ...]) -> int:
@@ -157,19 +169,46 @@ def _slopes(body: Expr) -> Iterator[Basic]:
             yield from (m for m in _nodes(node) if isinstance(m, Mul))
 
 
-def _feeds_kink(tensor: Tensor, readers: dict[Tensor, list[Definition]]) -> bool:
-    """Whether a relu or its like is the next thing, after sums with biases, that is applied."""
+@dataclass(frozen=True, slots=True)
+class Kink:
+    """A function with a kink, as a body that reads a tensor."""
+
+    body: Expr
+    tensor: Tensor
+
+    def keeps_normal(self) -> bool:
+        """Whether E f(z) = 0 and E f(z)² = 1 for a standard normal z, biases being 0."""
+        read = elements_in(self.body)
+        own = [element for element in read if element.tensor is self.tensor]
+        z = Dummy("z", real=True)
+        machine = Machine(None)
+        machine.scalars[z] = POINTS
+        values = {element: z if element in own else Integer(0) for element in read}
+        body = self.body.xreplace(values)
+        if len(own) != 1 or not body.free_symbols <= {z}:
+            return False
+        try:
+            with np.errstate(all="ignore"):
+                found = machine.value(body, {}, 1)
+                moments = (NORMAL * found).sum(), (NORMAL * found**2).sum()
+        except ProgramError:  # a function that the interpreter lacks
+            return False
+        return bool(np.allclose(moments, (0, 1), rtol=0, atol=1e-3))
+
+
+def _fed(tensor: Tensor, readers: dict[Tensor, list[Definition]]) -> Kink | None:
+    """The relu or its like that is the next thing, after sums with biases, that is applied."""
     waiting, seen = [tensor], {tensor}
     while waiting:
         current = waiting.pop()
         for definition in readers.get(current, []):
             if _within(definition.body, KINKED, current):
-                return True
+                return Kink(definition.body, current)
             passes = definition.op == "map" and _is_linear(definition.body, current)
             if passes and definition.target not in seen:
                 seen.add(definition.target)
                 waiting.append(definition.target)
-    return False
+    return None
 
 
 def _within(body: Expr, kinds: tuple[type[Basic], ...], tensor: Tensor) -> bool:

@@ -15,6 +15,7 @@ from symbackprop.notation import Tensor
 from symbackprop.training.network import Network
 from symbackprop.training.rules import Rule
 from symbackprop.training.step import TrainingStep
+from symbackprop.training.strengths import Condition, check_strength, conditions
 from symbackprop.training.trainers import Trainers
 
 __all__ = ["Kernels"]
@@ -28,6 +29,7 @@ class Kernels:
         self.dtype = dtype
         self._derivations: dict[Tensor, Derivation] = {}
         self._functions: dict[str, codegen.Executable] = {}
+        self._conditions: tuple[Condition, ...] | None = None
         self._trainers = Trainers(network, dtype)
         self._lock = threading.RLock()  # each kernel is built once, by whoever asks first
 
@@ -42,6 +44,18 @@ class Kernels:
             if loss not in self._derivations:
                 self._derivations[loss] = derive(loss)
             return self._derivations[loss]
+
+    @property
+    def conditions(self) -> tuple[Condition, ...]:
+        """What the network asks of its hypers."""
+        with self._lock:
+            if self._conditions is None:
+                self._conditions = conditions(self.network)
+            return self._conditions
+
+    def check_strength(self, hyper: Tensor, number: float) -> None:
+        """Raises InputError for a number at which there is no noise, or a division by 0."""
+        check_strength(self.conditions, hyper, number)
 
     @property
     def built(self) -> dict[str, codegen.Executable | codegen.TrainingKernel]:

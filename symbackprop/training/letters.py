@@ -9,8 +9,9 @@ A field of an optimizer is named by the word; its formula shows the sign.
 
 from __future__ import annotations
 
+import itertools
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -23,7 +24,7 @@ from symbackprop.functions import expm1
 from symbackprop.notation import Role, Tensor
 from symbackprop.printing.text import text
 
-__all__ = ["LETTERS", "Letter", "in_range", "shown", "sign"]
+__all__ = ["LETTERS", "Letter", "in_range", "shown", "sign", "unused"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +89,16 @@ def shown(expr: Expr, numbers: Iterable[Symbol]) -> str:
     expr = _with_powers(expr)
     tensors = {s: _tensor(s, s in first) for s in sorted(expr.free_symbols, key=_order)}
     return text(expr.xreplace({s: made.symbol for s, made in tensors.items()}), {})
+
+
+def unused(stem: str, taken: Collection[str]) -> str:
+    """The stem, or the stem with the least number from 2 on, that is not taken.
+
+    >>> unused("limit", {"limit", "limit2"})
+    'limit3'
+    """
+    tried = itertools.chain([stem], (f"{stem}{number}" for number in itertools.count(2)))
+    return next(name for name in tried if name not in taken)
 
 
 def _with_powers(expr: Expr) -> Expr:

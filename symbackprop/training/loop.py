@@ -22,7 +22,7 @@ from symbackprop.training.callbacks import Callback, Epoch, Parameters, Restore
 from symbackprop.training.progress import Bar
 
 __all__ = ["Between", "Call", "History", "Losses", "Orders", "Plan", "Steps", "Task", "Values",
-           "calls", "train"]
+           "batches", "calls", "train"]
 
 SECONDS = 0.05
 
@@ -137,9 +137,20 @@ def calls(plan: Plan, pace: Pace, together: bool) -> Iterator[Call]:
         left -= 1
 
 
+def batches(order: Orders, size: int) -> Iterator[Orders]:
+    """The rows of each step of a call, run by run."""
+    for run in np.atleast_2d(order):
+        for start in range(0, len(run), size):
+            yield run[start:start + size]
+
+
 @dataclass(slots=True)
 class Between:
-    """What is done at the end of each epoch, and the history so far."""
+    """What is done at the end of each epoch, and the history so far.
+
+    check: raises where the numbers are no longer good, before metrics are taken of them; theirs:
+    whether functions of the user's are at work, metrics, callbacks or an augmentation.
+    """
 
     parameters: Parameters
     restore: Restore
@@ -147,7 +158,9 @@ class Between:
     monitored: tuple[str, ...] = ("loss",)
     callbacks: tuple[Callback, ...] = ()
     carried: Parameters = field(default_factory=dict)
-    renew: Callable[[], None] | None = None  # before each epoch
+    renew: Callable[[Orders, int], None] | None = None  # new data for rows in batches of so many
+    check: Callable[[], None] = lambda: None
+    theirs: bool = False
     history: History = field(init=False)
     states: list[Any] = field(init=False)
 
@@ -157,11 +170,13 @@ class Between:
 
     @property
     def idle(self) -> bool:
-        """Whether nothing waits for the end of an epoch or its beginning."""
+        """Whether nothing waits for the end of an epoch, nor goes before its steps."""
         return self.measures is None and not self.callbacks and self.renew is None
 
     def epoch(self, loss: float) -> bool:
         """Note the values of an epoch; whether a callback wants to stop."""
+        self.check()
+        self.theirs = True
         values = {"loss": loss, **(self.measures() if self.measures else {})}
         for name in self.monitored:
             self.history[name].append(values[name])
@@ -170,12 +185,22 @@ class Between:
         for place, callback in enumerate(self.callbacks):
             self.states[place], stop = callback.after(self.states[place], seen)
             stops.append(stop)
+        self.theirs = False
         return any(stops)
+
+    def before(self, order: Orders, batch_size: int) -> None:
+        """What goes before steps over these rows."""
+        if self.renew is not None:
+            self.theirs = True
+            self.renew(order, batch_size)
+            self.theirs = False
 
     def finish(self) -> None:
         """The callbacks' last moment."""
+        self.theirs = True
         for callback, state in zip(self.callbacks, self.states, strict=True):
             callback.finish(state, self.restore)
+        self.theirs = False
 
 
 def train(plan: Plan, steps: Steps, between: Between, bar: Bar) -> History:
@@ -189,8 +214,7 @@ def train(plan: Plan, steps: Steps, between: Between, bar: Bar) -> History:
     for call in calls(plan, pace, between.idle):
         runs, count = call.order.shape[0], -(-call.order.shape[1] // plan.batch_size)
         found = np.zeros((runs, count))
-        if between.renew is not None and call.first == 0:
-            between.renew()
+        between.before(call.order, plan.batch_size)
         started = time.perf_counter()
         steps(np.ascontiguousarray(call.order), plan.batch_size, found)
         pace.note(runs * count, time.perf_counter() - started)

@@ -1,7 +1,8 @@
 """Metrics: numbers that are reported, not minimised; a name from the table, or any function.
 
     accuracy               share of rows whose largest entry is right (one-hot or labels),
-                           or of entries on the right side of 1/2 (zeros and ones)
+                           or of entries on the right side of the threshold, which follows from
+                           the loss (`thresholds`; zeros and ones, or −1 and 1)
     mean_squared_error     mean (y − ŷ)²  over all entries
     mean_absolute_error    mean |y − ŷ|
     r2                     1 − Σ(y − ŷ)²/Σ(y − ȳ)², averaged over outputs
@@ -14,6 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -27,6 +29,7 @@ __all__ = ["METRICS", "Metric", "as_metrics"]
 
 Array = NDArray[Any]
 Score = Callable[[Array, Array], float]
+Threshold = Callable[[], float]
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,8 +41,11 @@ class Metric:
     place: int = 0
 
 
-def accuracy(target: Tensor, output: Tensor) -> Score:
-    """The share of right answers, read as the target's facts and shape say."""
+def accuracy(target: Tensor, output: Tensor, threshold: Threshold) -> Score:
+    """The share of right answers, read as the target's facts and shape say.
+
+    threshold: from where on an output means the label 1, where there are two labels.
+    """
     classes = target.has_fact("one_hot") or target.has_fact("simplex")
     labels = not classes and target.rank == output.rank - 1
     if not labels:
@@ -50,11 +56,12 @@ def accuracy(target: Tensor, output: Tensor) -> Score:
             return float(np.mean(truth.argmax(-1) == prediction.argmax(-1)))
         if labels:
             return float(np.mean(truth == prediction.argmax(-1)))
-        if not np.isin(truth, (0, 1)).all():
+        if not any(np.isin(truth, (least, 1)).all() for least in (0, -1)):
             raise TrainingError(
-                f"accuracy needs labels, one-hot rows, or zeros and ones in {target.name}; for a "
-                "regression use 'mean_squared_error', 'mean_absolute_error' or 'r2'")
-        return float(np.mean((prediction >= 0.5) == (truth >= 0.5)))
+                "accuracy needs labels, one-hot rows, zeros and ones, or −1 and 1 in "
+                f"{target.name}; for a regression use 'mean_squared_error', "
+                "'mean_absolute_error' or 'r2'")
+        return float(np.mean((prediction >= threshold()) == (truth > 0)))
 
     return score
 
@@ -77,10 +84,10 @@ def r2(truth: Array, prediction: Array) -> float:
     return float(np.mean(np.where(total > 0, explained, residual == 0)))
 
 
-def _of_numbers(name: str, function: Score) -> Callable[[Tensor, Tensor], Score]:
+def _of_numbers(name: str, function: Score) -> Callable[[Tensor, Tensor, Threshold], Score]:
     """A metric of targets and outputs that have one shape, entry by entry."""
 
-    def made(target: Tensor, output: Tensor) -> Score:
+    def made(target: Tensor, output: Tensor, _: Threshold) -> Score:
         _alike(name, target, output, "for labels use 'accuracy'")
         return function
 
@@ -98,7 +105,7 @@ def _alike(name: str, target: Tensor, output: Tensor, hint: str) -> None:
                             "hand over a function of (targets, predictions)")
 
 
-METRICS: dict[str, Callable[[Tensor, Tensor], Score]] = {
+METRICS: dict[str, Callable[[Tensor, Tensor, Threshold], Score]] = {
     "accuracy": accuracy,
     "mean_squared_error": _of_numbers("mean_squared_error", mean_squared_error),
     "mean_absolute_error": _of_numbers("mean_absolute_error", mean_absolute_error),
@@ -106,13 +113,14 @@ METRICS: dict[str, Callable[[Tensor, Tensor], Score]] = {
 }
 
 
-def as_metrics(given: object, targets: tuple[Tensor, ...],
-               outputs: Mapping[str, Tensor]) -> tuple[Metric, ...]:
+def as_metrics(given: object, targets: tuple[Tensor, ...], outputs: Mapping[str, Tensor],
+               thresholds: Callable[[int], float]) -> tuple[Metric, ...]:
     """The metrics that were handed to fit: of every output, or a dictionary output -> metrics.
 
     outputs: name -> tensor.  Output and target are paired by their places; targets may be left
-    over.  Raises TrainingError for an unknown name, something that is no function, shapes that
-    cannot be compared, or where there are fewer targets than outputs.
+    over.  thresholds: of the output at a place, where there are two labels.
+    Raises TrainingError for an unknown name, something that is no function, shapes that cannot be
+    compared, or where there are fewer targets than outputs.
     """
     asked = _by_output(given, tuple(outputs))
     if any(asked.values()) and (len(targets) < len(outputs) or not outputs):
@@ -121,7 +129,8 @@ def as_metrics(given: object, targets: tuple[Tensor, ...],
     found = [
         Metric(name if len(outputs) == 1 else f"{own}_{name}", score, place)
         for place, (own, output) in enumerate(outputs.items())
-        for name, score in (_metric(metric, targets[place], output) for metric in asked[own])
+        for name, score in (_metric(metric, targets[place], output, partial(thresholds, place))
+                            for metric in asked[own])
     ]
     for metric in found:
         if [other.name for other in found].count(metric.name) > 1 or metric.name == "loss":
@@ -146,9 +155,10 @@ def _listed(given: object) -> list[object]:
     return list(given) if isinstance(given, (list, tuple)) else [given]
 
 
-def _metric(given: object, target: Tensor, output: Tensor) -> tuple[str, Score]:
+def _metric(given: object, target: Tensor, output: Tensor,
+            threshold: Threshold) -> tuple[str, Score]:
     if isinstance(given, str) and given in METRICS:
-        return given, METRICS[given](target, output)
+        return given, METRICS[given](target, output, threshold)
     if callable(given) and not isinstance(given, type):
         name = getattr(given, "__name__", type(given).__name__)
         if not accepts(given, 2):
@@ -164,7 +174,7 @@ def _checked(name: str, function: Callable[[Array, Array], Any]) -> Score:
         value = function(truth, prediction)
         if np.ndim(value) or np.asarray(value).dtype.kind not in "biuf":
             raise TrainingError(f"the metric {name} must return one number, found {value!r}; the "
-                                "parameters are again what they were before fit")
+                                "parameters are those after the last finished epoch")
         return float(value)
 
     return score

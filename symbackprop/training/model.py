@@ -21,6 +21,7 @@ from symbackprop.errors import ProgramError, TrainingError
 from symbackprop.training import files, fitting
 from symbackprop.training.core import core
 from symbackprop.training.dataset import dataset, predicting
+from symbackprop.training.draws import drawn
 from symbackprop.training.finder import Rates, find_rate
 from symbackprop.training.initialisation import initial_values
 from symbackprop.training.kernels import Kernels
@@ -29,7 +30,6 @@ from symbackprop.training.network import Network, network, read_by
 from symbackprop.training.optimizers import SGD, Optimizer
 from symbackprop.training.parameters import Hypers, Parameters, States
 from symbackprop.training.settings import known_dtype, known_seed
-from symbackprop.training.strengths import drawn
 from symbackprop.training.summary import Text, summary
 from symbackprop.training.transferring import transfer
 
@@ -93,8 +93,13 @@ class Model:
         """name -> float; a new value takes effect at once and never recompiles."""
         return self._core.hypers
 
+    @property
+    def history(self) -> History:
+        """What the newest fit returned, or had until it was ended by an error or Ctrl-C."""
+        return dict(self._core.history)
+
     def initialise(self, seed: int = 0) -> None:
-        """New random weights (Glorot or He, as the program says), biases 0, scales 1."""
+        """New random weights (Glorot, He or LeCun, as the program says), biases 0, scales 1."""
         values = initial_values(self._network, np.random.default_rng(known_seed(seed)))
         for tensor, array in values.items():
             self.parameters[self._network.names[tensor]] = array
@@ -138,7 +143,7 @@ class Model:
         noise again, so give each one a seed of its own, or None for another one every time.
         threads: at most so many, None for all cores that pay; the numbers do not depend on it.
         augment: a function of (X, Y, rng) that returns other X and Y of as many rows; it is called
-        before each epoch with copies of all rows, and a generator that begins with the seed.
+        for each batch with copies of its rows, and a generator that begins with the seed.
 
         The loss in the history is the mean over the epoch's steps, weighed by rows and with
         penalties, at the parameters that each step found and with the noise that it drew; all
@@ -146,8 +151,9 @@ class Model:
 
         Raises InputError for data and TrainingError for settings that do not fit, before anything
         has changed; TrainingError when the loss or a parameter becomes NaN or infinite, naming the
-        first definition that did; the parameters are then what they were before.  After Ctrl-C they
-        are those of the last finished steps.
+        first definition that did; the parameters are then what they were before.  After Ctrl-C, and
+        where a metric, a callback or augment raises, nothing is lost: parameters and states are
+        those of the last finished steps, and `history` has the epochs that were measured.
         """
         return fitting.fit(self._core, X, Y, epochs=epochs, batch_size=batch_size,
                            optimizer=optimizer, validation_data=validation_data,

@@ -10,15 +10,15 @@ from symbackprop.training.core import Core
 from symbackprop.training.dataset import Dataset, dataset
 from symbackprop.training.loop import Between
 from symbackprop.training.metrics import Metric, as_metrics
+from symbackprop.training.thresholds import thresholds
 
-__all__ = ["monitoring", "scores_of"]
+__all__ = ["metrics_of", "monitoring", "scores_of"]
 
 
 def monitoring(core: Core, found: Dataset, validation_data: Any, callbacks: Any,
                metrics: Any) -> Between:
     """The measures and callbacks that were handed to fit; raises what fit says for odd ones."""
-    names = core.network.names
-    scores = as_metrics(metrics, core.network.targets, {names[t]: t for t in core.network.outputs})
+    scores = metrics_of(core, metrics, found)
     validation = _validation(core, validation_data)
     for what in ("predict",) * bool(scores) + ("loss",) * (validation is not None):
         core.kernels.function(what)  # compiled now, not within the first epoch
@@ -27,7 +27,6 @@ def monitoring(core: Core, found: Dataset, validation_data: Any, callbacks: Any,
                       for name in ("loss", *(score.name for score in scores)))
 
     def measures() -> dict[str, float]:
-        core.check_trained()
         values: dict[str, float] = {}
         for prefix, data in sets.items():
             values |= {f"{prefix}{name}": value
@@ -36,8 +35,18 @@ def monitoring(core: Core, found: Dataset, validation_data: Any, callbacks: Any,
             values["val_loss"] = float(core.run("loss", validation.arrays)[0])
         return values
 
-    return Between(core.parameters, core.restore, measures if len(monitored) > 1 else None,
+    made = Between(core.parameters, core.restore, measures if len(monitored) > 1 else None,
                    monitored, as_callbacks(callbacks), core.states)
+    if made.measures is not None:
+        made.check = core.check_trained
+    return made
+
+
+def metrics_of(core: Core, given: Any, data: Dataset) -> tuple[Metric, ...]:
+    """The metrics that were asked for of this network; data: those that train it."""
+    network = core.network
+    outputs = {network.names[t]: t for t in network.outputs}
+    return as_metrics(given, network.targets, outputs, thresholds(core, data))
 
 
 def scores_of(core: Core, metrics: tuple[Metric, ...], data: Dataset) -> dict[str, float]:

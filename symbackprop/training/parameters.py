@@ -6,7 +6,7 @@ the array that is there, after a check, so that references stay good.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, MutableMapping
+from collections.abc import Callable, Iterator, Mapping, MutableMapping
 from typing import Any, Generic, NoReturn, TypeVar
 
 import numpy as np
@@ -142,12 +142,17 @@ class States(Parameters):
 
 
 class Hypers(_Fixed[float | None]):
-    """name -> float; one that was declared without a default is None until it is set."""
+    """name -> float; one that was declared without a default is None until it is set.
+
+    check(tensor, number) raises what is wrong with a number before it is set.
+    """
 
     kind = "hyper"
 
-    def __init__(self, tensors: Mapping[str, Tensor]) -> None:
+    def __init__(self, tensors: Mapping[str, Tensor],
+                 check: Callable[[Tensor, float], None]) -> None:
         super().__init__(tensors, {name: tensor.default for name, tensor in tensors.items()})
+        self._check = check
 
     def __setitem__(self, name: str, value: Any) -> None:
         if name not in self._values:
@@ -156,6 +161,7 @@ class Hypers(_Fixed[float | None]):
         number = finite_number(value.item() if scalar else value)
         if number is None:
             raise InputError(f"the hyper {name} must be a finite real number, found {value!r}")
+        self._check(self._tensors[name], number)
         self._values[name] = number
 
     def numbers(self) -> dict[Tensor, float]:

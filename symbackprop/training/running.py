@@ -9,7 +9,7 @@ is evaluated definition by definition.
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -21,7 +21,7 @@ from symbackprop.errors import Diverged, ProgramError, Stopped
 from symbackprop.notation import Tensor
 from symbackprop.training.core import Core
 from symbackprop.training.fault import Fault, first_fault
-from symbackprop.training.loop import Losses, Orders
+from symbackprop.training.loop import Losses, Orders, batches
 
 __all__ = ["Running"]
 
@@ -75,7 +75,7 @@ class Running:
             return None
         order, batch_size = self.failed
         self._put(self.kept, self.arrays)
-        for rows in _batches(order, batch_size):
+        for rows in batches(order, batch_size):
             before = self._copied()
             loss = self.kernel.run(rows, batch_size, self.arrays, self.hypers, None, self.threads)
             if np.isfinite(loss) and all(np.isfinite(self.arrays[t]).all() for t in before):
@@ -109,10 +109,3 @@ class Running:
     def _put(source: Arrays, into: Arrays) -> None:
         for tensor in source.keys() & into.keys():
             np.copyto(into[tensor], source[tensor])
-
-
-def _batches(order: Orders, size: int) -> Iterator[Orders]:
-    """The rows of each step of a call."""
-    for run in np.atleast_2d(order):
-        for start in range(0, len(run), size):
-            yield run[start:start + size]

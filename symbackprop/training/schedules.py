@@ -25,7 +25,7 @@ from sympy import Expr, Float, Max, Min, Symbol, cos, floor, pi
 
 from symbackprop.broadcasting import finite_number
 from symbackprop.errors import TrainingError
-from symbackprop.training.letters import shown
+from symbackprop.training.letters import shown, unused
 from symbackprop.training.rules import epoch, known_letter, t
 
 __all__ = ["Schedule", "constant", "cosine", "custom", "epoch", "exponential", "inverse", "step",
@@ -132,7 +132,7 @@ def warmup(schedule: Any, steps: float | None = None, epochs: float | None = Non
     """
     made, every = _length("warmup", steps, epochs)
     inner = as_schedule(schedule, "warmup: schedule")
-    name = _unused("warmup", dict(inner.numbers))
+    name = unused("warmup", dict(inner.numbers))
     during = Symbol(name, positive=True)
     moved = inner.expression.xreplace({made: Max(0, made - during)})
     return Schedule(moved * Min(1, (made + 1) / during), (*inner.numbers, (name, every)))
@@ -187,17 +187,12 @@ def _without_decimals(expr: Expr, taken: Mapping[str, float]) -> tuple[Expr, dic
 
     def walked(node: Expr) -> Expr:
         if isinstance(node, Float):
-            name = _unused("number", {**taken, **values})
+            name = unused("number", {**taken, **values})
             values[name] = _number("custom", "a number", float(node))
             return Symbol(name, real=True)
         return node.func(*map(walked, node.args)) if node.args else node
 
     return walked(expr), values
-
-
-def _unused(stem: str, taken: Mapping[str, float]) -> str:
-    tried = (f"{stem}{number}" if number > 1 else stem for number in range(1, len(taken) + 2))
-    return next(name for name in tried if name not in taken)
 
 
 def _length(owner: str, steps: Any, epochs: Any) -> tuple[Symbol, float]:

@@ -92,7 +92,7 @@ def training_step(loss: Tensor, gradients: Mapping[Tensor, Tensor], rule: Rule,
     writer.write()
     updates = (*writer.updates(), *carried)
     wanted = program([loss, *writer.shared, *(following for _, following in updates)])
-    simple = simplify(normalise(wanted))
+    simple = simplify(normalise(wanted), keep=writer.scalars)
     step, counters = sampled(replace(simple, outputs=(loss,), updates=updates), batch, names)
     numbers = tuple((s.name, tensor) for s, tensor in writer.numbers.items())
     return TrainingStep(step, loss, tuple(writer.carried.values()), numbers,
@@ -119,6 +119,7 @@ class _Writer:
     following: dict[Place, Tensor] = field(default_factory=dict)
     newest: dict[Place, Expr] = field(default_factory=dict)
     shared: list[Tensor] = field(default_factory=list)  # first, so that products may use them
+    scalars: list[Tensor] = field(default_factory=list)  # computed once, not for every entry
 
     def __post_init__(self) -> None:
         self.taken = set(self.names.values())
@@ -172,6 +173,7 @@ class _Writer:
         made.definition = Definition(made, letters, body, where=made.where)
         self.newest[owner, target] = made.at(*letters)
         self.shared.extend([made] if owner is None else [])
+        self.scalars.extend([] if made.axes else [made])
         if is_next:
             self.following[owner, target] = made
 

@@ -24,9 +24,9 @@ from symbackprop.training.copies import fitted, settings_of, started
 from symbackprop.training.dataset import Dataset, dataset, mapped
 from symbackprop.training.grids import Plan, Point, planned, points_of
 from symbackprop.training.loop import History
-from symbackprop.training.metrics import Metric, as_metrics
+from symbackprop.training.metrics import Metric
 from symbackprop.training.model import Model
-from symbackprop.training.monitoring import scores_of
+from symbackprop.training.monitoring import metrics_of, scores_of
 from symbackprop.training.settings import known_seed
 from symbackprop.training.splits import Folds, Rows, rows_of
 from symbackprop.training.validation_table import CrossValidation
@@ -115,7 +115,7 @@ def _metric(model: Model, asked: Any, data: Dataset) -> Metric | None:
     if asked is None:
         classes = len(network.outputs) == 1 and any(map(_has_classes, network.targets[:1]))
         asked = "accuracy" if classes else "mean_squared_error"
-    found = as_metrics([asked], network.targets, {network.names[t]: t for t in network.outputs})
+    found = metrics_of(model._core, [asked], data)
     if len(found) != 1:
         raise TrainingError("cross_validate: this model has several outputs, and one number is "
                             'needed; write metric="loss"')

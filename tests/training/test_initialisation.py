@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from sympy import Max, Piecewise, Sum, tanh
+from sympy import Function, Max, Piecewise, Sum, exp, sqrt, tanh
 
 import symbackprop as sb
 from symbackprop.training import Model
@@ -29,16 +29,53 @@ def he(fan_in: int) -> Start:
     return Start("weight, He", bound=math.sqrt(6 / fan_in))
 
 
+def lecun(fan_in: int) -> Start:
+    return Start("weight, LeCun", deviation=math.sqrt(1 / fan_in))
+
+
 @pytest.mark.parametrize(("activation", "expected"), [
     ("tanh", glorot(6, 4)), ("sigmoid", glorot(6, 4)), (None, glorot(6, 4)),
     ("softmax", glorot(6, 4)), ("softplus", glorot(6, 4)),
     ("relu", he(6)), ("leaky_relu", he(6)), (lambda t: Max(t, 0), he(6)),
     (lambda t: Piecewise((t, t > 0), (t / 3, True)), he(6)),
+    ("elu", he(6)), ("selu", lecun(6)),
+    (lambda t: 1.0507009873554805*Piecewise((t, t > 0), (1.6732632423543772*(exp(t) - 1), True)),
+     lecun(6)),
+    (lambda t: sqrt(2)*sb.relu(t), he(6)),  # keeps the square, not the mean
 ])
 def test_layers_start_by_what_their_sum_feeds(activation: Any, expected: Start) -> None:
     h = sb.layers.dense(x, 4, activation)
     assert start_of(h, "W1") == expected
     assert start_of(h, "b1") == Start("bias")
+
+
+def test_a_kink_in_index_notation_decides_with_its_bias_too() -> None:
+    W, b = sb.parameter("W", i, j), sb.parameter("b", j)
+    z = Sum(x[n, i]*W[i, j], i) + b[j]
+    assert start_of(sb.define("h", (n, j), sb.selu(z)), "W") == lecun(6)
+    assert start_of(sb.define("h", (n, j), sb.relu(z)), "W") == he(6)
+    rho = sb.hyper("rho", 1.0)
+    assert start_of(sb.define("h", (n, j), rho*sb.selu(z)), "W") == he(6)  # nothing known of rho
+    odd = Piecewise((z, z > 0), (Function("odd")(z), True))
+    assert start_of(sb.define("h", (n, j), odd), "W") == he(6)  # nor of this
+
+
+@pytest.mark.parametrize(("activation", "keeps"), [("selu", True), ("elu", False)])
+def test_a_deep_net_of_selus_begins_with_mean_0_and_variance_1(activation: str,
+                                                               keeps: bool) -> None:
+    """Klambauer et al. 2017."""
+    s = sb.data("s", N, 60)
+    h = s
+    for _ in range(16):
+        h = sb.layers.dense(h, 60, activation)
+    made = Model(inputs=s, output=h, loss=h.sum(), seed=1)
+    found = made.predict(np.random.default_rng(0).normal(size=(400, 60)))
+    assert (abs(found.mean()) < 0.1 and abs(found.var() - 1) < 0.25) == keeps
+
+
+def test_a_window_that_slides_counts_its_own_entries_for_selus() -> None:
+    c = sb.layers.convolution(sb.data("p", N, 3, 9, 9), 8, 3, activation="selu")
+    assert start_of(c, "W1") == lecun(3*3*3)
 
 
 def test_a_relu_decides_for_its_own_layer_only() -> None:

@@ -24,6 +24,8 @@ def law(record: dict[str, Any], place: int, value: Any, role: str = "noise") -> 
     lambda r: law(r, 1, 10**6),
     lambda r: law(r, 0, "bernoulli", "state"),
     lambda r: law(r, 1, "1", "state"),
+    lambda r: law(r, 1, [1.0, 2.0, 3.0], "state"),
+    lambda r: law(r, 1, [1.0, 2.0, 3.0, "4"], "state"),
     lambda r: law(r, 2, -1, "state"),
     lambda r: law(r, 2, 0, "state"),
     lambda r: r["tensors"][0].__setitem__("law", ["bernoulli", 0]),

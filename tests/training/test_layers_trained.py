@@ -30,7 +30,7 @@ def test_the_summary_counts_kernels_slopes_and_scales() -> None:
 def test_a_convolutional_net_is_saved_and_loaded(tmp_path: Path) -> None:
     model = image_model()
     assert model.parameters["alpha1"] == 0.25
-    assert (model.parameters["gamma1"] == 1).all()
+    assert (model.parameters["scale1"] == 1).all()
     model.save(tmp_path / "net.safetensors")
     other = Model.load(tmp_path / "net.safetensors")
     X = np.random.default_rng(0).normal(size=(5, 1, 8, 8))

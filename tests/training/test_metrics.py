@@ -4,13 +4,16 @@ from typing import Any
 
 import numpy as np
 import pytest
+import sympy
 from sklearn import metrics as reference
 
 import symbackprop as sb
 from symbackprop.declare import tensor_of
 from symbackprop.errors import TrainingError
 from symbackprop.training import Model
+from symbackprop.training.dataset import dataset
 from symbackprop.training.metrics import as_metrics
+from symbackprop.training.thresholds import thresholds
 
 N = sb.size("N")
 RNG = np.random.default_rng(0)
@@ -18,9 +21,13 @@ VECTOR = tensor_of(sb.data("p", N), "output")
 P = {"p": VECTOR}
 
 
+def half(place: int) -> float:
+    return 0.5
+
+
 def score(metric: Any, target: Any, truth: Any, prediction: Any) -> float:
     output = sb.data("p", N, *np.shape(prediction)[1:])
-    (found,) = as_metrics([metric], (target,), {"p": tensor_of(output, "output")})
+    (found,) = as_metrics([metric], (target,), {"p": tensor_of(output, "output")}, half)
     return found.score(np.asarray(truth), np.asarray(prediction))
 
 
@@ -42,7 +49,7 @@ def test_accuracy_of_zeros_and_ones_has_its_threshold_at_one_half() -> None:
 
 
 def test_accuracy_of_a_regression_is_refused() -> None:
-    with pytest.raises(TrainingError, match="accuracy needs labels, one-hot rows, or zeros"):
+    with pytest.raises(TrainingError, match="accuracy needs labels, one-hot rows, zeros and ones"):
         score("accuracy", sb.data("y", N, 1), [[0.3], [1.7]], [[0.2], [0.5]])
 
 
@@ -69,7 +76,7 @@ def test_any_function_is_a_metric_by_its_name() -> None:
     def largest_miss(truth: Any, prediction: Any) -> float:
         return float(np.abs(truth - prediction).max())
 
-    (found,) = as_metrics(largest_miss, (sb.data("y", N),), P)
+    (found,) = as_metrics(largest_miss, (sb.data("y", N),), P, half)
     assert found.name == "largest_miss"
     assert found.score(np.array([1.0, 2.0]), np.array([1.0, 5.0])) == 3
 
@@ -77,7 +84,7 @@ def test_any_function_is_a_metric_by_its_name() -> None:
 def test_with_several_outputs_names_say_of_which() -> None:
     targets = (sb.data("y", N), sb.data("v", N))
     outputs = {"o": VECTOR, "q": VECTOR}
-    assert [m.name for m in as_metrics(["r2"], targets, outputs)] == ["o_r2", "q_r2"]
+    assert [m.name for m in as_metrics(["r2"], targets, outputs, half)] == ["o_r2", "q_r2"]
 
 
 @pytest.mark.parametrize(("given", "message"), [
@@ -87,12 +94,12 @@ def test_with_several_outputs_names_say_of_which() -> None:
 ])
 def test_unknown_metrics_are_refused(given: Any, message: str) -> None:
     with pytest.raises(TrainingError, match=message):
-        as_metrics(given, (sb.data("y", N),), P)
+        as_metrics(given, (sb.data("y", N),), P, half)
 
 
 def test_metrics_need_a_target_for_each_output() -> None:
     with pytest.raises(TrainingError, match="this model has 1 outputs and 0 targets"):
-        as_metrics(["r2"], (), P)
+        as_metrics(["r2"], (), P, half)
 
 
 def test_a_metric_that_gives_no_number_is_refused() -> None:
@@ -112,7 +119,7 @@ def test_shapes_that_numpy_would_broadcast_are_refused_before_anything_runs(
         name: str, target: Any, shape: tuple[int, ...]) -> None:
     output = sb.data("p", N, *shape[1:])
     with pytest.raises(TrainingError, match=f"the metric {name} compares entries"):
-        as_metrics(name, (target,), {"p": tensor_of(output, "output")})
+        as_metrics(name, (target,), {"p": tensor_of(output, "output")}, half)
 
 
 def labelled() -> Model:
@@ -161,3 +168,100 @@ def test_metrics_of_one_output_are_named_by_it_and_weights_among_the_targets_hav
     assert history["p_accuracy"] == [np.mean(model.predict(X)[0].argmax(1) == labels)]
     with pytest.raises(TrainingError, match="no output 'r'; it has p, q"):
         model.fit(X, [labels, X[:, 0], np.ones(9)], metrics={"r": "r2"})
+
+
+def pair(loss: Any, facts: Any = (), output: Any = None) -> Model:
+    """A score z of one input, whose weight is 1, beside a target; loss and output made of z."""
+    x, y = sb.data("x", N, 1), sb.data("y", N, 1, facts=facts)
+    z = sb.layers.dense(x, 1)
+    c = sb.data("c", N)
+    targets = [y, c] if loss in WEIGHED else [y]
+    model = Model(x, targets, z if output is None else output(z),
+                  loss(z, y, c) if loss in WEIGHED else loss(z, y), dtype="float64")
+    model.parameters["W1"] = [[1.0]]
+    return model
+
+
+def by_sample(z: Any, y: Any, c: Any) -> Any:
+    return sb.losses.binary_cross_entropy(z, y, logits=True, sample_weights=c)
+
+
+def as_written(z: Any, y: Any) -> Any:
+    """The hinge loss in index notation: nothing of the library."""
+    n, j = z.letters
+    return sb.define("L", (), sympy.Sum(sympy.Max(0, 1 - y[n, j]*z[n, j]), n, j)/N)
+
+
+WEIGHED = (by_sample,)
+LOSSES = sb.losses
+BINARY = (sb.label(2),)
+THRESHOLDS: dict[str, tuple[Any, Any, Any, int, float]] = {
+    "logits": (lambda z, y: LOSSES.binary_cross_entropy(z, y, logits=True), (), None, 0, 0.0),
+    "logits, smoothed and weighed": (
+        lambda z, y: LOSSES.binary_cross_entropy(z, y, logits=True, smoothing=0.1,
+                                                 class_weights=[1, 9]), (), None, 0, 0.0),
+    "logits, weighed by sample": (by_sample, (), None, 0, 0.0),
+    "logits through a sigmoid": (
+        lambda z, y: LOSSES.binary_cross_entropy(sb.sigmoid(z), y), (), None, 0, 0.0),
+    "probabilities": (LOSSES.binary_cross_entropy, (), None, 0, 0.5),
+    "probabilities, weighed": (
+        lambda p, y: LOSSES.binary_cross_entropy(p, y, class_weights=[1, 9]), (), None, 0, 0.5),
+    "probabilities beside a loss of logits": (
+        lambda z, y: LOSSES.binary_cross_entropy(z, y, logits=True), (), sb.sigmoid, 0, 0.5),
+    "probabilities within a penalised loss": (
+        lambda p, y: LOSSES.binary_cross_entropy(p, y) + sb.penalties.l2(0.1), (), None, 0, 0.5),
+    "a hinge of -1 and 1": (LOSSES.hinge, (), None, -1, 0.0),
+    "a hinge of 0 and 1": (LOSSES.hinge, BINARY, None, 0, 0.0),
+    "a squared hinge of 0 and 1": (LOSSES.squared_hinge, BINARY, None, 0, 0.0),
+    "a hinge written in indices": (as_written, (), None, -1, 0.0),
+    "twice the score of a hinge": (LOSSES.hinge, (), lambda z: 2*z, -1, 0.0),
+    "squares of 0 and 1": (LOSSES.squared_error, (), None, 0, 0.5),
+    "squares of -1 and 1": (LOSSES.squared_error, (), None, -1, 0.0),
+    "distances of 0 and 1": (LOSSES.absolute_error, (), None, 0, 0.5),
+    "credit risk": (lambda p, y: LOSSES.credit_risk(p, y, 4), (), None, 0, 0.5),
+}
+
+
+@pytest.mark.parametrize("name", THRESHOLDS)
+def test_the_threshold_of_accuracy_is_the_middle_of_what_the_loss_wants(name: str) -> None:
+    loss, facts, output, least, threshold = THRESHOLDS[name]
+    model, X = pair(loss, facts, output), np.linspace(0, 1, 20)[:, np.newaxis]
+    Y = np.where(X > 0.7, 1, least)
+    found = dataset(model._core.network, X, [Y, X[:, 0]] if loss in WEIGHED else Y, "float64")
+    assert thresholds(model._core, found)(0) == threshold
+
+
+def test_accuracy_of_logits_is_that_of_their_probabilities() -> None:
+    def logits(z: Any, y: Any) -> Any:
+        return LOSSES.binary_cross_entropy(z, y, logits=True)
+
+    X = np.linspace(-1, 2, 31)[:, np.newaxis]
+    Y = np.where(np.cos(9*X) > 0, 1.0, 0.0)
+    first, second = (pair(logits, (), output).fit(X, Y, epochs=1, metrics=["accuracy"])
+                     for output in (None, sb.sigmoid))
+    assert first == second
+    assert first["accuracy"] != [np.mean((X >= 0.5) == (Y > 0))]
+
+
+def test_validation_data_and_cross_validation_have_the_threshold_of_the_training() -> None:
+    model, X = pair(LOSSES.squared_error), np.linspace(-0.8, 1.2, 11)[:, np.newaxis]
+    Y = np.where(X > 0.3, 1, -1)
+    only_ones = X[X > 0.2][:, np.newaxis]  # these alone do not say whether 0 or −1 is the other
+    history = model.fit(X, Y, epochs=1, optimizer=sb.optimizers.SGD(1e-12), metrics=["accuracy"],
+                        validation_data=(only_ones, np.ones_like(only_ones)))
+    assert history["val_accuracy"] == [1.0]
+    found = sb.cross_validate(model, X, Y, grid={"epochs": [1]}, metric="accuracy", fresh=False,
+                              folds=[(np.arange(11), held) for held in ([6, 7], [0])],
+                              refit=False, optimizer=sb.optimizers.SGD(1e-12))
+    np.testing.assert_array_equal(found.scores, [[np.mean(Y[[6, 7]] > 0), 1.0]])
+
+
+def test_a_loss_that_says_nothing_of_the_output_leaves_the_middle_of_the_labels() -> None:
+    x, y, v = sb.data("x", N, 1), sb.data("y", N, 1), sb.data("v", N, 1)
+    w = sb.layers.dense(x, 1)
+    model = Model(x, [y, v], x*2, sb.losses.squared_error(w, v) + y.sum(), dtype="float64")
+    X = np.array([[0.2], [0.3], [-0.1]])
+    for least, threshold in ((0, 0.5), (-1, 0.0)):
+        Y = np.array([[1], [1], [least]])
+        history = model.fit(X, [Y, X], epochs=1, metrics=["accuracy"])
+        assert history["accuracy"] == [np.mean((2*X >= threshold) == (Y > 0))]

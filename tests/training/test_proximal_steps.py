@@ -10,6 +10,7 @@ from sympy import Abs, Eq, Piecewise, Sum, sqrt
 
 import symbackprop as sb
 from symbackprop.errors import DerivationError, TrainingError
+from symbackprop.notation import tensors_in
 from symbackprop.training.projecting import split
 from tests.training.test_proximal_training import (
     COLUMNS,
@@ -61,6 +62,26 @@ def test_a_schedule_moves_the_threshold_with_the_rate() -> None:
               optimizer=O.ProximalSGD(0.1 + 0.2 / (1 + t)))
     known = Lasso(alpha=0.2, tol=1e-14, max_iter=10**6).fit(X, Y[:, 0])
     assert_same(model.parameters["W1"][:, 0], known.coef_)
+
+
+@pytest.mark.parametrize("optimizer", [
+    O.ProximalSGD(sb.schedules.cosine(0.1, steps=100)), O.SGD(sb.schedules.cosine(0.1, steps=100)),
+    O.Adam(sb.schedules.inverse(0.1, steps=100)),
+    O.clip_norm(O.ProximalSGD(0.1), sb.schedules.exponential(2.0, 0.9, steps=10))], ids=repr)
+def test_a_number_for_all_entries_is_computed_once(optimizer: Any) -> None:
+    """A branch that may be undefined is written out, but not what the rule computes for all."""
+    model = regression(P.l1(0.2), OUTPUTS,
+                       constraints=[sb.constraints.nonnegative(), sb.constraints.box(-0.5, 0.5)])
+    X, Y = samples()
+    model.fit(X, Y, epochs=1, batch_size=None, optimizer=optimizer)
+    whole = model.kernels["fit"].program
+    scheduled = {t for t in whole.inputs if not t.rank and t.where == "the optimizer"
+                 and (t.role == "state" or "_" in whole.names[t])}
+    assert len(scheduled) > 2
+    for definition in whole:
+        if definition.indices:
+            read = {whole.names[t] for t in scheduled.intersection(tensors_in(definition.body))}
+            assert not read, f"{whole.names[definition.target]} reads {read} for each entry"
 
 
 def test_a_custom_rule_may_say_prox() -> None:

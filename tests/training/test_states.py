@@ -230,29 +230,6 @@ def test_states_are_refused_like_parameters() -> None:
         model.fit(X, Y)
 
 
-REFUSED: list[tuple[Any, str]] = [
-    (lambda: sb.state("r", 3, init="0", update=0), "init must be a finite number, not '0'"),
-    (lambda: sb.state("r", 3, init=float("inf"), update=0), "must be a finite number"),
-    (lambda: sb.state("r", 3, update="r"), "'r' is not a scalar SymPy expression; write an expr"),
-    (lambda: sb.state("r", 3, update=sb.data("x", 4)), r"the update has the shape \(4,\)"),
-    (lambda: sb.state("r", 3, update=lambda: 0), "cannot be called with the state"),
-    (lambda: sb.state("r", 3, update=lambda r: r[0, 1]), "has 1 axes"),
-    (lambda: sb.state("r", 3, update=lambda r: r[sb.indices("l", 3)]), "the index l is none"),
-    (lambda: sb.layers.batch_norm(3.0), "batch_norm: the input must be a tensor"),
-    (lambda: sb.layers.batch_norm(sb.data("x", N, 3), axis=0), "axis 0 has N entries"),
-    (lambda: sb.layers.batch_norm(sb.data("x", N, 3), axis=2), "there is no axis 2"),
-    (lambda: sb.layers.batch_norm(sb.data("x", 4, 3), axis=(0, 1)), "leave nothing to keep"),
-    (lambda: sb.layers.batch_norm(sb.data("x", N, 3), momentum=1.5), "a number from 0 to 1"),
-    (lambda: sb.layers.batch_norm(sb.data("x", N, 3), epsilon=-1), "epsilon must be a number"),
-]
-
-
-@pytest.mark.parametrize(("declared", "words"), REFUSED, ids=range(len(REFUSED)))
-def test_what_is_no_state_is_refused_in_the_users_words(declared: Any, words: str) -> None:
-    with pytest.raises(sb.DeclarationError, match=words):
-        declared()
-
-
 def parted(regulariser: Any, output: Any = None) -> Model:
     """A regression whose loss has one more term."""
     n, i = sb.indices("n i", N, 4)
