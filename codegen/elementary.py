@@ -111,7 +111,7 @@ def _quotient(above: Number, above_rest: Number, below: Number, below_rest: Numb
 
 def _square_of_exp_plus_one(t: Number) -> Number:
     """e^2t + 1 for t ≥ 0, where that is finite; what n·ln 2/2 has lost is small beside the 1."""
-    magic = 1.5 * 2**(t.format.digits - 1)  # a sum with it has no digits after the point
+    magic: float = 1.5 * 2**(t.format.digits - 1)  # a sum with it has no digits after the point
     shifted = t * (2 * LOG2_E) + magic
     r = t - shifted.minus(magic) * (LN2 / 2)
     near_one = r * polynomial(r, table("EXP_TWICE", t)) + 1
