@@ -17,10 +17,12 @@ from typing import Any, NoReturn
 import numpy as np
 from sympy import Symbol
 
-from symbackprop.codegen.blas import IS_WRITTEN_OUT, single_threaded
 from symbackprop.codegen.gate import Sizes, check_array, check_hyper, evaluated
 from symbackprop.codegen.ir import Gemm, Kernel, walk
 from symbackprop.codegen.layout import Argument, Module
+from symbackprop.codegen.limits import single_threaded
+from symbackprop.codegen.machine import IS_WRITTEN_OUT
+from symbackprop.codegen.passing import Placed, placed
 from symbackprop.codegen.sourcemap import source_lines
 from symbackprop.codegen.store import Function
 from symbackprop.errors import CompilationError, InputError
@@ -130,7 +132,7 @@ class Executable:
         raise InputError(f"the kernel has an argument {argument.name} that nobody gives")
 
 
-Slots = dict[tuple[int, bool] | Tensor, np.ndarray]
+Slots = dict[tuple[int, bool] | Tensor, Placed]
 
 
 class Workspace:
@@ -184,8 +186,8 @@ class Workspace:
             is_tiled = key in self._tiled if isinstance(key, Tensor) else key[1]
             length = max(length_of(tensor, tile if is_tiled else sizes) for tensor in tensors)
             for own in slots[:threads] if is_tiled else slots[:1]:
-                if key not in own or own[key].size < length:
-                    own[key] = aligned(length, dtype_of(tensors[0], self._dtype))
+                if key not in own or own[key].array.size < length:
+                    own[key] = placed(aligned(length, dtype_of(tensors[0], self._dtype)))
             if not is_tiled:
                 for other in slots[1:threads]:
                     other[key] = slots[0][key]

@@ -15,10 +15,10 @@ from typing import Any, NoReturn
 import numpy as np
 from sympy import Symbol
 
-from symbackprop.codegen.blas import single_threaded
 from symbackprop.codegen.gate import Sizes, check_hyper, settle
 from symbackprop.codegen.ir import Kernel
 from symbackprop.codegen.layout import Argument, Module
+from symbackprop.codegen.limits import single_threaded
 from symbackprop.codegen.runtime import (
     Slots,
     Workspace,

@@ -46,6 +46,8 @@ GROUPS = {"layers", "losses", "penalties", "constraints"}  # public names that a
 LAZY_IMPORTS = {
     ("symbackprop/__init__.py", "__getattr__"),
     ("codegen/__init__.py", "__getattr__"),
+    ("codegen/store.py", "_builder"),  # Numba, where there is something to compile
+    ("codegen/symbols.py", "symbol_of"),  # SciPy's BLAS, where a kernel calls it
     ("symbackprop/notation.py", "__str__"),
     ("symbackprop/training/pictures.py", "axes_of")}  # matplotlib, for those who plot
 
