@@ -73,7 +73,8 @@ def words_of(array: np.ndarray, kind: Kind) -> tuple[int, ...]:
         raise CompilationError(
             f"a kernel is given an array of {array.dtype} of shape {array.shape} where it expects "
             f"{kind.dtype} of rank {kind.rank}, C-contiguous, aligned and writable")
-    return addressof(c_char.from_buffer(array)), *array.shape
+    first: Any = array  # mypy learns from Python 3.12 on that an array is a buffer
+    return addressof(c_char.from_buffer(first)), *array.shape
 
 
 def kinds_of(arguments: Iterable[Argument], dtype: str) -> tuple[Kind, ...]:
