@@ -49,6 +49,7 @@ class Executable:
         self._single = single
         names = program.names
         self._inputs = {names[tensor]: tensor for tensor in program.inputs}
+        self._sizes = {str(size): size for size in kernel.sizes}
         self._workspace = Workspace(kernel, dtype)
 
     @property
@@ -96,7 +97,7 @@ class Executable:
 
     def _checked(self, values: Mapping[str, Any]) -> tuple[Sizes, dict[Tensor, Any]]:
         inputs = self._inputs
-        sizes = named_sizes(values, self.kernel, inputs)
+        sizes = named_sizes(values, self._sizes, inputs)
         checked: dict[Tensor, Any] = {}
         for name, tensor in inputs.items():
             if name not in values and tensor.default is None:
@@ -229,9 +230,9 @@ def uses_blas(module: Module) -> bool:
     return "gemm_" in module.source and not IS_WRITTEN_OUT
 
 
-def named_sizes(values: Mapping[str, Any], kernel: Kernel, inputs: Mapping[str, Tensor]) -> Sizes:
+def named_sizes(values: Mapping[str, Any], sizes: Mapping[str, Symbol],
+                inputs: Mapping[str, Tensor]) -> Sizes:
     """Sizes that are given by name, and an InputError for names that mean nothing here."""
-    sizes = {str(size): size for size in kernel.sizes}
     for name in values:
         if name not in inputs and name not in sizes:
             known = {word.lower(): word for word in (*inputs, *sizes)}

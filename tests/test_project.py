@@ -49,6 +49,7 @@ LAZY_IMPORTS = {
     ("codegen/store.py", "_builder"),  # Numba, where there is something to compile
     ("codegen/symbols.py", "symbol_of"),  # SciPy's BLAS, where a kernel calls it
     ("symbackprop/notation.py", "__str__"),
+    ("symbackprop/training/progress.py", "_tqdm"),
     ("symbackprop/training/pictures.py", "axes_of")}  # matplotlib, for those who plot
 
 HEAVY = {"numba", "llvmlite", "scipy", "sklearn", "matplotlib", "tqdm", "safetensors", "jax"}
