@@ -30,7 +30,7 @@ from numba.core.compiler_lock import global_compiler_lock
 from numba.core.registry import cpu_target
 
 from symbackprop.codegen.memory import array_at
-from symbackprop.codegen.objects import ENTRY, Object
+from symbackprop.codegen.objects import Object
 from symbackprop.codegen.passing import Kind
 from symbackprop.errors import CompilationError
 
@@ -57,10 +57,10 @@ def built(path: Path, name: str, kinds: tuple[Kind, ...]) -> tuple[Object, Any]:
     made = compile_extra(cpu_target.typing_context, context, function.py_func, signature, None,
                          flags, {})
     with global_compiler_lock:
-        made.library.add_ir_module(_entry(made.library, context, made.fndesc, kinds))
+        made.library.add_ir_module(_entry(path.stem, made.library, context, made.fndesc, kinds))
         made.library.finalize()
     data = made.library._get_compiled_object()
-    return Object(data, tuple(sorted(_needs(data, made.library)))), made.library
+    return Object(data, path.stem, tuple(sorted(_needs(data, made.library)))), made.library
 
 
 def _function(path: Path, name: str) -> Any:
@@ -83,11 +83,11 @@ def _type(kind: Kind) -> Any:
     return number if kind.rank is None else types.Array(number, kind.rank, "C")
 
 
-def _entry(library: Any, context: Any, described: Any, kinds: tuple[Kind, ...]) -> Any:
+def _entry(name: str, library: Any, context: Any, described: Any, kinds: tuple[Kind, ...]) -> Any:
     """int entry(int64 *words, double *result): 0 and the result, or what Numba calls the error."""
-    module = library.create_ir_module(ENTRY)
+    module = library.create_ir_module(name)
     entry = ir.Function(module, ir.FunctionType(
-        ir.IntType(32), [_WORD.as_pointer(), _REAL.as_pointer()]), ENTRY)
+        ir.IntType(32), [_WORD.as_pointer(), _REAL.as_pointer()]), name)
     block, place = entry.args
     builder = ir.IRBuilder(entry.append_basic_block("entry"))
     words = (builder.load(builder.gep(block, [_WORD(i)])) for i in count())

@@ -1,7 +1,7 @@
 """linked(object): compiled code in this process, from the bytes of an object file.
 
-An object holds one function for others, `ENTRY`: it is given a block of words (`passing`) and a
-place for its result, and returns 0, or what went wrong.  Each object is linked by an engine of its
+An object holds one function for others, its entry: that is given a block of words (`passing`) and
+a place for a result, and returns 0, or what went wrong.  Each object is linked by an engine of its
 own, so that no two of them share a name, and stays until the process ends: a thread may be in it.
 LLVM alone does this; Numba, which made the object, is not needed.
 """
@@ -18,16 +18,16 @@ import llvmlite.binding as llvm
 
 from symbackprop.codegen.symbols import missing
 
-ENTRY = "symbackprop_entry"
 Native = Callable[[bytes, Any], int]
 _Entry = CFUNCTYPE(c_int, c_char_p, POINTER(c_double))  # other threads run Python meanwhile
 
 
 @dataclass(frozen=True, slots=True)
 class Object:
-    """The bytes of an object file, and the symbols that it leaves to others."""
+    """The bytes of an object file, its entry, and the symbols that it leaves to others."""
 
     data: bytes
+    entry: str
     needs: tuple[str, ...]
 
 
@@ -39,7 +39,7 @@ def linked(made: Object) -> Native | None:
         return None
     engine.add_object_file(llvm.ObjectFileRef.from_data(made.data))
     engine.finalize_object()
-    entry = _Entry(engine.get_function_address(ENTRY))
+    entry = _Entry(engine.get_function_address(made.entry))
     engine.detach()  # never given back
     return entry
 

@@ -175,14 +175,15 @@ def _kept(path: Path) -> Object | None:
         return None
     match manifest:
         case {"digest": str(digest), "needs": [*needs]} if all(isinstance(n, str) for n in needs):
-            made = Object(data, tuple(needs))
+            made = Object(data, path.stem, tuple(needs))
             return made if digest == _seal(made) else None
     return None
 
 
 def _seal(made: Object) -> str:
-    """A digest of an object and of what it needs."""
-    return hashlib.sha256(json.dumps(made.needs).encode() + made.data).hexdigest()
+    """A digest of all that is known of an object."""
+    words = json.dumps([made.entry, *made.needs])
+    return hashlib.sha256(words.encode() + made.data).hexdigest()
 
 
 def _made(path: Path, name: str, kinds: tuple[Kind, ...]) -> Function:

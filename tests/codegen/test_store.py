@@ -104,7 +104,7 @@ def test_an_object_that_needs_what_is_not_there_is_compiled_again(
 ) -> None:
     """LLVM would end the process."""
     path = compiled(tmp_path)
-    made = Object(path.with_suffix(".o").read_bytes(), ("nobody_has_this",))
+    made = Object(path.with_suffix(".o").read_bytes(), path.stem, ("nobody_has_this",))
     manifest = {"digest": store._seal(made), "needs": made.needs}
     path.with_suffix(".json").write_text(json.dumps(manifest))
     assert run(tmp_path)[1] == "compiled"
