@@ -149,9 +149,13 @@ def _written(path: Path, content: bytes) -> None:
     except OSError:
         pass
     handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=path.stem, suffix=".new")
-    with os.fdopen(handle, "wb") as file:
-        file.write(content)
-    os.replace(temporary, path)
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(content)
+        os.replace(temporary, path)
+    except OSError:
+        os.unlink(temporary)
+        raise
 
 
 def _found(path: Path, kinds: tuple[Kind, ...]) -> Function | None:

@@ -1,10 +1,14 @@
 """Object files are linked without Numba, have the bits of a fresh kernel, and are given words."""
 
+import runpy
+import shutil
 from pathlib import Path
 
 import numpy as np
 import pytest
+from sympy import Sum, tanh
 
+import symbackprop as sb
 from symbackprop.codegen import store
 from symbackprop.codegen.layout import Argument, Module
 from symbackprop.codegen.passing import Block, Kind
@@ -52,6 +56,16 @@ def test_the_product_of_scipy_is_found_by_name_without_numba(tmp_path: Path) -> 
     assert run_in(tmp_path, BY_BLAS) == ["True"]
     assert "symbackprop_sgemm" in "".join(p.read_text() for p in tmp_path.glob("*.json"))
     assert run_in(tmp_path, BY_BLAS) == ["False"]
+
+
+def test_a_module_runs_by_itself_where_it_is_taken(tmp_path: Path) -> None:
+    n, i = sb.indices("n i", sb.size("N"), 3)
+    x = sb.data("x", n, i)
+    f = sb.compile(sb.define("y", (n,), Sum(tanh(x[n, i]), i)))
+    taken = runpy.run_path(shutil.copy(f.path, tmp_path))["kernel"]
+    given, found = np.arange(12, dtype=np.float32).reshape(4, 3), np.empty(4, np.float32)
+    taken(4, given, found)
+    np.testing.assert_array_equal(found, f(x=given))
 
 
 def test_what_numba_reports_is_an_error() -> None:

@@ -127,6 +127,7 @@ def test_an_object_that_cannot_be_kept_is_used_all_the_same(
     path.unlink()
     path.mkdir()
     assert run(tmp_path)[1] == "compiled"
+    assert sorted(p.suffix for p in tmp_path.iterdir()) == [".json", ".o", ".py"]
 
 
 def test_the_directory_is_private(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
