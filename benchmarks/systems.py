@@ -24,8 +24,9 @@ from benchmarks.peers import Peer
 ROOT = Path(__file__).parent.parent
 PATIENCE = 300.0
 PAUSE = 0.25  # between two systems: threads of OpenBLAS or OpenMP spin up to 0.2 s after their work
-# set for old builds of OpenBLAS on some machines; a current one chooses better by itself
-DROPPED = ("OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE")
+# Set for old builds of OpenBLAS on some machines; a current one chooses better by itself.  And what
+# has a checkout's modules compiled at each start, while those that pip installs are found compiled.
+DROPPED = ("OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE", "PYTHONDONTWRITEBYTECODE")
 
 
 def environment_of(threads: int, cache: str | None = None) -> dict[str, str]:

@@ -1,4 +1,4 @@
-"""Matrix products from nopython code, and BLAS's threads held at one meanwhile.
+"""Matrix products from nopython code.
 
     gemm_nn(m, n, k, α, A, B, β, C)        C ← α·A·B + β·C           A: m×k, B: k×n, C: m×n
     gemm_tn(…)                             C ← α·Aᵀ·B + β·C          A is stored k×m
@@ -9,49 +9,30 @@
 Rows lie contiguous in memory; columns may be a slice of a wider array.  Products are written out
 (`microkernel`, `blocking`); where registers are short, large ones are BLAS's.  A row-major matrix
 is the transpose of a column-major one, so BLAS is asked for Cᵀ = Bᵀ·Aᵀ.  The routine is known to
-LLVM by a symbol, resolved by name when a cached kernel is loaded in another process: importing this
-module registers it.
-
-A kernel is itself what runs in parallel, so BLAS must not start threads in it.  Setting the
-number of threads acts on the whole process: `single_threaded` counts its users, the first saves
-the setting and the last restores it.
+LLVM by a symbol (`symbols`), resolved by name when a cached kernel is loaded in another process.
 """
 
 from __future__ import annotations
 
-import os
-import threading
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from pathlib import Path
+from collections.abc import Sequence
 from typing import Any
 
-import llvmlite.binding as llvm
-import threadpoolctl
 from llvmlite import ir
 from numba import types
 from numba.core import cgutils
-from numba.extending import get_cython_function_address, intrinsic
+from numba.extending import intrinsic
 from numba.np.arrayobj import make_array
 
 from symbackprop.codegen import blocking, dots
 from symbackprop.codegen.blocking import NARROW
-from symbackprop.codegen.microkernel import DEEPEST, FITTING
+from symbackprop.codegen.machine import FITTING, IS_WRITTEN_OUT
+from symbackprop.codegen.microkernel import DEEPEST
 from symbackprop.codegen.microkernel import function as microkernel
-from symbackprop.codegen.vectors import BIT, INT, once, register_bytes
+from symbackprop.codegen.symbols import symbol_of
+from symbackprop.codegen.vectors import BIT, INT, once
 
 _ROUTINES = {types.float32: "sgemm", types.float64: "dgemm"}
 _INT = ir.IntType(32)
-IS_WRITTEN_OUT = register_bytes() > 16  # large products too: with short registers BLAS is ahead
-
-
-def _symbol(routine: str) -> str:
-    return f"symbackprop_{routine}"
-
-
-for _routine in _ROUTINES.values():
-    llvm.add_symbol(_symbol(_routine),
-                    get_cython_function_address("scipy.linalg.cython_blas", _routine))
 
 
 def _product(left_transposed: bool, right_transposed: bool, begun: bool = False,
@@ -191,7 +172,7 @@ def _call_blas(builder: Any, routine: str, arguments: Any) -> None:
     passed = [layout(right), layout(left), length(n), length(m), length(k), stored(alpha),
               b, length(ldb), a, length(lda), stored(beta), c, length(ldc)]
     kind = ir.FunctionType(ir.VoidType(), [value.type for value in passed])
-    builder.call(cgutils.get_or_insert_function(builder.module, kind, _symbol(routine)), passed)
+    builder.call(cgutils.get_or_insert_function(builder.module, kind, symbol_of(routine)), passed)
 
 
 gemm_nn = _product(False, False)
@@ -203,58 +184,3 @@ gemm_nn_from = _product(False, False, begun=True)
 gemm_nt_from = _product(False, True, begun=True)
 gemm_tn_from = _product(True, False, begun=True)
 gemm_tt_from = _product(True, True, begun=True)
-
-_lock = threading.Lock()
-_users = 0
-_controller: Any = None
-_limiter: Any = None
-
-
-@contextmanager
-def single_threaded() -> Iterator[None]:
-    """SciPy's BLAS runs on the calling thread only, until the last user of this leaves."""
-    _enter()
-    try:
-        yield
-    finally:
-        _leave()
-
-
-def _enter() -> None:
-    global _users, _controller, _limiter
-    with _lock:
-        if _users == 0:
-            if _controller is None:
-                _controller = _scipy_blas()
-            _limiter = _controller.limit(limits=1)
-        _users += 1
-
-
-def _leave() -> None:
-    global _users, _limiter
-    with _lock:
-        _users -= 1
-        if _users == 0:
-            limiter, _limiter = _limiter, None
-            limiter.restore_original_limits()
-
-
-def _forget_users() -> None:
-    """In a child of a fork none of the parent's threads goes on: nobody uses BLAS here yet."""
-    global _users, _lock
-    _lock = threading.Lock()
-    while _users:
-        _leave()
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_forget_users)
-
-
-def _scipy_blas() -> Any:
-    """A controller of the BLAS that SciPy brings; of every BLAS where it uses a shared one."""
-    every = threadpoolctl.ThreadpoolController()
-    blas = every.select(user_api="blas")
-    own = [lib.filepath for lib in blas.lib_controllers
-           if Path(lib.filepath).parent.name.startswith("scipy")]
-    return blas.select(filepath=own) if own else blas

@@ -23,8 +23,9 @@ from typing import Any
 from llvmlite import ir
 
 from symbackprop.codegen import microkernel, packing
+from symbackprop.codegen.machine import register_bytes
 from symbackprop.codegen.microkernel import DEEPEST, FEW
-from symbackprop.codegen.vectors import BIT, INT, Vectors, once, register_bytes
+from symbackprop.codegen.vectors import BIT, INT, Vectors, once
 
 ROWS = 192  # of a block of A that is packed, at most
 HIGH, DEEP = 12, 16  # its rows and depth are multiples of these, but for the last ones

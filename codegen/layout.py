@@ -16,7 +16,6 @@ _HEADER = '"""Generated: each statement stands under the formula that it compute
 _DECORATOR = '''@njit(
     nogil=True,
     no_cfunc_wrapper=True,
-    cache=True,
     error_model="numpy",
     fastmath={"contract", "reassoc", "nsz", "arcp", "afn"},
 )'''
@@ -56,11 +55,11 @@ def module(function: str, arguments: Iterable[Argument], lines: Iterable[str], d
         _import("symbackprop.codegen.blas", {
             w for w in words if re.match(r"gemm_[nt]{2}(_from|_short)?$", w)}),
         _import("symbackprop.codegen.denormals", words & {"flush_denormals", "restore"}),
+        _import("symbackprop.codegen.meetings", words & {"wait"}),
         _import("symbackprop.codegen.memory",
                 words & {"view", "rows_of", "columns_of", "flat", "times"}),
         _import("symbackprop.codegen.random", words & {*OF_INTEGERS.values()}),
         _import("symbackprop.codegen.rows", words & {"add_rows", "take_rows"}),
-        _import("symbackprop.codegen.threads", words & {"wait"}),
         _import("symbackprop.codegen.vectormath", words & VECTORMATH),
     ]
     paragraphs = [

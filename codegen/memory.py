@@ -27,7 +27,7 @@ def view(typingctx: Any, flat: Any, shape: Any) -> Any:
     def codegen(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         source = make_array(signature.args[0])(context, builder, arguments[0])
         lengths = _lengths(builder, arguments[1], len(shape))
-        return _made(context, builder, result, source.data, lengths)
+        return array_at(context, builder, result, source.data, lengths)
 
     return result(flat, shape), codegen
 
@@ -47,8 +47,8 @@ def _lengths(builder: Any, shape: Any, rank: int) -> list[Any]:
     return [builder.sext(n, ir.IntType(64)) if n.type.width < 64 else n for n in lengths]
 
 
-def _made(context: Any, builder: Any, result: Any, data: Any, lengths: list[Any]) -> Any:
-    """The array of this type and shape that begins at data."""
+def array_at(context: Any, builder: Any, result: Any, data: Any, lengths: list[Any]) -> Any:
+    """The C-contiguous array of this type and shape that begins at data."""
     itemsize = context.get_constant(types.intp, context.get_abi_sizeof(
         context.get_data_type(result.dtype)))
     strides: list[Any] = []
@@ -74,7 +74,7 @@ def _beginning(across: slice) -> Any:
             start = arguments[1]
             for length in lengths[across]:
                 start = builder.mul(start, length)
-            return _made(context, builder, result, builder.gep(source.data, [start]), lengths)
+            return array_at(context, builder, result, builder.gep(source.data, [start]), lengths)
 
         return result(flat, types.intp, shape), codegen
 
@@ -95,7 +95,7 @@ def flat(typingctx: Any, array: Any) -> Any:
         length = ir.Constant(ir.IntType(64), 1)
         for axis in cgutils.unpack_tuple(builder, source.shape, array.ndim):
             length = builder.mul(length, axis)
-        return _made(context, builder, result, source.data, [length])
+        return array_at(context, builder, result, source.data, [length])
 
     return result(array), codegen
 

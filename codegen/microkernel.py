@@ -30,18 +30,10 @@ from typing import Any
 
 from llvmlite import ir
 
+from symbackprop.codegen.machine import register_bytes
 from symbackprop.codegen.turning import turning
-from symbackprop.codegen.vectors import (
-    BIT,
-    INT,
-    Vectors,
-    heights,
-    low_heights,
-    once,
-    register_bytes,
-)
+from symbackprop.codegen.vectors import BIT, INT, Vectors, heights, low_heights, once
 
-FITTING = 2**17  # bytes of B, and of an A that is read by columns, that stay in the cache
 SHALLOW = 8  # rows of B, beside a C that is larger than it: C is visited some rows at a time
 FEW, WIDE = 4, 4  # rows of A for which B is what counts: it is read so many vectors at a time
 DEEPEST = 256  # rows of B in the panel for a B that is stored transposed

@@ -17,10 +17,12 @@ from typing import Any, NoReturn
 import numpy as np
 from sympy import Symbol
 
-from symbackprop.codegen.blas import IS_WRITTEN_OUT, single_threaded
 from symbackprop.codegen.gate import Sizes, check_array, check_hyper, evaluated
 from symbackprop.codegen.ir import Gemm, Kernel, walk
 from symbackprop.codegen.layout import Argument, Module
+from symbackprop.codegen.limits import single_threaded
+from symbackprop.codegen.machine import IS_WRITTEN_OUT
+from symbackprop.codegen.passing import Placed, placed
 from symbackprop.codegen.sourcemap import source_lines
 from symbackprop.codegen.store import Function
 from symbackprop.errors import CompilationError, InputError
@@ -47,6 +49,7 @@ class Executable:
         self._single = single
         names = program.names
         self._inputs = {names[tensor]: tensor for tensor in program.inputs}
+        self._sizes = {str(size): size for size in kernel.sizes}
         self._workspace = Workspace(kernel, dtype)
 
     @property
@@ -94,7 +97,7 @@ class Executable:
 
     def _checked(self, values: Mapping[str, Any]) -> tuple[Sizes, dict[Tensor, Any]]:
         inputs = self._inputs
-        sizes = named_sizes(values, self.kernel, inputs)
+        sizes = named_sizes(values, self._sizes, inputs)
         checked: dict[Tensor, Any] = {}
         for name, tensor in inputs.items():
             if name not in values and tensor.default is None:
@@ -130,7 +133,7 @@ class Executable:
         raise InputError(f"the kernel has an argument {argument.name} that nobody gives")
 
 
-Slots = dict[tuple[int, bool] | Tensor, np.ndarray]
+Slots = dict[tuple[int, bool] | Tensor, Placed]
 
 
 class Workspace:
@@ -184,8 +187,8 @@ class Workspace:
             is_tiled = key in self._tiled if isinstance(key, Tensor) else key[1]
             length = max(length_of(tensor, tile if is_tiled else sizes) for tensor in tensors)
             for own in slots[:threads] if is_tiled else slots[:1]:
-                if key not in own or own[key].size < length:
-                    own[key] = aligned(length, dtype_of(tensors[0], self._dtype))
+                if key not in own or own[key].array.size < length:
+                    own[key] = placed(aligned(length, dtype_of(tensors[0], self._dtype)))
             if not is_tiled:
                 for other in slots[1:threads]:
                     other[key] = slots[0][key]
@@ -227,9 +230,9 @@ def uses_blas(module: Module) -> bool:
     return "gemm_" in module.source and not IS_WRITTEN_OUT
 
 
-def named_sizes(values: Mapping[str, Any], kernel: Kernel, inputs: Mapping[str, Tensor]) -> Sizes:
+def named_sizes(values: Mapping[str, Any], sizes: Mapping[str, Symbol],
+                inputs: Mapping[str, Tensor]) -> Sizes:
     """Sizes that are given by name, and an InputError for names that mean nothing here."""
-    sizes = {str(size): size for size in kernel.sizes}
     for name in values:
         if name not in inputs and name not in sizes:
             known = {word.lower(): word for word in (*inputs, *sizes)}

@@ -29,10 +29,10 @@ from math import prod
 
 from sympy import Expr
 
-from symbackprop.codegen.blas import IS_WRITTEN_OUT
 from symbackprop.codegen.emission import Emission, Part
 from symbackprop.codegen.ir import Assign, Flat, Gemm, Kernel, Region, Stage
 from symbackprop.codegen.layout import Argument, indented
+from symbackprop.codegen.machine import IS_WRITTEN_OUT
 from symbackprop.codegen.schedule.tiling import BLOCKS, ByColumns, lies_along
 from symbackprop.codegen.summation import MOST_GROUPS, ROWS
 from symbackprop.notation import Tensor, extent, tensors_in

@@ -1,37 +1,43 @@
 """load(module, dtype): generated text as a real file, compiled, found by the next process.
 
-Numba caches compiled functions beside their source file, and cannot cache text that was executed
-from memory.  So each module is written, atomically, into a directory that is ours alone (0700),
-named by a hash of its text, Numba's version and a digest of every file of this package: Numba
-never notices that a helper which was compiled into a kernel has been edited since.
+Each module is written, atomically, into a directory that is ours alone (0700); beside it lies the
+object file that was made of it, and a manifest with a digest of that.  The files are named by a
+hash of all that the object depends on: the text and what its arguments are, the processor, the
+versions of Numba and LLVM, what Numba is told by its environment, and every file of this package.
 
-What Numba finds in a cache file it unpickles and runs.  A manifest beside the module holds a
-digest of each cache file; one that does not match is removed before Numba sees it, and the
-kernel is compiled again.
+An object whose digest is in its manifest is linked (`objects`), and Numba is not even imported.
+On any doubt the kernel is compiled again.
 """
 
 from __future__ import annotations
 
 import hashlib
+import importlib
 import importlib.util
 import json
 import os
 import stat
-import sys
 import tempfile
 import threading
 from collections.abc import Callable
+from ctypes import byref, c_double
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any
 
-import numba
-from numba import types
+import llvmlite
+import llvmlite.binding as llvm
 
-from symbackprop.codegen.layout import Argument, Module
+from symbackprop.codegen.layout import Module
+from symbackprop.codegen.objects import Native, Object, linked
+from symbackprop.codegen.passing import Block, Kind, kinds_of
 from symbackprop.errors import CompilationError
-from symbackprop.notation import Tensor
+
+# what Numba is told about the code that it makes, e.g. NUMBA_ENABLE_AVX
+TOLD = tuple(f"NUMBA_{name}" for name in (
+    "CPU_NAME CPU_FEATURES ENABLE_AVX OPT LOOP_VECTORIZE SLP_VECTORIZE DISABLE_INTEL_SVML "
+    "DEBUGINFO BOUNDSCHECK").split())
 
 _lock = threading.RLock()
 _loaded: dict[Path, Function] = {}
@@ -49,22 +55,24 @@ if hasattr(os, "register_at_fork"):
 
 @dataclass(frozen=True, slots=True)
 class Function:
-    """A compiled function of a generated module, and where that module lies."""
+    """A compiled function of a generated module, and where that module lies.
 
-    call: Callable[..., Any]
+    library: what Numba made of it, for those who look inside; None where it was found compiled.
+    """
+
+    call: Callable[..., float]
     path: Path
+    library: Any = None
 
 
 def load(module: Module, dtype: str) -> Function:
     """The compiled function of a module; compiled once per machine, loaded once per process."""
-    if numba.config.DISABLE_JIT:
-        raise CompilationError("Numba is switched off by NUMBA_DISABLE_JIT, and kernels need it; "
-                               "unset that, or use sb.evaluate, which needs no Numba")
-    path = directory() / f"kernel_{_digest(module.source)}.py"
+    kinds = kinds_of(module.arguments, dtype)
+    path = directory() / f"kernel_{_digest(module.source, kinds)}.py"
     with _lock:
         if path not in _loaded:
-            _written(path, module.source)
-            _loaded[path] = Function(_compiled(path, module, dtype), path)
+            _written(path, module.source.encode())
+            _loaded[path] = _found(path, kinds) or _made(path, module.function, kinds)
         return _loaded[path]
 
 
@@ -115,87 +123,102 @@ def _package_digest() -> str:
     return found.hexdigest()
 
 
-def _digest(source: str) -> str:
-    key = "\0".join((source, numba.__version__, _package_digest()))
+@cache
+def _tools() -> tuple[str, ...]:
+    """Numba and LLVM, what they are told, and the processor; without importing Numba."""
+    spec = importlib.util.find_spec("numba")
+    if spec is None or spec.origin is None:
+        raise CompilationError("kernels need Numba, which is not installed; sb.evaluate does not")
+    places = (Path(spec.origin), Path(spec.origin).with_name("_version.py"))
+    version = b"".join(place.read_bytes() for place in places if place.exists())
+    return (hashlib.sha256(version).hexdigest(), llvmlite.__version__, llvm.get_process_triple(),
+            llvm.get_host_cpu_name(), llvm.get_host_cpu_features().flatten(),
+            *(f"{name}={os.environ.get(name)}" for name in TOLD))
+
+
+def _digest(source: str, kinds: tuple[Kind, ...]) -> str:
+    key = "\0".join((source, repr(kinds), *_tools(), _package_digest()))
     return hashlib.sha256(key.encode()).hexdigest()[:20]
 
 
-def _written(path: Path, source: str) -> None:
+def _written(path: Path, content: bytes) -> None:
     """Write a file whole or not at all; one that is there and equal keeps its time stamp."""
     try:
-        if path.read_text(encoding="utf-8") == source:
+        if path.read_bytes() == content:
             return
-    except (OSError, UnicodeDecodeError):
+    except OSError:
         pass
     handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=path.stem, suffix=".new")
-    with os.fdopen(handle, "w", encoding="utf-8") as file:
-        file.write(source)
-    os.replace(temporary, path)
-
-
-def _compiled(path: Path, module: Module, dtype: str) -> Callable[..., Any]:
-    spec = importlib.util.spec_from_file_location(path.stem, path)
-    if spec is None or spec.loader is None:
-        raise CompilationError(f"the generated module {path} cannot be read")
-    made = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = made  # where Numba looks for it when it reads its cache
-    spec.loader.exec_module(made)
-    function = getattr(made, module.function)
-    folder = Path(function.stats.cache_path)
-    _remove_unknown(path, folder)
-    function.compile(signature(module.arguments, dtype))
-    function.disable_compile()
-    if function.stats.cache_misses:
-        _written(_manifest(path), json.dumps(_digests(path, folder), indent=1))
-    compiled: Callable[..., Any] = function
-    return compiled
-
-
-def signature(arguments: tuple[Argument, ...], dtype: str) -> tuple[Any, ...]:
-    """The Numba types of the arguments."""
-    real = types.float32 if dtype == "float32" else types.float64
-    return tuple(_type(argument, real) for argument in arguments)
-
-
-def _type(argument: Argument, real: Any) -> Any:
-    match argument.kind, argument.subject:
-        case ("size" | "batch_size" | "thread" | "threads" | "height", _):
-            return types.int64
-        case "meeting", _:
-            return types.Array(types.int64, 1, "C")
-        case "scalar", _:
-            return real
-        case "order", _:
-            return types.Array(types.int64, 2, "C", readonly=False)
-        case "losses", _:
-            return types.Array(types.float64, 2, "C")
-        case ("slot" | "labels") as kind, _:
-            return types.Array(real if kind == "slot" else types.int64, 1, "C")
-        case kind, Tensor() as tensor:
-            rank = 1 if kind == "batch" else tensor.rank
-            return types.Array(types.int64 if tensor.has_fact("label") else real, rank, "C")
-    raise CompilationError(f"the argument {argument.name} has no type")
-
-
-def _manifest(path: Path) -> Path:
-    return path.with_suffix(".json")
-
-
-def _cache_files(path: Path, folder: Path) -> list[Path]:
-    return sorted(p for p in folder.glob(f"{path.stem}.*") if p.suffix in (".nbi", ".nbc"))
-
-
-def _digests(path: Path, folder: Path) -> dict[str, str]:
-    return {p.name: hashlib.sha256(p.read_bytes()).hexdigest() for p in _cache_files(path, folder)}
-
-
-def _remove_unknown(path: Path, folder: Path) -> None:
-    """Remove cache files unless each is, byte for byte, what was written for this module."""
     try:
-        known = json.loads(_manifest(path).read_text(encoding="utf-8"))
-        if known == _digests(path, folder):
-            return
+        with os.fdopen(handle, "wb") as file:
+            file.write(content)
+        os.replace(temporary, path)
+    except OSError:
+        os.unlink(temporary)
+        raise
+
+
+def _found(path: Path, kinds: tuple[Kind, ...]) -> Function | None:
+    """The function whose object lies beside a module; None if it is not what was written."""
+    kept = _kept(path)
+    if kept is None:
+        return None
+    native = linked(kept)
+    if native is None:  # something that Numba brings
+        _builder()
+        native = linked(kept)
+    return None if native is None else Function(_caller(native, kinds, path), path)
+
+
+def _kept(path: Path) -> Object | None:
+    """The object beside a module, if its manifest knows it."""
+    try:
+        data = path.with_suffix(".o").read_bytes()
+        manifest = json.loads(path.with_suffix(".json").read_bytes())
     except (OSError, ValueError):
+        return None
+    match manifest:
+        case {"digest": str(digest), "needs": [*needs]} if all(isinstance(n, str) for n in needs):
+            made = Object(data, path.stem, tuple(needs))
+            return made if digest == _seal(made) else None
+    return None
+
+
+def _seal(made: Object) -> str:
+    """A digest of all that is known of an object."""
+    words = json.dumps([made.entry, *made.needs])
+    return hashlib.sha256(words.encode() + made.data).hexdigest()
+
+
+def _made(path: Path, name: str, kinds: tuple[Kind, ...]) -> Function:
+    """The function compiled now, and its object left for the next process."""
+    made, library = _builder().built(path, name, kinds)
+    native = linked(made)
+    if native is None:
+        raise CompilationError(f"the compiled kernel {path} needs {', '.join(made.needs)}, of "
+                               "which something is missing in this process")
+    manifest = {"digest": _seal(made), "needs": made.needs}
+    try:
+        _written(path.with_suffix(".o"), made.data)
+        _written(path.with_suffix(".json"), json.dumps(manifest, indent=1).encode())
+    except OSError:  # the next process compiles it again
         pass
-    for file in _cache_files(path, folder):
-        file.unlink(missing_ok=True)
+    return Function(_caller(native, kinds, path), path, library)
+
+
+def _builder() -> Any:
+    """The module that compiles; imported on first use, since it imports Numba."""
+    return importlib.import_module("symbackprop.codegen.building")
+
+
+def _caller(native: Native, kinds: tuple[Kind, ...], path: Path) -> Callable[..., float]:
+    """The native function as one of arrays and numbers; CompilationError if it fails."""
+    packed = Block(kinds).packed
+
+    def call(*values: Any) -> float:
+        result = c_double()
+        if status := native(packed(values), byref(result)):
+            raise CompilationError(f"the kernel {path} ended with Numba's status {status}")
+        return result.value
+
+    return call

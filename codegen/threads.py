@@ -1,12 +1,8 @@
-"""wait(meeting, threads): each thread goes on when all have come; and the threads that do so.
+"""Crew: the threads that run a kernel together; cores(): how many this process may use.
 
-A kernel is one function that every thread runs, each with its number; where one reads what
-another has written they wait.  The last one to come opens the way: it resets the count and adds
-one to the number of the meeting, with release; the others read that number, with acquire, and
-after some turns give their core away (on one core a meeting takes milliseconds without that).
-
-The threads are ordinary ones of Python, started once and kept: starting one costs as much as an
-epoch of a small network.
+A kernel is one function that every thread runs, each with its number; they meet in an array of
+counts (`meetings`).  The threads are ordinary ones of Python, started once and kept: starting one
+costs as much as an epoch of a small network.
 """
 
 from __future__ import annotations
@@ -14,77 +10,15 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Callable
-from ctypes import CDLL, c_void_p, cast
 from dataclasses import dataclass, field
 from queue import SimpleQueue
 from typing import Any
 
-import llvmlite.binding as llvm
 import numpy as np
-from llvmlite import ir
-from numba import types
-from numba.core import cgutils
-from numba.extending import intrinsic
-from numba.np.arrayobj import make_array
 
 from symbackprop.errors import CompilationError
 
-TURNS = 2000  # reads of the number before the core is given away
-_APART = 16  # entries between count and number: two cache lines
-_YIELD = "symbackprop_sched_yield"
-
-if hasattr(os, "sched_yield"):
-    llvm.add_symbol(_YIELD, cast(CDLL(None).sched_yield, c_void_p).value)
-
-
-@intrinsic  # type: ignore[untyped-decorator]
-def wait(typingctx: Any, meeting: Any, threads: Any) -> Any:
-    """Wait until so many threads have called this with the same meeting."""
-
-    def codegen(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        data = make_array(signature.args[0])(context, builder, arguments[0]).data
-        builder.call(_function(builder.module), [data, arguments[1]])
-        return context.get_dummy_value()
-
-    return types.void(meeting, types.int64), codegen
-
-
-def _function(module: Any) -> Any:
-    """The waiting, written into the LLVM module once."""
-    name, word = "symbackprop_wait", ir.IntType(64)
-    if name in module.globals:
-        return module.globals[name]
-    made = ir.Function(module, ir.FunctionType(ir.VoidType(), [word.as_pointer(), word]), name)
-    made.linkage = "internal"
-    made.attributes.add("noinline")
-    count, threads = made.args
-    build = ir.IRBuilder(made.append_basic_block("entry"))
-    number = build.gep(count, [word(_APART)])
-    last, others, look, again, out = (made.append_basic_block(n) for n in (
-        "last", "others", "look", "again", "out"))
-    build.cbranch(build.icmp_signed("<=", threads, word(1)), out, others)
-    build.position_at_end(others)
-    before = build.load_atomic(number, ordering="acquire", align=8)
-    come = build.atomic_rmw("add", count, word(1), "acq_rel")
-    build.cbranch(build.icmp_signed("==", come, build.sub(threads, word(1))), last, look)
-    build.position_at_end(last)
-    build.store_atomic(word(0), count, ordering="monotonic", align=8)
-    build.store_atomic(build.add(before, word(1)), number, ordering="release", align=8)
-    build.branch(out)
-    build.position_at_end(look)
-    turn = build.phi(word)
-    turn.add_incoming(word(0), others)
-    now = build.load_atomic(number, ordering="acquire", align=8)
-    build.cbranch(build.icmp_signed("==", now, before), again, out)
-    build.position_at_end(again)
-    with build.if_then(build.icmp_signed(">", turn, word(TURNS))):
-        kind = ir.FunctionType(ir.IntType(32), [])
-        build.call(cgutils.get_or_insert_function(module, kind, _YIELD), [])
-    turn.add_incoming(build.add(turn, word(1)), build.block)
-    build.branch(look)
-    build.position_at_end(out)
-    build.ret_void()
-    return made
+APART = 16  # entries between count and number of a meeting: two cache lines
 
 
 def cores() -> int:
@@ -115,7 +49,7 @@ class _Job:
     threads: int = 0
     begun: threading.Event = field(default_factory=threading.Event)
     done: threading.Semaphore = field(default_factory=lambda: threading.Semaphore(0))
-    meeting: np.ndarray = field(default_factory=lambda: np.zeros(2 * _APART, np.int64))
+    meeting: np.ndarray = field(default_factory=lambda: np.zeros(2 * APART, np.int64))
     result: Any = None
     failed: bool = False
 

@@ -15,10 +15,10 @@ from typing import Any, NoReturn
 import numpy as np
 from sympy import Symbol
 
-from symbackprop.codegen.blas import single_threaded
 from symbackprop.codegen.gate import Sizes, check_hyper, settle
 from symbackprop.codegen.ir import Kernel
 from symbackprop.codegen.layout import Argument, Module
+from symbackprop.codegen.limits import single_threaded
 from symbackprop.codegen.runtime import (
     Slots,
     Workspace,
@@ -52,6 +52,10 @@ class TrainingKernel:
         self._function = function
         self._names = kernel.names
         self._hypers = [t for t in program.inputs if t.role == "hyper"]
+        self._arguments = [a for a in module.arguments if a not in THREADS]
+        self._tensors = [a.subject for a in module.arguments
+                         if a.kind in ("array", "rows") and isinstance(a.subject, Tensor)]
+        self._dtypes = {t: np.dtype(dtype_of(t, dtype)) for t in (*self._tensors, *gathered)}
         self._workspace = Workspace(kernel, dtype, gathered)
         self._crew = Crew()
         self._heights: dict[tuple[tuple[Symbol, int], ...], int] = {}  # by all sizes
@@ -100,7 +104,7 @@ class TrainingKernel:
         sizes = {**sizes, GROUPS: MOST_GROUPS}
         with self._workspace.borrowed(sizes, tile, count) as slots:
             passed = [[self._passed(a, sizes, arrays, numbers, mine, own)
-                       for a in self._module.arguments if a not in THREADS] for mine in slots]
+                       for a in self._arguments] for mine in slots]
             with single_threaded() if uses_blas(self._module) else nullcontext():
                 if tile is None:
                     return float(self._function.call(*passed[0]))
@@ -163,8 +167,7 @@ class TrainingKernel:
         """All sizes, for the longest batch; InputError for arrays that do not fit."""
         batch = self.kernel.batch
         sizes: Sizes = {} if batch is None else {batch: rows}
-        given = [a.subject for a in self._module.arguments if a.kind in ("array", "rows")]
-        tensors = [t for t in given if isinstance(t, Tensor)]
+        tensors = self._tensors
         shapes = {t: self._array(t, arrays).shape for t in tensors}
         for tensor in self._gathered:
             shapes[tensor] = (rows, *shapes[tensor][1:])
@@ -181,7 +184,7 @@ class TrainingKernel:
         name = self._names[tensor]
         if tensor not in arrays:
             raise InputError(f"the {tensor.role} {name} is missing in `arrays`")
-        array, dtype = arrays[tensor], dtype_of(tensor, self.dtype)
+        array, dtype = arrays[tensor], self._dtypes[tensor]
         if array.dtype != dtype or array.ndim != tensor.rank:
             raise InputError(f"{name}: expected a {dtype} array of rank {tensor.rank}, found "
                              f"{array.dtype} of shape {array.shape}")

@@ -4,21 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from functools import cache
 from typing import Any
 
-import llvmlite.binding as llvm
 from llvmlite import ir
 from numba.core import cgutils
 
+from symbackprop.codegen.machine import register_bytes
+
 INT, WORD, BIT = ir.IntType(64), ir.IntType(32), ir.IntType(1)
-
-
-@cache
-def register_bytes() -> int:
-    """The length of a vector register of this machine."""
-    features = llvm.get_host_cpu_features()
-    return 64 if features.get("avx512f") else 32 if features.get("avx2") else 16
 
 
 def heights(vectors: int = 2) -> tuple[int, ...]:

@@ -43,11 +43,11 @@ PUBLIC = {
 GROUPS = {"layers", "losses", "penalties", "constraints"}  # public names that are modules
 
 # Facades resolve names on first use; a program prints itself through a printer that imports it.
-LAZY_IMPORTS = {
-    ("symbackprop/__init__.py", "__getattr__"),
-    ("codegen/__init__.py", "__getattr__"),
-    ("symbackprop/notation.py", "__str__"),
-    ("symbackprop/training/pictures.py", "axes_of")}  # matplotlib, for those who plot
+LAZY_IMPORTS = {  # Numba, where there is something to compile; BLAS, bars, plots for those who ask
+    ("symbackprop/__init__.py", "__getattr__"), ("codegen/__init__.py", "__getattr__"),
+    ("symbackprop/notation.py", "__str__"), ("symbackprop/training/pictures.py", "axes_of"),
+    ("codegen/store.py", "_builder"), ("codegen/symbols.py", "symbol_of"),
+    ("symbackprop/training/progress.py", "_tqdm")}
 
 HEAVY = {"numba", "llvmlite", "scipy", "sklearn", "matplotlib", "tqdm", "safetensors", "jax"}
 TOP = ("symbackprop.training", "symbackprop.sklearn")

@@ -14,7 +14,7 @@ from sympy import Expr, Symbol, count_ops
 
 from symbackprop.codegen.gate import Sizes, evaluated
 from symbackprop.codegen.ir import Kernel
-from symbackprop.codegen.microkernel import FITTING
+from symbackprop.codegen.machine import FITTING
 from symbackprop.codegen.schedule.products import product
 from symbackprop.codegen.schedule.tiling import BLOCKS, lies_along
 from symbackprop.codegen.summation import MOST_GROUPS, ROWS

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, Protocol
-
-from tqdm.auto import tqdm
 
 __all__ = ["Bar", "progress"]
 
@@ -21,7 +20,10 @@ class Bar(Protocol):
 @contextmanager
 def progress(total: int, verbose: bool, unit: str = "epoch") -> Iterator[Bar]:
     """A bar over the epochs (or whatever the unit is), or one that shows nothing."""
-    bar: Any = tqdm(total=total, unit=unit, disable=not verbose, dynamic_ncols=True)
+    if not verbose:
+        yield _silent
+        return
+    bar: Any = _tqdm()(total=total, unit=unit, dynamic_ncols=True)
 
     def note(done: int, values: Mapping[str, float]) -> None:
         bar.set_postfix({name: f"{value:.4g}" for name, value in values.items()}, refresh=False)
@@ -29,3 +31,12 @@ def progress(total: int, verbose: bool, unit: str = "epoch") -> Iterator[Bar]:
 
     with bar:
         yield note
+
+
+def _silent(done: int, values: Mapping[str, float]) -> None:
+    """Shows nothing."""
+
+
+def _tqdm() -> Any:
+    """The class of bars; imported for those who look at one, since it takes asyncio with it."""
+    return importlib.import_module("tqdm.auto").tqdm

@@ -6,10 +6,10 @@ from symbackprop.codegen.store import load
 
 
 def llvm(function: Any) -> str:
-    """The LLVM IR of a kernel that this process compiled, without its wrapper for Python."""
-    compiled = load(function._module, function.dtype).call
-    (signature,) = compiled.signatures
-    parts = compiled.inspect_llvm(signature).split("\ndefine ")
-    kept = [part for part in parts[1:] if "7cpython" not in part.split("{")[0]]
-    assert kept, "no IR: the kernel came from the cache"
-    return "\n".join(kept)
+    """The LLVM IR of a kernel that this process compiled, without its entry."""
+    found = load(function._module, function.dtype)
+    assert found.library is not None, "no IR: the kernel came from the cache"
+    _, *parts = found.library.get_llvm_str().split("\ndefine ")
+    own = [part.partition("\n}\n")[2] if f"@{found.path.stem}(" in part else part
+           for part in parts]
+    return "\n".join(own)  # with the attributes, which follow the last function

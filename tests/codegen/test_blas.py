@@ -7,8 +7,8 @@ import pytest
 import threadpoolctl
 from numba import njit
 
-from symbackprop.codegen import blas
-from symbackprop.codegen.blas import single_threaded
+from symbackprop.codegen import blas, limits
+from symbackprop.codegen.limits import single_threaded
 
 LAYOUTS = ["nn", "nt", "tn", "tt"]
 WITH_SHORT = [*LAYOUTS, "nt_short"]
@@ -102,7 +102,7 @@ def test_rows_have_the_same_bits_however_many_are_computed_together(layout: str,
 
 def threads() -> list[int]:
     """How many threads SciPy's BLAS may use now."""
-    controllers = blas._scipy_blas().lib_controllers
+    controllers = limits._scipy_blas().lib_controllers
     assert controllers
     return [controller.num_threads for controller in controllers]
 
@@ -111,11 +111,11 @@ def test_only_the_blas_of_scipy_is_limited() -> None:
     paths = [lib["filepath"] for lib in threadpoolctl.threadpool_info()
              if lib["user_api"] == "blas"]
     if any("numpy.libs" in path for path in paths) and any("scipy.libs" in path for path in paths):
-        assert all("scipy.libs" in lib.filepath for lib in blas._scipy_blas().lib_controllers)
+        assert all("scipy.libs" in lib.filepath for lib in limits._scipy_blas().lib_controllers)
 
 
 def test_the_first_one_in_saves_and_the_last_one_out_restores() -> None:
-    with blas._scipy_blas().limit(limits=2):
+    with limits._scipy_blas().limit(limits=2):
         before = threads()
         outer, inner = single_threaded(), single_threaded()
         outer.__enter__()
@@ -128,7 +128,7 @@ def test_the_first_one_in_saves_and_the_last_one_out_restores() -> None:
 
 
 def test_an_exception_restores_the_threads() -> None:
-    with blas._scipy_blas().limit(limits=2):
+    with limits._scipy_blas().limit(limits=2):
         before = threads()
         with pytest.raises(KeyboardInterrupt), single_threaded():
             assert set(threads()) == {1}
@@ -142,7 +142,7 @@ def test_many_threads_leave_the_setting_as_it_was() -> None:
             with single_threaded():
                 pass
 
-    with blas._scipy_blas().limit(limits=2):
+    with limits._scipy_blas().limit(limits=2):
         before = threads()
         workers = [threading.Thread(target=work) for _ in range(4)]
         for worker in workers:

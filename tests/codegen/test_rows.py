@@ -6,8 +6,8 @@ from numba import njit
 from sympy import tanh
 
 import symbackprop as sb
+from symbackprop.codegen.machine import register_bytes
 from symbackprop.codegen.rows import add_rows, take_rows
-from symbackprop.codegen.vectors import register_bytes
 from tests.codegen.inspection import llvm
 
 LANES = register_bytes()//4

@@ -1,19 +1,27 @@
 """Generated modules are real files, private, written whole, and compiled once per machine."""
 
-import os
+import json
+import shutil
 import stat
 import subprocess
 import sys
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 import symbackprop as sb
 from symbackprop.codegen import store
+from symbackprop.codegen.objects import Object
+from symbackprop.codegen.passing import Kind
 from symbackprop.errors import CompilationError
+from tests.codegen.processes import environment, run_in
 
+Copy = Callable[[Path], Path]
 SCRIPT = """
+import sys
 import numpy as np
 import symbackprop as sb
 from symbackprop.codegen.store import load
@@ -23,58 +31,103 @@ x, W = sb.data("x", n, i), sb.parameter("W", i, j)
 f = sb.compile(sb.define("h", (n, j), tanh(Sum(x[n, i]*W[i, j], i))))
 found = f(x=np.ones((2, 4)), W=np.full((4, 3), 0.25))
 assert abs(found - np.tanh(1)).max() < 1e-6, found
-stats = load(f._module, "float32").call.stats
-print(f.path, sum(stats.cache_hits.values()), sum(stats.cache_misses.values()))
+made = load(f._module, "float32").library is not None
+assert made == ("numba" in sys.modules)
+print(f.path, "compiled" if made else "found")
 """
 
 
-def run(cache: Path, seed: str = "0", script: str = SCRIPT) -> list[str]:
-    environment = {**os.environ, "SYMBACKPROP_CACHE_DIR": str(cache), "PYTHONHASHSEED": seed}
-    done = subprocess.run([sys.executable, "-W", "error", "-c", script], env=environment,
-                          capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
-    assert done.stderr == ""
-    return done.stdout.split()
+def run(cache: Path, **more: str) -> list[str]:
+    return run_in(cache, SCRIPT, **more)
+
+
+@pytest.fixture(scope="module")
+def compiled(tmp_path_factory: pytest.TempPathFactory) -> Copy:
+    """Puts the compiled kernel of the script into a directory, and says where its module is."""
+    once = tmp_path_factory.mktemp("once")
+    assert run(once)[1] == "compiled"
+
+    def copied(folder: Path) -> Path:
+        for file in once.iterdir():
+            shutil.copy(file, folder)
+        (path,) = folder.glob("*.py")
+        return path
+
+    return copied
 
 
 def test_the_next_process_finds_the_compiled_kernel(tmp_path: Path) -> None:
-    """Also the product by BLAS: its symbol is resolved by name when the cache is read."""
     first = run(tmp_path)
-    assert first[1:] == ["0", "1"]
-    second = run(tmp_path, seed="1")
-    assert second == [first[0], "1", "0"]
+    assert first[1] == "compiled"
+    assert run(tmp_path, PYTHONHASHSEED="1") == [first[0], "found"]
+    assert sorted(p.suffix for p in tmp_path.iterdir()) == [".json", ".o", ".py"]  # no pickles
 
 
-@pytest.mark.parametrize(("ending", "damage"), [
-    (".nbi", "garbage"), (".nbi", "empty"), (".nbc", "garbage"), (".nbc", "cut"),
-    (".json", "garbage"), (".py", "cut")])
-def test_a_damaged_cache_file_means_a_silent_recompile(tmp_path: Path, ending: str, damage: str
-                                                       ) -> None:
-    first = run(tmp_path)
-    (path,) = [p for p in tmp_path.rglob(f"*{ending}") if "kernel_" in p.name]
+def test_processes_that_compile_the_same_at_once_do_not_disturb_each_other(tmp_path: Path) -> None:
+    running = [subprocess.Popen([sys.executable, "-W", "error", "-c", SCRIPT],
+                                env=environment(tmp_path), stdout=subprocess.PIPE)
+               for _ in range(3)]
+    assert len({process.communicate()[0].split()[0] for process in running}) == 1
+    assert not any(process.returncode for process in running)
+    assert sorted(p.suffix for p in tmp_path.iterdir()) == [".json", ".o", ".py"]
+
+
+@pytest.mark.parametrize(("ending", "content"), [
+    (".o", b"\x80\x04garbage"), (".o", b""), (".json", b"\x80garbage"), (".json", b"[]"),
+    (".json", b'{"digest": "0", "needs": []}'), (".json", b'{"digest": "0", "needs": [1]}'),
+    (".py", b"")])
+def test_a_damaged_file_means_a_silent_recompile(
+    tmp_path: Path, ending: str, content: bytes, compiled: Copy
+) -> None:
+    path = compiled(tmp_path).with_suffix(ending)
+    kept = path.read_bytes()
+    path.write_bytes(content)
+    state = "found" if ending == ".py" else "compiled"
+    assert run(tmp_path) == [str(path.with_suffix(".py")), state]
+    if ending == ".py":  # the text is restored, and fits what is compiled
+        assert path.read_bytes() == kept
+
+
+def test_an_object_that_is_cut_or_changed_in_one_bit_is_compiled_again(
+    tmp_path: Path, compiled: Copy
+) -> None:
+    path = compiled(tmp_path).with_suffix(".o")
     content = path.read_bytes()
-    path.write_bytes({"garbage": b"\x80\x04garbage", "empty": b"",
-                      "cut": content[:len(content)//2]}[damage])
-    again = run(tmp_path)
-    assert again[0] == first[0]
-    assert again[2] == "1" or ending == ".py"  # the text is restored, and fits what is compiled
+    for damaged in (content[:len(content)//2], content[:999] + bytes([content[999] ^ 1])
+                    + content[1000:]):
+        path.write_bytes(damaged)
+        assert run(tmp_path)[1] == "compiled"
 
 
-def test_a_missing_cache_file_means_a_recompile(tmp_path: Path) -> None:
-    run(tmp_path)
-    for path in tmp_path.rglob("*.nbc"):
-        path.unlink()
-    assert run(tmp_path)[1:] == ["0", "1"]
+def test_an_object_that_needs_what_is_not_there_is_compiled_again(
+    tmp_path: Path, compiled: Copy
+) -> None:
+    """LLVM would end the process."""
+    path = compiled(tmp_path)
+    made = Object(path.with_suffix(".o").read_bytes(), path.stem, ("nobody_has_this",))
+    manifest = {"digest": store._seal(made), "needs": made.needs}
+    path.with_suffix(".json").write_text(json.dumps(manifest))
+    assert run(tmp_path)[1] == "compiled"
 
 
-def test_a_cache_file_that_cannot_be_read_means_a_recompile(tmp_path: Path) -> None:
-    run(tmp_path)
-    for path in tmp_path.rglob("*.nbc"):
-        path.unlink()
-        path.mkdir()
-        path.rmdir()
-        path.symlink_to(tmp_path / "nowhere")
-    assert run(tmp_path)[2] == "1"
+@pytest.mark.parametrize("ending", [".o", ".json"])
+def test_a_missing_file_means_a_recompile(tmp_path: Path, ending: str, compiled: Copy) -> None:
+    path = compiled(tmp_path).with_suffix(ending)
+    path.unlink()
+    assert run(tmp_path)[1] == "compiled"
+    path.unlink()
+    path.symlink_to(tmp_path / "nowhere")
+    assert run(tmp_path)[1] == "compiled"
+
+
+def test_an_object_that_cannot_be_kept_is_used_all_the_same(
+    tmp_path: Path, compiled: Copy
+) -> None:
+    path = compiled(tmp_path).with_suffix(".o")
+    path.unlink()
+    path.mkdir()
+    assert run(tmp_path)[1] == "compiled"
+    assert sorted(p.suffix for p in tmp_path.iterdir()) == [".json", ".o", ".py"]
 
 
 def test_the_directory_is_private(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -138,34 +191,53 @@ def test_where_nothing_can_be_written_the_remedy_is_named(
         store.directory()
 
 
-def test_kernels_without_numba_are_refused_in_words(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_where_numba_is_switched_off_kernels_are_refused_in_words(
+    monkeypatch: pytest.MonkeyPatch
+) -> None:
     n = sb.indices("n", sb.size("N"))
     x = sb.data("x", n)
-    monkeypatch.setattr(store.numba.config, "DISABLE_JIT", 1)
+    monkeypatch.setattr("numba.config.DISABLE_JIT", 1)
     with pytest.raises(CompilationError, match="NUMBA_DISABLE_JIT.*sb.evaluate"):
         sb.compile(sb.define("y", (n,), x[n]**9))
 
 
+def test_where_numba_is_switched_off_kernels_that_are_found_still_run(
+    tmp_path: Path, compiled: Copy
+) -> None:
+    compiled(tmp_path)
+    assert run(tmp_path, NUMBA_DISABLE_JIT="1")[1] == "found"
+
+
 def test_files_are_written_whole_and_an_equal_one_is_left_alone(tmp_path: Path) -> None:
     path = tmp_path / "kernel_x.py"
-    store._written(path, "first")
+    store._written(path, b"first")
     stamp = path.stat().st_mtime_ns
-    store._written(path, "first")
+    store._written(path, b"first")
     assert path.stat().st_mtime_ns == stamp
-    store._written(path, "second")
-    assert path.read_text() == "second"
+    store._written(path, b"second")
+    assert path.read_bytes() == b"second"
     assert [p.name for p in tmp_path.iterdir()] == ["kernel_x.py"]
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
 
 
-def test_the_name_depends_on_the_text_numba_and_this_package(monkeypatch: pytest.MonkeyPatch
-                                                             ) -> None:
-    names = {store._digest("a"), store._digest("b")}
-    monkeypatch.setattr(store.numba, "__version__", "0.99")
-    names.add(store._digest("a"))
+def test_the_name_depends_on_the_text_the_arguments_the_tools_and_this_package(
+    monkeypatch: pytest.MonkeyPatch
+) -> None:
+    number, vector = Kind(np.dtype("int64")), Kind(np.dtype("int64"), 1)
+    names = {store._digest("a", (number,)), store._digest("b", (number,)),
+             store._digest("a", (vector,))}
+    for function, value in (("get_host_cpu_name", "another"), ("get_process_triple", "a-b-c")):
+        store._tools.cache_clear()
+        monkeypatch.setattr(store.llvm, function, lambda value=value: value)
+        names.add(store._digest("a", (number,)))
+    store._tools.cache_clear()
+    monkeypatch.setenv("NUMBA_ENABLE_AVX", "0")
+    names.add(store._digest("a", (number,)))
+    monkeypatch.setattr(store, "_tools", lambda: ("another version of Numba",))
+    names.add(store._digest("a", (number,)))
     monkeypatch.setattr(store, "_package_digest", lambda: "edited")
-    names.add(store._digest("a"))
-    assert len(names) == 4
+    names.add(store._digest("a", (number,)))
+    assert len(names) == 8
 
 
 def test_the_source_is_the_text_of_the_file() -> None:

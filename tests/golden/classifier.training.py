@@ -18,7 +18,6 @@ float64 = np.float64
 @njit(
     nogil=True,
     no_cfunc_wrapper=True,
-    cache=True,
     error_model="numpy",
     fastmath={"contract", "reassoc", "nsz", "arcp", "afn"},
 )

@@ -16,7 +16,6 @@ real = np.float32
 @njit(
     nogil=True,
     no_cfunc_wrapper=True,
-    cache=True,
     error_model="numpy",
     fastmath={"contract", "reassoc", "nsz", "arcp", "afn"},
 )

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 import symbackprop as sb
-from symbackprop.codegen import blas
+from symbackprop.codegen import limits
 
 ROWS, WIDTH = 96, 256
 WHOLE: dict[str, Any] = {"batch_size": None, "shuffle": False, "threads": 2,
@@ -84,7 +84,7 @@ def test_a_program_ends_while_kernels_have_threads() -> None:
 def test_fits_on_several_threads_of_python_do_not_disturb_each_other() -> None:
     expected = {seed: fitted(seed) for seed in range(4)}
     found: dict[int, dict[str, np.ndarray]] = {}
-    before = [lib.num_threads for lib in blas._scipy_blas().lib_controllers]
+    before = [lib.num_threads for lib in limits._scipy_blas().lib_controllers]
     workers = [threading.Thread(target=lambda seed=seed: found.__setitem__(seed, fitted(seed)))
                for seed in expected]
     for worker in workers:
@@ -93,7 +93,7 @@ def test_fits_on_several_threads_of_python_do_not_disturb_each_other() -> None:
         worker.join()
     for seed, parameters in expected.items():
         assert_same(found[seed], parameters)
-    assert [lib.num_threads for lib in blas._scipy_blas().lib_controllers] == before
+    assert [lib.num_threads for lib in limits._scipy_blas().lib_controllers] == before
 
 
 def in_child(model: sb.Model, data: dict[str, np.ndarray], answers: Any) -> None:

@@ -1,0 +1,91 @@
+"""Object files are linked without Numba, have the bits of a fresh kernel, and are given words."""
+
+import runpy
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+from sympy import Sum, tanh
+
+import symbackprop as sb
+from symbackprop.codegen import store
+from symbackprop.codegen.layout import Argument, Module
+from symbackprop.codegen.passing import Block, Kind
+from symbackprop.errors import CompilationError
+from tests.codegen.processes import run_in
+
+FIT = """
+import sys
+import numpy as np
+import symbackprop as sb
+n, i = sb.indices("n i", sb.size("N"), 6)
+x, y = sb.data("x", n, i), sb.data("y", n, 3, facts=["one_hot"])
+p = sb.softmax(sb.layers.dense(sb.layers.dense(x, 8, "tanh"), 3))
+model = sb.Model(inputs=x, targets=y, output=p, loss=sb.losses.cross_entropy(p, y), seed=1)
+X = np.random.default_rng(0).normal(size=(200, 6)).astype(np.float32)
+losses = model.fit(X, np.arange(200) % 3, epochs=3, batch_size=32, seed=2, verbose=False)["loss"]
+bits = b"".join(v.tobytes() for v in (*model.parameters.values(), np.array(losses)))
+print(bits.hex(), model.predict(X).tobytes().hex(), "numba" in sys.modules)
+"""
+BY_BLAS = """
+from symbackprop.codegen import machine
+machine.IS_WRITTEN_OUT = False  # as where vector registers are short
+import sys
+import numpy as np
+import symbackprop as sb
+from sympy import Sum
+n, i, j = sb.indices("n i j", sb.size("N"), 400, 300)
+x, W = sb.data("x", n, i), sb.parameter("W", i, j)
+f = sb.compile(sb.define("h", (n, j), Sum(x[n, i]*W[i, j], i)))
+left, right = (np.random.default_rng(0).normal(size=s) for s in ((90, 400), (400, 300)))
+np.testing.assert_allclose(f(x=left, W=right), left @ right, atol=1e-3)
+print("numba" in sys.modules)
+"""
+
+
+def test_a_found_kernel_trains_bit_for_bit_as_the_compiled_one_and_without_numba(tmp_path: Path
+                                                                                 ) -> None:
+    *first, compiled = run_in(tmp_path, FIT)
+    *second, found = run_in(tmp_path, FIT)
+    assert first == second
+    assert (compiled, found) == ("True", "False")
+
+
+def test_the_product_of_scipy_is_found_by_name_without_numba(tmp_path: Path) -> None:
+    assert run_in(tmp_path, BY_BLAS) == ["True"]
+    assert "symbackprop_sgemm" in "".join(p.read_text() for p in tmp_path.glob("*.json"))
+    assert run_in(tmp_path, BY_BLAS) == ["False"]
+
+
+def test_a_module_runs_by_itself_where_it_is_taken(tmp_path: Path) -> None:
+    n, i = sb.indices("n i", sb.size("N"), 3)
+    x = sb.data("x", n, i)
+    f = sb.compile(sb.define("y", (n,), Sum(tanh(x[n, i]), i)))
+    taken = runpy.run_path(shutil.copy(f.path, tmp_path))["kernel"]
+    given, found = np.arange(12, dtype=np.float32).reshape(4, 3), np.empty(4, np.float32)
+    taken(4, given, found)
+    np.testing.assert_array_equal(found, f(x=given))
+
+
+def test_what_numba_reports_is_an_error() -> None:
+    source = ("from numba import njit\n\n\n@njit(error_model='python')\n"
+              "def inverse(count, numbers):\n    return numbers[1]/count\n")
+    arguments = (Argument("count", "size"), Argument("numbers", "slot"))
+    inverse = store.load(Module(source, "inverse", arguments), "float64").call
+    assert inverse(4, np.array([1.0, 2.0])) == 0.5
+    with pytest.raises(CompilationError, match="kernel_.*ended with Numba's status 1"):
+        inverse(0, np.array([1.0, 2.0]))
+
+
+@pytest.mark.parametrize("wrong", [
+    np.ones(2, np.float32), np.ones((2, 2)), np.ones(4)[::2], np.ones(2, ">f8")])
+def test_an_array_of_another_kind_reaches_no_kernel(wrong: np.ndarray) -> None:
+    block = Block([Kind(np.dtype(np.float64), 1)])
+    assert len(block.packed((np.ones(2),))) == 16
+    with pytest.raises(CompilationError, match="expects float64 of rank 1"):
+        block.packed((wrong,))
+    frozen = np.ones(2)
+    frozen.flags.writeable = False
+    with pytest.raises(CompilationError, match="writable"):
+        block.packed((frozen,))
