@@ -220,7 +220,7 @@ def _lines(statement: Statement, scope: Scope, blocks: Blocks | None = None) -> 
         case Loop(index, body):
             first, end = _range(index, scope, blocks)
             span = end if first == "0" else f"{first}, {end}"
-            span = f"times({span})" if span.isdigit() and _is_around_long(body, scope) else span
+            span = f"times({span})" if first == "0" and _is_around_long(body, scope) else span
             yield f"for {scope.indices[index]} in range({span}):"
             for inner in body:
                 yield from indented(_lines(inner, scope, blocks))
@@ -237,11 +237,9 @@ def _lines(statement: Statement, scope: Scope, blocks: Blocks | None = None) -> 
 
 
 def _is_around_long(body: tuple[Statement, ...], scope: Scope) -> bool:
-    """Whether a loop holds nothing but one whose length is no literal."""
-    match body:
-        case (Loop(index, _),):
-            return not ends(index, scope)[1].isdigit()
-    return False
+    """Whether a loop holds one whose length is no literal."""
+    return any(isinstance(s, Flat) or (isinstance(s, Loop) and not ends(s.index, scope)[1].isdigit())
+               for s, _ in walk(body))
 
 
 def _range(index: Idx, scope: Scope, blocks: Blocks | None) -> tuple[str, str]:

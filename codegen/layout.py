@@ -57,7 +57,7 @@ def module(function: str, arguments: Iterable[Argument], lines: Iterable[str], d
             w for w in words if re.match(r"gemm_[nt]{2}(_from|_short)?$", w)}),
         _import("symbackprop.codegen.denormals", words & {"flush_denormals", "restore"}),
         _import("symbackprop.codegen.memory",
-                words & {"view", "rows_of", "columns_of", "flat", "times"}),
+                words & {"view", "rows_of", "columns_of", "flat", "along", "times"}),
         _import("symbackprop.codegen.random", words & {*OF_INTEGERS.values()}),
         _import("symbackprop.codegen.rows", words & {"add_rows", "take_rows"}),
         _import("symbackprop.codegen.threads", words & {"wait"}),
