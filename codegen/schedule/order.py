@@ -21,6 +21,7 @@ from sympy import Expr, Idx
 from symbackprop.codegen.ir import Assign, Kernel, Stage
 from symbackprop.codegen.lowering import Nest, loops, nest
 from symbackprop.codegen.schedule.flattening import is_run
+from symbackprop.codegen.schedule.terms import write_out
 from symbackprop.notation import Element, elements_in, extent
 
 SHORT = 128  # entries beside each of the rows of a batch that are worth another index
@@ -32,7 +33,9 @@ def reorder(kernel: Kernel) -> Kernel:
 
 
 def _reordered(stage: Stage) -> Stage:
-    return replace(stage, statements=loops(stage.definition, best_order(nest(stage.definition))))
+    found = nest(stage.definition)
+    found, order = write_out(found, best_order(found))
+    return replace(stage, statements=loops(stage.definition, order, found))
 
 
 def best_order(found: Nest) -> tuple[Idx, ...]:
@@ -58,8 +61,7 @@ def _is_short(run: list[Idx]) -> bool:
 
 def _steps_along(found: Nest, run: tuple[Idx, ...]) -> bool:
     """Whether the loop nest is one loop over these indices."""
-    return is_run(Assign(found.target, found.body), run) and (
-        run[0] in found.free or all(i in found.over for i in run))
+    return is_run(Assign(found.target, found.body), run)
 
 
 def _cost(found: Nest, index: Idx) -> int:
