@@ -22,7 +22,7 @@ RESERVED = frozenset((  # every word of a generated module that is not a name of
     *"order batch_size run first rows losses sum_of_losses block shape self".split(),
     *"thread threads height meeting wait tile tiles group groups low high".split(),
     *"strip first_strip end_strip last control flush_denormals restore".split(),
-    *"rows_of columns_of times row flat along entry add_rows take_rows".split(),
+    *"rows_of columns_of times row flat along places entry add_rows take_rows".split(),
     *(str(tensor.name) for tensor in REGISTERS), *CALLS.values(), *VECTORMATH,
     *OF_INTEGERS.values(),
 ))
