@@ -17,6 +17,7 @@ _DECORATOR = '''@njit(
     nogil=True,
     no_cfunc_wrapper=True,
     cache=True,
+    pipeline_class=Straight,
     error_model="numpy",
     fastmath={"contract", "reassoc", "nsz", "arcp", "afn"},
 )'''
@@ -58,6 +59,7 @@ def module(function: str, arguments: Iterable[Argument], lines: Iterable[str], d
         _import("symbackprop.codegen.denormals", words & {"flush_denormals", "restore"}),
         _import("symbackprop.codegen.memory",
                 words & {"view", "rows_of", "columns_of", "flat", "along", "times"}),
+        _import("symbackprop.codegen.pipeline", {"Straight"}),
         _import("symbackprop.codegen.places", words & {"places"}),
         _import("symbackprop.codegen.random", words & {*OF_INTEGERS.values()}),
         _import("symbackprop.codegen.rows", words & {"add_rows", "take_rows"}),
