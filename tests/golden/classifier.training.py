@@ -8,6 +8,7 @@ from numba import njit
 from symbackprop.codegen.blas import gemm_nn, gemm_nn_from, gemm_nt_short, gemm_tn
 from symbackprop.codegen.denormals import flush_denormals, restore
 from symbackprop.codegen.memory import flat, view
+from symbackprop.codegen.pipeline import Straight
 from symbackprop.codegen.rows import add_rows, take_rows
 from symbackprop.codegen.vectormath import added, carried, exp, log, maximum, minus, tanh
 
@@ -19,6 +20,7 @@ float64 = np.float64
     nogil=True,
     no_cfunc_wrapper=True,
     cache=True,
+    pipeline_class=Straight,
     error_model="numpy",
     fastmath={"contract", "reassoc", "nsz", "arcp", "afn"},
 )

@@ -7,6 +7,7 @@ from numba import njit
 
 from symbackprop.codegen.blas import gemm_nn_from, gemm_nt_short, gemm_tn
 from symbackprop.codegen.memory import flat, view
+from symbackprop.codegen.pipeline import Straight
 from symbackprop.codegen.rows import add_rows
 from symbackprop.codegen.vectormath import added, carried, exp, log, maximum, minus, tanh
 
@@ -17,6 +18,7 @@ real = np.float32
     nogil=True,
     no_cfunc_wrapper=True,
     cache=True,
+    pipeline_class=Straight,
     error_model="numpy",
     fastmath={"contract", "reassoc", "nsz", "arcp", "afn"},
 )
