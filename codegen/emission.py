@@ -264,8 +264,9 @@ def _holds_loops(loop: Loop) -> bool:
 
 def _is_around_long(body: tuple[Statement, ...], scope: Scope) -> bool:
     """Whether a loop holds one whose length is no literal."""
-    return any(isinstance(s, Flat) or (isinstance(s, Loop) and not ends(s.index, scope)[1].isdigit())
-               for s, _ in walk(body))
+    return any(isinstance(inner, Flat) or (
+        isinstance(inner, Loop) and not ends(inner.index, scope)[1].isdigit())
+        for inner, _ in walk(body))
 
 
 def _range(index: Idx, scope: Scope, blocks: Blocks | None) -> tuple[str, str]:

@@ -2,7 +2,8 @@
 
 rows_of(flat, first, shape) begins at a row of such an array, columns_of(flat, first, shape) where
 the columns from `first` on lie side by side; flat(array) is all of it in one row, and
-along(array, (i, j)) what follows the entry [i, j, 0, …], with no end.  times(10) is 10, which LLVM is not told: it writes out no ten copies of a loop inside.
+along(array, (i, j)) what follows the entry [i, j, 0, …], with no end.  times(10) is 10, which LLVM
+is not told: it writes out no ten copies of a loop inside.
 
 Numba's own reshape calls into C and counts references; this is four stores, and literal extents
 stay literal for the optimiser.  The flat array must outlive the view, as arguments do.

@@ -16,7 +16,8 @@ from symbackprop.codegen.calls import CALLS, OF_INTEGERS, VECTORMATH
 from symbackprop.codegen.summation import REGISTERS
 
 RESERVED = frozenset((  # every word of a generated module that is not a name of the user's
-    *"kernel train Straight real float32 float64 int64 np njit range min max abs math inf nan sqrt".split(),
+    *"kernel train Straight real float32 float64 int64 np njit range".split(),
+    *"min max abs math inf nan sqrt".split(),
     *"view gemm_nn gemm_nt gemm_nt_short gemm_tn gemm_tt symbackprop numba".split(),
     *"gemm_nn_from gemm_nt_from gemm_tn_from gemm_tt_from".split(),
     *"order batch_size run first rows losses sum_of_losses block shape self".split(),

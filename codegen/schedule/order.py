@@ -13,7 +13,6 @@ innermost one runs along a few rows, those that lie before it in every access go
 from __future__ import annotations
 
 from dataclasses import replace
-
 from math import prod
 
 from sympy import Expr, Idx

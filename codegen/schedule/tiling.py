@@ -49,7 +49,7 @@ class Parts:
 
 
 class ByColumns(Tensor):
-    """A tensor [l,n] or [f,u,v,n] whose last axis runs over the batch, and which is read row by row.
+    """A tensor [l,n] or [f,u,v,n] whose last axis runs over the batch and which is read by rows.
 
     Of one that is longer than a tile the columns of each tile lie together, tile after tile.
     """

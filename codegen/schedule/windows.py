@@ -1,4 +1,4 @@
-"""align(program, batch): where entries are read at computed places, rows of the batch are side by side.
+"""align(program, batch): rows of the batch lie side by side where windows are read.
 
     m[n,f,u,v] = max_{a,b} h[n,f,2·u + a,2·v + b]     m[f,u,v,n] = max_{a,b} h[f,2·u + a,2·v + b,n]
 
@@ -24,7 +24,7 @@ from symbackprop.codegen.schedule.tiling import ByColumns, is_parted, is_rowwise
 from symbackprop.indexing import fresh
 from symbackprop.notation import Definition, Element, Program, Tensor, elements_in, tensors_in
 
-LEAST = 3  # axes
+LEAST = 3  # axes of what has windows; what is made of it at computed places may have two
 
 
 def align(program: Program, batch: Symbol | None) -> Program:
@@ -63,14 +63,15 @@ def _aligned(program: Program, batch: Symbol) -> list[Tensor]:
     wanted: set[Tensor] = set()
     kept: set[Tensor] = set()
     for definition in program:
+        computed = {e.tensor for e in _computed(definition)}
         met = [t for t in dict.fromkeys((definition.target, *tensors_in(definition.body)))
-               if t in groups]
+               if t in groups and (t.rank >= LEAST or t in computed)]
         for tensor in met[1:]:
             joined = groups[met[0]] | groups[tensor]
             groups.update(dict.fromkeys(joined, joined))
         gemm = product(definition)
         kept.update(met if gemm is not None and gemm.batch else ())
-        wanted.update(e.tensor for e in _computed(definition) if e.tensor in groups)
+        wanted.update(t for t in met if t in computed and t.rank >= LEAST)
     return [t for t in able if groups[t] & wanted and not groups[t] & kept]
 
 
@@ -81,8 +82,9 @@ def _able(program: Program, batch: Symbol) -> list[Tensor]:
                 for t in (d.target, *(tensors_in(d.body) if not is_parted(d, batch) else ()))}
     computed = {e.tensor for d in program for e in _computed(d)}
     every = dict.fromkeys((*program.inputs, *(d.target for d in program)))
-    return [t for t in every if t.rank >= LEAST and t.axes[0] == batch and t not in outside
-            and not t.has_fact("label") and (t.role == "intermediate" or t in computed)]
+    return [t for t in every if t.rank >= LEAST - (t in computed) and t.axes[0] == batch
+            and t not in outside and not t.has_fact("label")
+            and (t.role == "intermediate" or t in computed)]
 
 
 def _computed(definition: Definition) -> Iterator[Element]:
