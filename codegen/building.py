@@ -32,6 +32,7 @@ from numba.core.registry import cpu_target
 from symbackprop.codegen.memory import array_at
 from symbackprop.codegen.objects import Object
 from symbackprop.codegen.passing import Kind
+from symbackprop.codegen.pipeline import Straight
 from symbackprop.errors import CompilationError
 
 _TYPES = {np.dtype(name): kind for name, kind in (
@@ -55,7 +56,7 @@ def built(path: Path, name: str, kinds: tuple[Kind, ...]) -> tuple[Object, Any]:
     signature = tuple(map(_type, kinds))
     context = cpu_target.target_context
     made = compile_extra(cpu_target.typing_context, context, function.py_func, signature, None,
-                         flags, {})
+                         flags, {}, pipeline_class=Straight)
     with global_compiler_lock:
         made.library.add_ir_module(_entry(path.stem, made.library, context, made.fndesc, kinds))
         made.library.finalize()

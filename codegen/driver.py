@@ -1,6 +1,6 @@
 """compile(): the pipeline, a line for each stage.
 
-    Program → verify → normalise → simplify → stabilise → contract → inline → begin → turn
+    Program → verify → normalise → simplify → stabilise → contract → inline → begin → align → turn
     Program → (tile) → lower → reorder → flatten → multiply → absorb → Kernel
     Kernel → (arrange) → allocate → (wait) → verify → emit → load → run        (…) with threads
 """
@@ -31,6 +31,7 @@ from symbackprop.codegen.schedule.regions import arrange
 from symbackprop.codegen.schedule.starts import begin
 from symbackprop.codegen.schedule.storage import allocate, allocate_shared, with_defined_updates
 from symbackprop.codegen.schedule.tiling import tile
+from symbackprop.codegen.schedule.windows import align
 from symbackprop.codegen.stability import stabilise
 from symbackprop.codegen.store import load
 from symbackprop.codegen.training import TrainingKernel
@@ -123,7 +124,7 @@ def with_constants_in(program: Program, dtype: str) -> Program:
 
 def kernel_of(program: Program, batch: Symbol | None = None) -> Kernel:
     """The kernel of a program in normal form."""
-    program = turn(begin(inline(contract(stabilise(program)))), batch)
+    program = turn(align(begin(inline(contract(stabilise(program)))), batch), batch)
     kernel = lower(program, batch)
     kernel = absorb(multiply(flatten(reorder(kernel))))
     return verify_kernel(allocate(kernel))
@@ -131,7 +132,7 @@ def kernel_of(program: Program, batch: Symbol | None = None) -> Kernel:
 
 def shared_kernel_of(program: Program, batch: Symbol, gathered: tuple[Tensor, ...]) -> Kernel:
     """The same in regions, for threads and for batches that do not stay in the cache."""
-    program = turn(begin(inline(contract(stabilise(program)))), batch)
+    program = turn(align(begin(inline(contract(stabilise(program)))), batch), batch)
     program, parts = tile(program, batch)
     kernel = absorb(multiply(flatten(reorder(lower(program, batch)))))
     return verify_kernel(wait(allocate_shared(arrange(kernel, parts, gathered))))

@@ -217,13 +217,8 @@ def _lines(statement: Statement, scope: Scope, blocks: Blocks | None = None) -> 
             yield f"for block in range({first}, {end}, {block_length(statement, scope)}):"
             for inner in body:
                 yield from indented(_lines(inner, scope, statement))
-        case Loop(index, body):
-            first, end = _range(index, scope, blocks)
-            span = end if first == "0" else f"{first}, {end}"
-            span = f"times({span})" if span.isdigit() and _is_around_long(body, scope) else span
-            yield f"for {scope.indices[index]} in range({span}):"
-            for inner in body:
-                yield from indented(_lines(inner, scope, blocks))
+        case Loop():
+            yield from _loop_lines(statement, scope, blocks)
         case Flat(indices, body):
             yield from flat_lines(indices, body, scope)
         case Assign() | Accumulate():
@@ -236,12 +231,42 @@ def _lines(statement: Statement, scope: Scope, blocks: Blocks | None = None) -> 
             yield gemm_call(statement, scope)
 
 
+def _loop_lines(loop: Loop, scope: Scope, blocks: Blocks | None) -> Iterator[str]:
+    """One loop, or one over all places of several that hold nothing but each other."""
+    around = [loop, *(_inner(loop, scope) if blocks is None else ())]
+    letters = ", ".join(scope.indices[each.index] for each in around)
+    spans = [_range(each.index, scope, blocks) for each in around]
+    first, end = spans[0]
+    if len(around) > 1 and first == "0":
+        yield f"for {letters} in places(({', '.join(end for _, end in spans)})):"
+    else:
+        around = [loop]
+        span = end if first == "0" else f"{first}, {end}"
+        span = f"times({span})" if first == "0" and _is_around_long(loop.body, scope) else span
+        yield f"for {scope.indices[loop.index]} in range({span}):"
+    for statement in around[-1].body:
+        yield from indented(_lines(statement, scope, blocks))
+
+
+def _inner(loop: Loop, scope: Scope) -> Iterator[Loop]:
+    """The loops of a known length that a loop holds one in the other, around further ones."""
+    match loop.body:
+        case (Loop() as inner,) if _holds_loops(inner):
+            first, end = ends(inner.index, scope)
+            if first == "0" and end.isdigit():
+                yield inner
+                yield from _inner(inner, scope)
+
+
+def _holds_loops(loop: Loop) -> bool:
+    return any(isinstance(statement, (Loop, Flat, Blocks)) for statement in loop.body)
+
+
 def _is_around_long(body: tuple[Statement, ...], scope: Scope) -> bool:
-    """Whether a loop holds nothing but one whose length is no literal."""
-    match body:
-        case (Loop(index, _),):
-            return not ends(index, scope)[1].isdigit()
-    return False
+    """Whether a loop holds one whose length is no literal."""
+    return any(isinstance(inner, Flat) or (
+        isinstance(inner, Loop) and not ends(inner.index, scope)[1].isdigit())
+        for inner, _ in walk(body))
 
 
 def _range(index: Idx, scope: Scope, blocks: Blocks | None) -> tuple[str, str]:

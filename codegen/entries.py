@@ -3,6 +3,12 @@
     for entry in range((high - low)*256):
         W1_flat[entry] = W1_flat[entry] - rate*t3_flat[entry]
 
+    for u in range(6):                                            a run: the last places of arrays
+        h_flat, x_flat = along(h, (f, u)), along(x, (i, a + u, b))
+        W_value = W[f, i, a, b]
+        for entry in range(6*rows):
+            h_flat[entry] += x_flat[entry]*W_value
+
 LLVM makes whole vectors of such a loop if it sees that entries are counted from 0, and that what is
 written lies where it is read, or elsewhere for sure.  So a part of an array is cut out before it is
 seen as flat, arrays in the same memory have one name, and a number that lies in memory is read
@@ -12,16 +18,16 @@ before the loop: Adam's update of 784×256 weights took 505 µs without, and tak
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Hashable, Iterator, Mapping
 from dataclasses import replace
 
-from sympy import Idx
+from sympy import Expr, Idx
 
 from symbackprop.codegen.extents import count, ends
 from symbackprop.codegen.ir import PART, Accumulate, Assign
 from symbackprop.codegen.naming import distinct
 from symbackprop.codegen.scalars import Scope
-from symbackprop.notation import Element, elements_in, tensors_in
+from symbackprop.notation import Element, elements_in
 
 _UPDATES = {
     "sum": "{target} += {value}",
@@ -44,39 +50,68 @@ def assignment(statement: Assign | Accumulate, scope: Scope) -> str:
 
 
 def flat_lines(indices: tuple[Idx, ...], body: Assign | Accumulate, scope: Scope) -> Iterator[str]:
-    """One loop over all entries; what is read and written at [i,j] is seen as flat."""
-    wanted = [body.target, *elements_in(body.value)]
-    tensors = dict.fromkeys(e.tensor for e in wanted if isinstance(e, Element))
-    first, end = ends(indices[0], scope)
-    part = "" if first == "0" else f"[{first}:{end}]"  # from 0 on: else LLVM asks for negative ones
-    places = {t: scope.places.get(t, t) if part else t for t in tensors}
-    kept = {place: t for t, place in places.items()}  # what is written where it is read is one
-    names = [scope.tensors[t] for t in kept.values()]
-    flat = distinct([f"{name}_flat" for name in names], scope.tensors.values())
-    yield f"{', '.join(flat)} = {', '.join(f'flat({name}{part})' for name in names)}"
+    """One loop over all entries of a run; what stays where it is is read before it."""
+    runs, fixed = _met(indices, body, scope)
+    named = {scope.places.get(e.tensor, e.tensor): scope.tensors[e.tensor] for e in runs}
+    sources = {e: _source(e, indices, scope, named) for e in runs}
+    kept = {source: e for e, source in sources.items()}  # what is written where it is read is one
+    flat = distinct([f"{scope.tensors[e.tensor]}_flat" for e in kept.values()],
+                    scope.tensors.values())
     called = dict(zip(kept, flat, strict=True))
-    numbers = [t for t in tensors_in(body.value) if not t.rank and t not in scope.scalars]
-    values = dict(zip(numbers, distinct([f"{scope.tensors[t]}_value" for t in numbers],
-                                        (*scope.tensors.values(), *flat)), strict=True))
-    yield from (f"{value} = {scope.tensors[t]}[()]" for t, value in values.items())
-    seen = replace(scope, scalars=scope.scalars | {*values}, flat="entry", tensors={
-        **scope.tensors, **values, **{t: called[place] for t, place in places.items()}})
+    yield f"{', '.join(flat)} = {', '.join(called)}"
+    values = dict(zip(fixed, distinct([f"{scope.tensors[e.tensor]}_value" for e in fixed],
+                                      (*scope.tensors.values(), *flat)), strict=True))
+    yield from (f"{value} = {scope.entry(e)}" for e, value in values.items())
+
+    def seen(entries: Mapping[str, str]) -> Scope:
+        names = {e: called[source] for e, source in sources.items()}
+        read = {e: f"{entries.get(name, name)}[entry]" for e, name in names.items()}
+        return replace(scope, runs={**values, **read})
+
     stop = count(indices, scope)
-    if isinstance(body, Assign) or body.rest is None:
+    if isinstance(body, Assign) or body.rest is None or isinstance(body.target, Element):
         yield f"for entry in range({stop}):"
-        yield f"    {assignment(body, seen)}"
+        yield f"    {assignment(body, seen({}))}"
         return
     register, rest = scope.entry(body.target), scope.entry(body.rest)
     yield f"for block in range(0, {stop}, {PART}):"
-    begin, end = "block", f"min(block + {PART}, {stop})"
+    begin, end, near = "block", f"min(block + {PART}, {stop})", {}
     if not re.fullmatch(r"[\d*]+", stop):  # LLVM knows no end, and asks for negative entries
-        blocks = distinct([f"{name}_block" for name in names], (*scope.tensors.values(), *flat))
+        blocks = distinct([f"{name.removesuffix('_flat')}_block" for name in flat],
+                          (*scope.tensors.values(), *flat))
         yield (f"    {', '.join(blocks)} = "
                + ", ".join(f"{name}[block:block + {PART}]" for name in flat))
         near = dict(zip(flat, blocks, strict=True))
-        seen = replace(seen, tensors={t: near.get(name, name) for t, name in seen.tensors.items()})
         begin, end = "0", f"min({PART}, {stop} - block)"
     yield "    part = real(0)"
     yield f"    for entry in range({begin}, {end}):"
-    yield f"        part += {seen.real(body.value)}"
+    yield f"        part += {seen(near).real(body.value)}"
     yield f"    {register}, {rest} = added({register}, {rest}, part)"
+
+
+def _met(indices: tuple[Idx, ...], body: Assign | Accumulate, scope: Scope
+         ) -> tuple[list[Expr], list[Expr]]:
+    """The entries that a run steps through, and those that lie in memory and stay the same."""
+    wanted = [body.target, *elements_in(body.value)]
+    if isinstance(body, Accumulate) and isinstance(body.rest, Element):
+        wanted.append(body.rest)
+    met = dict.fromkeys(e for e in wanted if e.tensor not in scope.scalars)
+    runs = [e for e in met if e.atoms(Idx) & set(indices)]
+    return runs, [e for e in met if e not in runs]
+
+
+def _source(access: Expr, indices: tuple[Idx, ...], scope: Scope, named: Mapping[Hashable, str]
+            ) -> str:
+    """Where the run of an access begins, as an array of one axis."""
+    first, end = ends(indices[0], scope)
+    before = len(access.indices) - len(indices)
+    start = access.indices[before] - indices[0]
+    part = first != "0"  # from 0 on: else LLVM asks for negative ones
+    tensor = access.tensor
+    name = named[scope.places.get(tensor, tensor)] if part else scope.tensors[tensor]
+    if not before and start == 0:
+        return f"flat({name}{f'[{first}:{end}]' if part else ''})"
+    places = [scope.integer(place) for place in access.indices[:before]]
+    places += [first if start == 0 else scope.integer(start)] if part or start != 0 else []
+    comma = "," if len(places) == 1 else ""
+    return f"along({name}, ({', '.join(places)}{comma}))"

@@ -227,6 +227,8 @@ def walk(statements: tuple[Statement, ...]) -> Iterator[tuple[Statement, tuple[I
     """Every statement with the indices of the loops around it, outermost first."""
     for statement in statements:
         yield statement, ()
+        if isinstance(statement, Flat):
+            yield statement.body, statement.indices
         if isinstance(statement, (Loop, Blocks)):
             bound = (statement.index,) if isinstance(statement, Loop) else ()
             for inner, indices in walk(statement.body):

@@ -117,9 +117,10 @@ def nested(order: tuple[Idx, ...]) -> tuple[Idx, ...]:
     return tuple(placed)
 
 
-def loops(definition: Definition, order: tuple[Idx, ...]) -> tuple[Statement, ...]:
-    """The statements of a definition with its loops in this order, outermost first."""
-    found, order = nest(definition), nested(order)
+def loops(definition: Definition, order: tuple[Idx, ...], found: Nest | None = None
+          ) -> tuple[Statement, ...]:
+    """The statements of a definition, or of its nest, with loops in this order, outermost first."""
+    found, order = found or nest(definition), nested(order)
     if found.is_scatter:
         return _in_memory(found, definition.element, definition.indices, order)
     if not found.over:

@@ -1,8 +1,9 @@
 """view(flat, shape): the beginning of a flat array seen as an array of this shape.
 
 rows_of(flat, first, shape) begins at a row of such an array, columns_of(flat, first, shape) where
-the columns from `first` on lie side by side; flat(array) is all of it in one row.  times(10) is
-10, which LLVM is not told: it writes out no ten copies of a loop inside.
+the columns from `first` on lie side by side; flat(array) is all of it in one row, and
+along(array, (i, j)) what follows the entry [i, j, 0, …], with no end.  times(10) is 10, which LLVM
+is not told: it writes out no ten copies of a loop inside.
 
 Numba's own reshape calls into C and counts references; this is four stores, and literal extents
 stay literal for the optimiser.  The flat array must outlive the view, as arguments do.
@@ -98,6 +99,24 @@ def flat(typingctx: Any, array: Any) -> Any:
         return array_at(context, builder, result, source.data, [length])
 
     return result(array), codegen
+
+
+@intrinsic  # type: ignore[untyped-decorator]
+def along(typingctx: Any, array: Any, places: Any) -> Any:
+    """The entries of a C-contiguous array from these first places on; its length says nothing."""
+    result = types.Array(array.dtype, 1, "C")
+
+    def codegen(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        source = make_array(signature.args[0])(context, builder, arguments[0])
+        given = _lengths(builder, arguments[1], len(places))
+        start = ir.Constant(ir.IntType(64), 0)
+        for number, axis in enumerate(cgutils.unpack_tuple(builder, source.shape, array.ndim)):
+            start = builder.mul(start, axis)
+            start = builder.add(start, given[number]) if number < len(given) else start
+        begin = builder.gep(source.data, [start])
+        return _made(context, builder, result, begin, [ir.Constant(ir.IntType(64), 2**31)])
+
+    return result(array, places), codegen
 
 
 @intrinsic  # type: ignore[untyped-decorator]

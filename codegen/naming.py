@@ -16,13 +16,14 @@ from symbackprop.codegen.calls import CALLS, OF_INTEGERS, VECTORMATH
 from symbackprop.codegen.summation import REGISTERS
 
 RESERVED = frozenset((  # every word of a generated module that is not a name of the user's
-    *"kernel train real float32 float64 int64 np njit range min max abs math inf nan sqrt".split(),
+    *"kernel train real float32 float64 int64 np njit range".split(),
+    *"min max abs math inf nan sqrt".split(),
     *"view gemm_nn gemm_nt gemm_nt_short gemm_tn gemm_tt symbackprop numba".split(),
     *"gemm_nn_from gemm_nt_from gemm_tn_from gemm_tt_from".split(),
     *"order batch_size run first rows losses sum_of_losses block shape self".split(),
     *"thread threads height meeting wait tile tiles group groups low high".split(),
     *"strip first_strip end_strip last control flush_denormals restore".split(),
-    *"rows_of columns_of times row flat entry add_rows take_rows".split(),
+    *"rows_of columns_of times row flat along places entry add_rows take_rows".split(),
     *(str(tensor.name) for tensor in REGISTERS), *CALLS.values(), *VECTORMATH,
     *OF_INTEGERS.values(),
 ))

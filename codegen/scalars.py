@@ -68,8 +68,8 @@ class Scope:
     """How the tensors, indices and sizes of a stage are called; `scalars` need no brackets.
 
     spans: the first value, and the one after the last, of an index that runs through a part only;
-    flat: the place of all entries, where arrays are seen as flat; places: where in memory a tensor
-    lies, if another one may lie there too.
+    runs: how entries are called that are read elsewhere, such as those of a run; places: where in
+    memory a tensor lies, if another one may lie there too.
     """
 
     tensors: Mapping[Tensor, str]
@@ -77,7 +77,7 @@ class Scope:
     indices: Mapping[Idx, str]
     sizes: Mapping[Symbol, str]
     spans: Mapping[Idx, tuple[str, str]] = field(default_factory=dict)
-    flat: str = ""
+    runs: Mapping[Expr, str] = field(default_factory=dict)
     places: Mapping[Tensor, Hashable] = field(default_factory=dict)
 
     def real(self, expr: Expr) -> str:
@@ -94,9 +94,9 @@ class Scope:
 
     def entry(self, expr: Expr) -> str:
         """An Element or rank-0 symbol as it stands on the left of an assignment."""
+        if expr in self.runs:
+            return self.runs[expr]
         name = self.tensors[expr.tensor]
-        if isinstance(expr, Element) and self.flat:
-            return f"{name}[{self.flat}]"
         if isinstance(expr, Element):
             return f"{name}[{', '.join(self.integer(i) for i in expr.indices)}]"
         return name if expr.tensor in self.scalars else f"{name}[()]"

@@ -40,7 +40,7 @@ def turn(program: Program, batch: Symbol | None) -> Program:
         kind = ByColumns if tensor.axes[0] == batch else Tensor
         turned[tensor] = kind(names[tensor], tensor.axes[::-1], tensor.letters[::-1],
                               "intermediate", where=tensor.where)
-    return replace(program, definitions=tuple(_rewritten(d, turned) for d in program))
+    return replace(program, definitions=tuple(rewritten(d, turned) for d in program))
 
 
 def _narrow(program: Program, batch: Symbol) -> Collection[Tensor]:
@@ -72,11 +72,12 @@ def _is_few(length: Expr) -> bool:
     return isinstance(length, Integer) and 1 < length <= FEW
 
 
-def _rewritten(definition: Definition, turned: dict[Tensor, Tensor]) -> Definition:
-    """The definition with the indices of what is turned the other way round."""
-    new = {e: turned[e.tensor].at(*e.indices[::-1]) for e in elements_in(definition.body)
-           if e.tensor in turned}
+def rewritten(definition: Definition, turned: dict[Tensor, Tensor]) -> Definition:
+    """The definition with the row of what is turned behind its other indices."""
+    new = {e: turned[e.tensor].at(*e.indices[1:], e.indices[0])
+           for e in elements_in(definition.body) if e.tensor in turned}
     made = replace(definition, body=definition.body.xreplace(new))
     if definition.target not in turned:
         return made
-    return replace(made, target=turned[definition.target], indices=definition.indices[::-1])
+    return replace(made, target=turned[definition.target],
+                   indices=(*definition.indices[1:], definition.indices[0]))

@@ -19,6 +19,7 @@ from itertools import combinations
 from sympy import Add, Expr, Idx, Mul
 
 from symbackprop.codegen.lowering import nest
+from symbackprop.functions import Iverson
 from symbackprop.indexing import free_indices
 from symbackprop.normal import temporary
 from symbackprop.notation import Definition, Element, Program, elements_in, extent
@@ -39,7 +40,10 @@ def contract(program: Program) -> Program:
 
 
 def _contracted(definition: Definition) -> Iterator[Definition]:
-    if definition.op != "sum" or nest(definition).op != "sum" or nest(definition).is_scatter:
+    if nest(definition).is_scatter:
+        yield from _scattered(definition)
+        return
+    if definition.op != "sum" or nest(definition).op != "sum":
         yield definition
         return
     if any(i in extent(j).atoms(Idx) for i in _all(definition) for j in _all(definition)):
@@ -54,6 +58,27 @@ def _contracted(definition: Definition) -> Iterator[Definition]:
     for part in parts:
         yield from _product(part, part.body)
     yield replace(definition, body=Add(*(part.element for part in parts)), over=(), op="map")
+
+
+def _scattered(definition: Definition) -> Iterator[Definition]:
+    """A scatter whose factors with fewer indices than its loops are computed once, and not again.
+
+    Σ_{u,a} [h[2u + a] = m[u]]·d[u]/t[u]·[i = 2u + a]        q[u] = d[u]/t[u]
+    """
+    made: list[Definition] = []
+    found = nest(definition)
+    bodies: dict[tuple[Idx, ...], list[Expr]] = {}
+    for factor in Mul.make_args(definition.body):
+        bodies.setdefault(_carried(factor, _all(definition)), []).append(factor)
+    kept = []
+    for carried, factors in bodies.items():
+        body = Mul(*factors)
+        repeated = set(found.over) - set(carried)
+        if carried and repeated and not body.has(Iverson) and isinstance(body, Mul):
+            body = _named(_Group(body, carried), made, definition)
+        kept.append(body)
+    yield from made
+    yield replace(definition, body=Mul(*kept)) if made else definition
 
 
 def _all(definition: Definition) -> tuple[Idx, ...]:

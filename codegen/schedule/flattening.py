@@ -5,9 +5,11 @@
 
     for n: for k: b[k] += d[n,k]                add_rows(b, d, …): a few rows at a time in registers
 
+    for u: for v: for n: h[f,u,v,n] += x[a+u,b+v,n]*w[f,a,b]        for u: one loop over v and n
+
 Rows of ten entries are too short for vector instructions, or leave a rest that is done singly;
-side by side they are one long row.  Only where every entry is read at the place that is written;
-whether a row is short is not asked, so that kernels of all widths are alike.
+side by side they are one long row.  Only where arrays are read as they lie; whether a row is short
+is not asked, so that kernels of all widths are alike.
 """
 
 from __future__ import annotations
@@ -27,8 +29,9 @@ from symbackprop.codegen.ir import (
     Stage,
     Statement,
 )
+from symbackprop.codegen.ranges import inside
 from symbackprop.codegen.schedule.products import is_whole
-from symbackprop.codegen.summation import ROWS
+from symbackprop.codegen.summation import ROWS, looped
 from symbackprop.notation import Element, elements_in, extent
 
 
@@ -38,11 +41,11 @@ def flatten(kernel: Kernel) -> Kernel:
 
 
 def _flattened(stage: Stage) -> Stage:
-    return replace(stage, statements=_flat(stage.statements))
+    return replace(stage, statements=flat(stage.statements))
 
 
-def _flat(statements: tuple[Statement, ...]) -> tuple[Statement, ...]:
-    """The statements, with every nest of loops that visits whole arrays entry by entry made one."""
+def flat(statements: tuple[Statement, ...]) -> tuple[Statement, ...]:
+    """The statements, with every nest of loops that steps along memory made one."""
     made: list[Statement] = []
     for statement in statements:
         loops, inner = _nest((statement,))
@@ -51,13 +54,22 @@ def _flat(statements: tuple[Statement, ...]) -> tuple[Statement, ...]:
             made.append(long_sum)
         elif rows is not None:
             made.append(rows)
-        elif len(loops) > 1 and isinstance(inner, (Assign, Accumulate)) and _is_flat(inner, loops):
-            made.append(Flat(loops, inner))
+        elif isinstance(inner, (Assign, Accumulate)):
+            made.extend(_in_runs(statement, loops, inner))
         elif isinstance(statement, (Loop, Blocks)):
-            made.append(replace(statement, body=_flat(statement.body)))
+            made.append(replace(statement, body=flat(statement.body)))
         else:
             made.append(statement)
     return tuple(made)
+
+
+def _in_runs(statement: Statement, loops: tuple[Idx, ...], inner: Assign | Accumulate
+             ) -> tuple[Statement, ...]:
+    """The statement with as many of its inner loops as may be made one."""
+    for place in range(len(loops) - 1):
+        if is_run(inner, loops[place:]):
+            return looped(loops[:place], (Flat(loops[place:], inner),))
+    return (statement,)
 
 
 def _long_sum(statement: Statement) -> Flat | None:
@@ -66,7 +78,7 @@ def _long_sum(statement: Statement) -> Flat | None:
         case Blocks(body=(Assign(part, S.Zero), Loop() as rows, Accumulate("sum") as step)):
             every, inner = _nest((rows,))
             if len(every) > 1 and isinstance(inner, Accumulate) and (
-                    inner.target == part == step.value and _is_flat(inner, every)):
+                    inner.target == part == step.value and is_run(inner, every)):
                 return Flat(every, replace(step, value=inner.value))
     return None
 
@@ -99,15 +111,36 @@ def _nest(statements: tuple[Statement, ...]) -> tuple[tuple[Idx, ...], Statement
     return tuple(indices), statements[0] if len(statements) == 1 else None
 
 
-def _is_flat(inner: Assign | Accumulate, loops: tuple[Idx, ...]) -> bool:
-    """Whether arrays are read and written at the loops' own places, or at none of them."""
-    known = {}
+def is_run(inner: Assign | Accumulate, loops: tuple[Idx, ...]) -> bool:
+    """Whether arrays are read and written along these loops as they lie, or at one place.
+
+    The last places of an access are the loops' indices, the first of them moved at most.
+    """
     axes = tuple(extent(i) for i in loops)
-    for element in (inner.target, *elements_in(inner.value)):
-        if isinstance(element, Element):
-            if element.indices != loops or element.tensor.axes != axes:
+    known: dict[Expr, Expr] = {}
+    entries = [inner.target, *elements_in(inner.value)]
+    entries += [inner.rest] if isinstance(inner, Accumulate) and inner.rest is not None else []
+    for element in entries:
+        if not isinstance(element, Element):
+            continue
+        if element.atoms(Idx) & set(loops):
+            if not _lies_along(element, loops, axes):
                 return False
             known[element] = element.tensor.symbol
-    kept = isinstance(inner, Accumulate) and inner.rest is not None
-    return bool(known) and not kept and all(i.lower == 0 for i in loops) and (
-        not inner.value.xreplace(known).atoms(Idx))
+        elif not all(map(inside, element.indices, element.tensor.axes)):
+            return False
+    return bool(known) and all(i.lower == 0 for i in loops) and (
+        not inner.value.xreplace(known).atoms(Idx) & set(loops))
+
+
+def _lies_along(element: Expr, loops: tuple[Idx, ...], axes: tuple[Expr, ...]) -> bool:
+    """Whether the last places of an access are those of the loops, one after the other."""
+    before = len(element.indices) - len(loops)
+    if before < 0 or any(i.atoms(Idx) & set(loops) for i in element.indices[:before]):
+        return False
+    first, *others = element.indices[before:]
+    whole = all(axis in (own, ROWS) for own, axis in zip(
+        element.tensor.axes[before + 1:], axes[1:], strict=True))
+    return (whole and tuple(others) == loops[1:] and not (first - loops[0]).atoms(Idx) & set(loops)
+            and all(map(inside, element.indices, element.tensor.axes))
+            and not element.tensor.has_fact("label"))

@@ -4,18 +4,26 @@
     s[n]  = Σ_i x[n,i]·w[i]       for n: for i: total += …            a register, and rows
 
 The cost of an index as the innermost one is the number of accesses that it strides through; among
-equals the last index wins, which is a bound one, so that the sum stays in a register.
+equals the last index wins, which is a bound one, so that the sum stays in a register.  Where the
+innermost one runs along a few rows, those that lie before it in every access go with it:
+
+    s[f,u,v,n] = Σ_{i,a,b} x[i,a+u,b+v,n]·w[f,i,a,b]      for f, u, i, a, b: for v: for n: s += x·w
 """
 
 from __future__ import annotations
 
 from dataclasses import replace
+from math import prod
 
 from sympy import Expr, Idx
 
-from symbackprop.codegen.ir import Kernel, Stage
+from symbackprop.codegen.ir import Assign, Kernel, Stage
 from symbackprop.codegen.lowering import Nest, loops, nest
+from symbackprop.codegen.schedule.flattening import is_run
+from symbackprop.codegen.schedule.terms import write_out
 from symbackprop.notation import Element, elements_in, extent
+
+SHORT = 128  # entries beside each of the rows of a batch that are worth another index
 
 
 def reorder(kernel: Kernel) -> Kernel:
@@ -24,7 +32,9 @@ def reorder(kernel: Kernel) -> Kernel:
 
 
 def _reordered(stage: Stage) -> Stage:
-    return replace(stage, statements=loops(stage.definition, best_order(nest(stage.definition))))
+    found = nest(stage.definition)
+    found, order = write_out(found, best_order(found))
+    return replace(stage, statements=loops(stage.definition, order, found))
 
 
 def best_order(found: Nest) -> tuple[Idx, ...]:
@@ -34,8 +44,23 @@ def best_order(found: Nest) -> tuple[Idx, ...]:
     candidates = [i for i in every if i not in deciding]
     if not candidates:
         return every
-    innermost = min(reversed(candidates), key=lambda i: _cost(found, i))
-    return (*(i for i in every if i != innermost), innermost)
+    run = [min(reversed(candidates), key=lambda i: _cost(found, i))]
+    while not extent(run[-1]).is_Integer and _is_short(run):
+        before = next((i for i in reversed(candidates) if i not in run
+                       and _steps_along(found, (i, *run))), None)
+        if before is None:
+            break
+        run.insert(0, before)
+    return (*(i for i in every if i not in run), *run)
+
+
+def _is_short(run: list[Idx]) -> bool:
+    return prod(int(extent(i)) for i in run if extent(i).is_Integer) < SHORT
+
+
+def _steps_along(found: Nest, run: tuple[Idx, ...]) -> bool:
+    """Whether the loop nest is one loop over these indices."""
+    return is_run(Assign(found.target, found.body), run)
 
 
 def _cost(found: Nest, index: Idx) -> int:

@@ -30,6 +30,7 @@ from symbackprop.codegen.ir import (
     Stage,
 )
 from symbackprop.codegen.lowering import nest
+from symbackprop.codegen.schedule.flattening import flat
 from symbackprop.codegen.schedule.products import product
 from symbackprop.codegen.schedule.tiling import (
     BLOCKS,
@@ -93,7 +94,7 @@ def _with_parts(stage: Stage, parts: Parts) -> Stage:
         return replace(stage, statements=inside, split=definition.over[0])
     if target not in parts.grouped:
         return stage
-    zeros = looped(indices[1:], (Assign(definition.element, S.Zero),))
+    zeros = flat(looped(indices[1:], (Assign(definition.element, S.Zero),)))
     if target in parts.products:
         one = Tensor(None, target.axes[1:], target.letters[1:], "intermediate")
         gemm = product(replace(definition, target=one, indices=indices[1:]))
@@ -103,9 +104,9 @@ def _with_parts(stage: Stage, parts: Parts) -> Stage:
     rest = Tensor(None, target.axes[1:], target.letters[1:], "intermediate", hint="rest")
     left_over = rest.at(*indices[1:])
     return replace(
-        stage, opening=(*zeros, *looped(indices[1:], (Assign(left_over, S.Zero),))),
-        statements=looped(indices[1:], (Accumulate(
-            "sum", definition.element, definition.body, left_over),)))
+        stage, opening=(*zeros, *flat(looped(indices[1:], (Assign(left_over, S.Zero),)))),
+        statements=flat(looped(indices[1:], (Accumulate(
+            "sum", definition.element, definition.body, left_over),))))
 
 
 def _split(stage: Stage) -> Stage:

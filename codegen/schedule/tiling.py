@@ -49,7 +49,7 @@ class Parts:
 
 
 class ByColumns(Tensor):
-    """A tensor [l,n] whose last axis runs over the batch, and which is read row by row.
+    """A tensor [l,n] or [f,u,v,n] whose last axis runs over the batch and which is read by rows.
 
     Of one that is longer than a tile the columns of each tile lie together, tile after tile.
     """
@@ -132,7 +132,7 @@ def lies_along(tensor: Tensor, batch: Symbol | None) -> bool:
 
 def _row_axis(tensor: Tensor) -> int:
     """The axis along the batch of a tensor that lies along it."""
-    return 1 if isinstance(tensor, ByColumns) else 0
+    return tensor.rank - 1 if isinstance(tensor, ByColumns) else 0
 
 
 def entries(tensor: Tensor) -> float:

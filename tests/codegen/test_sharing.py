@@ -83,19 +83,24 @@ def weighted() -> Net:
     return Net(step(loss, updates), (x,), arrays, {rate.tensor: 0.001})
 
 
-def pooled() -> Net:
-    """Images: what a window reads, and what its gradient adds to, are rows of their own."""
-    x, y = sb.data("x", N, 1, 5, 5), sb.data("y", N, 2)
-    h = sb.layers.convolution(x, 3, 2, "tanh", padding=1, stride=2)
-    o = sb.layers.dense(sb.layers.flatten(sb.layers.max_pool(h, 2, stride=1)), 2)
+def window_net(made: Callable[[object], object], *shape: int) -> Net:
+    """A net of windows over data of this shape for each row, and two linear outputs."""
+    x, y = sb.data("x", N, *shape), sb.data("y", N, 2)
+    o = sb.layers.dense(sb.layers.flatten(made(x)), 2)
     loss, rate = sb.losses.squared_error(o, y), sb.hyper("rate", 0.05)
     d = sb.derive(loss)
     found = [t for t in sb.program(loss).inputs if t.role == "parameter"]
     updates = [(t, sb.define(f"{t.hint}{t.serial}_next", t.letters,
                              t.at(*t.letters) - rate*d[t].at(*t.letters))) for t in found]
-    arrays = {x: random(ROWS, 1, 5, 5), y: random(ROWS, 2)}
+    arrays = {x: random(ROWS, *shape), y: random(ROWS, 2)}
     arrays |= {t: random(*map(int, t.axes), seed=k)/2 for k, t in enumerate(found)}
     return Net(step(loss.tensor, updates), (x, y), arrays, {rate.tensor: 0.05})
+
+
+def pooled() -> Net:
+    """Images: what a window reads, and what its gradient adds to, are rows of their own."""
+    return window_net(lambda x: sb.layers.max_pool(sb.layers.convolution(
+        x, 3, 2, "tanh", padding=1, stride=2), 2, stride=1), 1, 5, 5)
 
 
 EVERY: dict[str, Callable[[], Net]] = {**NETS, "normed": normed, "clipped": clipped,
