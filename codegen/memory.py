@@ -114,7 +114,7 @@ def along(typingctx: Any, array: Any, places: Any) -> Any:
             start = builder.mul(start, axis)
             start = builder.add(start, given[number]) if number < len(given) else start
         begin = builder.gep(source.data, [start])
-        return _made(context, builder, result, begin, [ir.Constant(ir.IntType(64), 2**31)])
+        return array_at(context, builder, result, begin, [ir.Constant(ir.IntType(64), 2**31)])
 
     return result(array, places), codegen
 
