@@ -68,10 +68,11 @@ class _Writer(Vectors):
         """Depths, then rows; for a single panel of columns A is read where it lies."""
         build = self.build
         self.is_copied = BIT(0) if self.is_small else build.icmp_signed(">", self.m, INT(FEW))
+        is_narrow = build.icmp_signed("<=", self.n, INT(2 * self.lanes))
         self.is_packed = BIT(0) if self.is_small else build.and_(
-            self.is_copied, build.icmp_signed(">", self.n, INT(2 * self.lanes)))
+            self.is_copied, build.not_(is_narrow))
         is_far = build.icmp_signed(">", build.mul(self.a_row, self.k), INT(FAR // self.align))
-        is_streamed = build.and_(build.and_(is_far, self.a_turned), build.not_(self.is_packed))
+        is_streamed = build.and_(build.and_(is_far, self.a_turned), is_narrow)
         depth = build.select(is_streamed, INT(STREAMS), self._even(self.k, DEEPEST, DEEP))
         high = build.select(self.is_packed, self._even(self.m, self.height, HIGH), INT(HIGHEST))
         with self.loop(INT(0), self.k, depth) as k:
