@@ -23,8 +23,9 @@ n, i = sb.indices("n i", sb.size("N"), 6)
 x, y = sb.data("x", n, i), sb.data("y", n, 3, facts=["one_hot"])
 p = sb.softmax(sb.layers.dense(sb.layers.dense(x, 8, "tanh"), 3))
 model = sb.Model(inputs=x, targets=y, output=p, loss=sb.losses.cross_entropy(p, y), seed=1)
-X = np.random.default_rng(0).normal(size=(200, 6)).astype(np.float32)
-losses = model.fit(X, np.arange(200) % 3, epochs=3, batch_size=32, seed=2, verbose=False)["loss"]
+X = np.random.default_rng(0).normal(size=(ROWS, 6)).astype(np.float32)
+losses = model.fit(X, np.arange(ROWS) % 3, epochs=3, batch_size=ROWS//3, seed=2, threads=2,
+                   verbose=False)["loss"]
 bits = b"".join(v.tobytes() for v in (*model.parameters.values(), np.array(losses)))
 print(bits.hex(), model.predict(X).tobytes().hex(), "numba" in sys.modules)
 """
@@ -44,12 +45,18 @@ print("numba" in sys.modules)
 """
 
 
-def test_a_found_kernel_trains_bit_for_bit_as_the_compiled_one_and_without_numba(tmp_path: Path
-                                                                                 ) -> None:
-    *first, compiled = run_in(tmp_path, FIT)
-    *second, found = run_in(tmp_path, FIT)
+@pytest.mark.parametrize(("rows", "meets"), [(200, False), (50_000, True)])
+def test_a_found_kernel_trains_bit_for_bit_as_the_compiled_one_and_without_numba(
+    tmp_path: Path, rows: int, meets: bool
+) -> None:
+    """Also where threads share the steps, and give their core away as they wait."""
+    script = FIT.replace("ROWS", str(rows))
+    *first, compiled = run_in(tmp_path, script)
+    *second, found = run_in(tmp_path, script)
     assert first == second
     assert (compiled, found) == ("True", "False")
+    needed = "".join(path.read_text() for path in tmp_path.glob("*.json"))
+    assert ("symbackprop_sched_yield" in needed) == meets
 
 
 def test_the_product_of_scipy_is_found_by_name_without_numba(tmp_path: Path) -> None:
