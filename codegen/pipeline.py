@@ -2,8 +2,8 @@
 
 Numba runs some twenty passes, for closures, generators, `with` and much else that kernels have
 none of, and after each it finds out anew which variables are alive where, which takes time in
-blocks times variables.  A step with two convolutions compiled in 12.5 s of CPU with all, of which
-LLVM took 4.3 (`numba.core.compiler.CompilerBase` is Numba's own way to choose them).
+blocks times variables.  A step with two convolutions compiled in 12.5 s of CPU with all, in 10 with
+these (`numba.core.compiler.CompilerBase` is Numba's own way to choose them).
 """
 
 from __future__ import annotations

@@ -31,6 +31,7 @@ from symbackprop.notation import Definition, Element, Program, Tensor, elements_
 
 BLOCKS = 8
 LARGEST_PART = 8192  # entries of a sum that is kept once for each group
+LARGEST_LOOP = 2**18  # the same for a sum that is no product: its loops are far slower than it
 SMALL = 8192  # entries that one thread visits sooner than several agree on who does
 
 
@@ -103,7 +104,8 @@ def is_parted(definition: Definition, batch: Symbol) -> bool:
     axes = definition.target.axes
     if any(batch in axis.free_symbols for axis in axes):
         return False
-    if len(axes) > 1 and entries(definition.target) > LARGEST_PART:
+    largest = LARGEST_LOOP if product(definition) is None else LARGEST_PART
+    if len(axes) > 1 and entries(definition.target) > largest:
         return False
     return _reads_rows(definition, along[0], batch)
 
