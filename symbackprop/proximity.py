@@ -162,7 +162,7 @@ def _formula(given: Any, rank: int, standins: dict[str, Tensor]) -> Expr:
         chosen = replace(given, tensors=program.outputs)
         return Add(*map(indicator, chosen.definitions(program.outputs[0], ())))
     expr = scalar(given, "proximal(…)", ", nor a constraint; write e.g. sb.penalties.l1(0.1, W)")
-    return expr.xreplace({pending: Add(*map(pending.total, found(pending.tensors)))
+    return expr.xreplace({pending: Add(*(pending.total(one, ()) for one in found(pending.tensors)))
                           for pending in sorted(expr.atoms(Pending), key=lambda p: p.serial)})
 
 
