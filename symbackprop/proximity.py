@@ -199,8 +199,8 @@ def _applied(stage: Stage, newest: Mapping[Tensor, Tensor], steps: Mapping[Tenso
         before = newest[block.tensor]
         letters = block.letters or before.letters
         entry = before.at(*letters)
-        body = factor * entry if factor is not None else _selected(
-            stage.cases, entry, steps[block.tensor])
+        body = block.centre + factor * (entry - block.centre) if factor is not None else \
+            _selected(stage.cases, entry, steps[block.tensor])
         if block.where != S.true:
             body = Piecewise((body, block.where), (entry, True))
         found[block.tensor] = _defined("u", letters, body)
