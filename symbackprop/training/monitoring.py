@@ -6,6 +6,7 @@ from typing import Any
 
 from symbackprop.errors import InputError
 from symbackprop.training.callbacks import as_callbacks
+from symbackprop.training.comparing import compared
 from symbackprop.training.core import Core
 from symbackprop.training.dataset import Dataset, dataset
 from symbackprop.training.loop import Between
@@ -18,7 +19,8 @@ def monitoring(core: Core, found: Dataset, validation_data: Any, callbacks: Any,
                metrics: Any) -> Between:
     """The measures and callbacks that were handed to fit; raises what fit says for odd ones."""
     names = core.network.names
-    scores = as_metrics(metrics, core.network.targets, {names[t]: t for t in core.network.outputs})
+    outputs = {names[t]: t for t in core.network.outputs}
+    scores = as_metrics(metrics, compared(core.network), outputs)
     validation = _validation(core, validation_data)
     for what in ("predict",) * bool(scores) + ("loss",) * (validation is not None):
         core.kernels.function(what)  # compiled now, not within the first epoch
@@ -43,7 +45,7 @@ def monitoring(core: Core, found: Dataset, validation_data: Any, callbacks: Any,
 def scores_of(core: Core, metrics: tuple[Metric, ...], data: Dataset) -> dict[str, float]:
     """Each metric over all rows of these data."""
     predictions = core.run("predict", data.arrays) if metrics else []
-    truths = [data.arrays[target] for target in core.network.targets]
+    truths = [data.arrays[target] for target in compared(core.network)] if metrics else []
     return {m.name: m.score(truths[m.place], predictions[m.place]) for m in metrics}
 
 
