@@ -19,7 +19,6 @@ from dataclasses import dataclass, field, replace
 from sympy import (
     Abs,
     Add,
-    And,
     Expr,
     Float,
     Idx,
@@ -43,25 +42,9 @@ from symbackprop.minimising import Case, Convex, Kink, bends, convex, in_words, 
 from symbackprop.notation import Element, Reduction, Tensor, TensorSymbol
 from symbackprop.separation import Block, Term
 from symbackprop.splitting import Piece
+from symbackprop.stages import Stage, centred, check_centres, meet, moved_back, spoken
 
 __all__ = ["Stage", "composed", "has_kink"]
-
-
-@dataclass(frozen=True, slots=True)
-class Stage:
-    """What happens to the entries or blocks of one level: w = value where lower ≤ v ≤ upper.
-
-    For a norm, v is the norm and a value is the factor by which the block shrinks.
-    """
-
-    blocks: tuple[Block, ...]
-    function: Convex
-    cases: tuple[Case, ...]
-
-    @property
-    def is_norm(self) -> bool:
-        """Whether blocks shrink by their norm, and not entries one by one."""
-        return len(self.blocks) > 1 or bool(self.blocks[0].inner)
 
 
 def has_kink(term: Term) -> bool:
@@ -94,7 +77,7 @@ def composed(terms: Sequence[Term], known: Mapping[Tensor, float | None]
     """
     names = _Names(known)
     levels: dict[tuple[Block, ...], list[Expr]] = {}
-    for term in terms:
+    for term in centred(terms):
         levels.setdefault(term.blocks, []).append(names.written(term.function))
     order = sorted(levels, key=_size)
     _check_nested(order)
@@ -103,13 +86,13 @@ def composed(terms: Sequence[Term], known: Mapping[Tensor, float | None]
     squares: dict[Block, Expr] = {}
     for place, blocks in enumerate(order):
         function = Add(*levels[blocks], *_square(blocks, squares))
-        later = any(_meet(one, block) for other in order[place + 1:]
+        later = any(meet(one, block) for other in order[place + 1:]
                     for one in blocks for block in other)
         if later:
             function, square = _without_square(function, blocks, assumed)
             squares |= dict.fromkeys(blocks, square)
         stages.append(_stage(blocks, function, assumed))
-    return (tuple(names.given_back(stage) for stage in stages),
+    return (tuple(moved_back(names.given_back(stage)) for stage in stages),
             names.decided(assumed.conditions))
 
 
@@ -127,7 +110,7 @@ def _check_nested(order: Sequence[tuple[Block, ...]]) -> None:
     blocks = [(block, group) for group in order for block in group]
     for place, (small, group) in enumerate(blocks):
         for large, other in blocks[place + 1:]:
-            if group is other or not _meet(small, large):
+            if group is other or not meet(small, large):
                 continue
             named = spoken(small.tensor)
             both = (_is_entry(group) and _is_entry(other)) or (
@@ -137,6 +120,7 @@ def _check_nested(order: Sequence[tuple[Block, ...]]) -> None:
                     f"two terms act on different parts of {named}, where {small.where} and where "
                     f"{large.where}: their operators are not composed; write terms of parts that "
                     f"have no entry in common, e.g. Sum(…, (i, 0, 1)) + Sum(…, (i, 2, 3))")
+            check_centres(small, {small.centre, large.centre})
             within = set(_tensors(group)) <= set(_tensors(other))
             if not within or not set(small.inner) <= set(large.inner):
                 raise DerivationError(
@@ -144,18 +128,8 @@ def _check_nested(order: Sequence[tuple[Block, ...]]) -> None:
                     f"{_letters(large)}; operators compose where blocks lie in blocks")
 
 
-def _meet(one: Block, other: Block) -> bool:
-    """Whether two blocks may have entries in common: not where no index is in both."""
-    return one.tensor is other.tensor and And(one.where, other.where).simplify() != S.false
-
-
 def _is_entry(blocks: tuple[Block, ...]) -> bool:
     return len(blocks) == 1 and not blocks[0].inner
-
-
-def spoken(tensor: Tensor) -> str:
-    """A parameter as its user knows it: by its name, or by where it was made."""
-    return tensor.name or f"{tensor.hint} (declared at {tensor.where})"
 
 
 def _letters(block: Block) -> str:
@@ -164,7 +138,7 @@ def _letters(block: Block) -> str:
 
 def _square(blocks: tuple[Block, ...], squares: dict[Block, Expr]) -> list[Expr]:
     """c·w² from the levels below, which must be one c for the whole norm."""
-    below = {block: [b for b in squares if _meet(b, block)] for block in blocks}
+    below = {block: [b for b in squares if meet(b, block)] for block in blocks}
     found = {Add(*(squares[b] for b in within)) for within in below.values()}
     along = {i for block in blocks for i in block.along}
     parted = any(b.where != block.where for block, within in below.items() for b in within

@@ -2,7 +2,7 @@
 
     nonnegative   w ≥ 0
     box           lo ≤ w ≤ hi
-    max_norm      ‖w_g‖ ≤ c                of every group g along an axis: of the weights of a unit
+    max_norm      ‖w_g‖ ≤ c                of every group g: of all that enters a unit
     norm          Σ w² ≤ B                 of all of them together (lecture 004)
     Custom        any condition in SymPy, for every value of its free indices
 
@@ -24,13 +24,14 @@ from sympy.core.relational import Relational
 from sympy.logic.boolalg import Boolean
 
 from symbackprop.arrays import Array, read
-from symbackprop.broadcasting import axes_of, letters_for
+from symbackprop.broadcasting import letters_for
 from symbackprop.errors import DeclarationError, where
 from symbackprop.functions import Iverson
 from symbackprop.indexing import free_indices
 from symbackprop.notation import Definition, Tensor, tensors_in
 from symbackprop.pending import hyper_of, named
 from symbackprop.separation import inlined
+from symbackprop.weighing import check_axis, group
 
 __all__ = ["Constraint", "Custom", "box", "indicator", "max_norm", "nonnegative", "norm"]
 
@@ -42,7 +43,7 @@ class Constraint:
     """Conditions on the tensors that it names, by themselves or by name; none for all weights."""
 
     name: str
-    conditions: Callable[[Sequence[Tensor]], Sequence[Condition]]
+    conditions: Callable[[Sequence[Tensor], Sequence[Definition]], Sequence[Condition]]
     tensors: tuple[Any, ...]
     rank: int
     place: str
@@ -52,7 +53,7 @@ class Constraint:
         found = named(self.tensors, f"the constraint {self.name} at {self.place}", loss.symbol,
                       known)
         return [_defined(self.name, letters, condition, self.place)
-                for letters, condition in self.conditions(found)]
+                for letters, condition in self.conditions(found, known)]
 
     def __repr__(self) -> str:
         shown = ", ".join(repr(t) if isinstance(t, str) else t.name or t.hint
@@ -90,16 +91,18 @@ def box(lower: Any, upper: Any, *tensors: Any) -> Constraint:
     return _entries("box", inside, tensors)
 
 
-def max_norm(bound: Any, *tensors: Any, axis: Any = 0) -> Constraint:
-    """‖w_g‖ ≤ bound, where a group g runs along the axis: by default all that enters a unit.
+def max_norm(bound: Any, *tensors: Any, axis: Any = "unit") -> Constraint:
+    """‖w_g‖ ≤ bound, where a group g is all that enters a unit (Srivastava and others 2014).
 
-    Of W[inputs, outputs], axis 0 bounds every column (Srivastava and others 2014); of the kernel
-    of a convolution of images, what enters a channel lies along (1, 2, 3).  A number becomes a
-    hyper.  Raises DeclarationError for a bound that is no scalar.
+    axis: "unit", so every column of W[inputs, outputs], and all of a kernel that enters one of its
+    channels; "input", all that leaves an input; or along which axes a group lies, an int or a tuple
+    of ints.  What enters a unit follows from how the loss reads a weight (`weighing.py`).  A number
+    becomes a hyper.  Raises DeclarationError for a bound that is no scalar, or another axis.
     """
     most = hyper_of(bound, "c", "the bound of a norm", 'sb.constraints.max_norm(3, "W1")')
+    check_axis(axis, "max_norm")
 
-    def conditions(found: Sequence[Tensor]) -> list[Condition]:
+    def conditions(found: Sequence[Tensor], readers: Sequence[Definition]) -> list[Condition]:
         made = []
         for tensor in found:
             spoken = tensor.name or tensor.hint
@@ -107,7 +110,7 @@ def max_norm(bound: Any, *tensors: Any, axis: Any = 0) -> Constraint:
                 raise DeclarationError(f"max_norm runs along an axis, and {spoken} is one number; "
                                        "write sb.constraints.box(-3, 3, …)")
             letters = letters_for(tensor.axes, [tensor])
-            places = axes_of(axis, tensor.rank, f"max_norm of {spoken}")
+            places = group(axis, tensor, readers, f"max_norm of {spoken}")
             total = Sum(read(tensor, letters)**2, *(letters[p] for p in places))
             outer = tuple(i for at, i in enumerate(letters) if at not in places)
             made.append((outer, Le(sqrt(total), most)))
@@ -123,7 +126,7 @@ def norm(bound: Any, *tensors: Any) -> Constraint:
     """
     most = hyper_of(bound, "B", "the bound of a squared norm", 'sb.constraints.norm(10, "W1")')
 
-    def conditions(found: Sequence[Tensor]) -> list[Condition]:
+    def conditions(found: Sequence[Tensor], _readers: Sequence[Definition]) -> list[Condition]:
         total: Expr = S.Zero
         for tensor in found:
             letters = letters_for(tensor.axes, [tensor])
@@ -160,7 +163,7 @@ def Custom(condition: Any) -> Constraint:
     if not tensors:
         raise DeclarationError(f"{condition} reads no parameter, so there is nothing to keep")
     letters = free_indices(condition)
-    return Constraint("Custom", lambda found: [(letters, condition)], tensors, 0, where())
+    return Constraint("Custom", lambda found, readers: [(letters, condition)], tensors, 0, where())
 
 
 def indicator(holds: Tensor) -> Expr:
@@ -175,7 +178,7 @@ def indicator(holds: Tensor) -> Expr:
 
 def _entries(name: str, condition: Callable[[Expr], Boolean], tensors: tuple[Any, ...]
              ) -> Constraint:
-    def conditions(found: Sequence[Tensor]) -> list[Condition]:
+    def conditions(found: Sequence[Tensor], _readers: Sequence[Definition]) -> list[Condition]:
         letters = [letters_for(tensor.axes, [tensor]) for tensor in found]
         return [(i, condition(read(tensor, i))) for tensor, i in zip(found, letters, strict=True)]
 

@@ -4,7 +4,7 @@
     l2                  λ Σ w²
     elastic_net         λ1 Σ|w| + λ2 Σ w²
     huber               λ Σ h(w),   h(w) = w²/2 for |w| ≤ δ,  δ·(|w| − δ/2) elsewhere
-    group_lasso         λ Σ_g ‖w_g‖                              a group g: all along the axis
+    group_lasso         λ Σ_g ‖w_g‖                              a group g: all that leaves an input
     sparse_group_lasso  λ1 Σ|w| + λ2 Σ_g ‖w_g‖
     orthogonality       λ Σ_{j,k} (Σ_i W[i,j]·W[i,k] − [j = k])²
     smoothness          λ Σ (w[i + 1] − w[i])²
@@ -18,7 +18,7 @@ it does in training, and its proximal operator, are derived from the expression.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from sympy import Abs, Add, Expr, Idx, KroneckerDelta, Le, Piecewise, Sum, sqrt
@@ -33,9 +33,10 @@ from symbackprop.broadcasting import (
 )
 from symbackprop.errors import DeclarationError
 from symbackprop.indexing import fresh
-from symbackprop.notation import Tensor
-from symbackprop.pending import Pending, hyper_of
+from symbackprop.notation import Definition, Tensor
+from symbackprop.pending import Pending, Total, hyper_of
 from symbackprop.pending import weights as weights
+from symbackprop.weighing import check_axis, group
 
 __all__ = ["elastic_net", "elementwise", "group_lasso", "huber", "l1", "l2", "orthogonality",
            "smoothness", "sparse_group_lasso"]
@@ -96,25 +97,28 @@ def elementwise(strength: Any, function: Callable[[Expr], Any], *tensors: Any) -
     return _penalty("elementwise", strength, _entries(function), tensors)
 
 
-def group_lasso(strength: Any, *tensors: Any, axis: Any = -1) -> Expr:
-    """λ Σ_g ‖w_g‖, where a group g runs along the axis (an int or a tuple of ints).
+def group_lasso(strength: Any, *tensors: Any, axis: Any = "input") -> Expr:
+    """λ Σ_g ‖w_g‖, where a group g is all that leaves an input (Yuan and Lin 2006, of one size).
 
-    Of W[inputs, outputs], axis −1 groups the weights that leave an input, so that inputs are left
-    out as a whole, and axis 0 those that enter a unit (Yuan and Lin 2006, with groups of one size).
+    axis: "input", so that inputs, and channels of them, are left out as a whole; "unit", all that
+    enters a unit; or along which axes a group lies, an int or a tuple of ints.  What is an input
+    follows from how the loss reads a weight (`weighing.py`); a vector is one group.
 
     >>> import symbackprop as sb
     >>> W = sb.parameter("W", 64, 32)
     >>> print(sb.program(sb.penalties.group_lasso(1e-3, W)))
     L = lam·Σ_i √(Σ_j W[i,j]²)
     """
-    return _penalty("group_lasso", strength, _groups(axis, "group_lasso"), tensors, 2)
+    return _penalty("group_lasso", strength, _groups(axis, "group_lasso"), tensors, 2,
+                    late=isinstance(axis, str))
 
 
-def sparse_group_lasso(strength1: Any, strength2: Any, *tensors: Any, axis: Any = -1) -> Expr:
+def sparse_group_lasso(strength1: Any, strength2: Any, *tensors: Any, axis: Any = "input") -> Expr:
     """λ1 Σ|w| + λ2 Σ_g ‖w_g‖: zeros within groups, and groups of zeros (Simon et al. 2013)."""
     name = "sparse_group_lasso"
     return (_penalty(name, strength1, _entries(Abs), tensors, 2, hint="lam1")
-            + _penalty(name, strength2, _groups(axis, name), tensors, 2, hint="lam2"))
+            + _penalty(name, strength2, _groups(axis, name), tensors, 2, "lam2",
+                       isinstance(axis, str)))
 
 
 def orthogonality(strength: Any, *tensors: Any) -> Expr:
@@ -127,7 +131,7 @@ def orthogonality(strength: Any, *tensors: Any) -> Expr:
     L = lam·Σ_{j,k} (Σ_i W[i,j]·W[i,k] − [j = k])²
     """
 
-    def total(tensor: Tensor) -> Expr:
+    def total(tensor: Tensor, _readers: Sequence[Definition]) -> Expr:
         if tensor.rank < 2:
             raise DeclarationError(f"orthogonality is of the columns of a matrix; {_spoken(tensor)}"
                                    f" has {tensor.rank} axes")
@@ -149,8 +153,11 @@ def smoothness(strength: Any, *tensors: Any, axis: int = -1) -> Expr:
     L = lam·Σ_{i=0..3} (w[1 + i] − w[i])²
     """
 
-    def total(tensor: Tensor) -> Expr:
-        (place,) = _places(axis, tensor, "smoothness", one=True)
+    def total(tensor: Tensor, _readers: Sequence[Definition]) -> Expr:
+        _check_axes(tensor, "smoothness")
+        place, *more = axes_of(axis, tensor.rank, f"smoothness of {_spoken(tensor)}")
+        if more:
+            raise DeclarationError(f"smoothness runs along one axis, not {axis!r}")
         if not tensor.axes[place].is_Integer or tensor.axes[place] < 2:
             raise DeclarationError(f"smoothness compares neighbours: axis {axis} of "
                                    f"{_spoken(tensor)} has {tensor.axes[place]} entries")
@@ -163,15 +170,18 @@ def smoothness(strength: Any, *tensors: Any, axis: int = -1) -> Expr:
     return _penalty("smoothness", strength, total, tensors, 1)
 
 
-def _penalty(name: str, strength: Any, total: Callable[[Tensor], Expr], tensors: tuple[Any, ...],
-             rank: int = 0, hint: str = "lam") -> Expr:
-    """λ Σ total(W) over tensors, or those that are found where the loss is taken."""
+def _penalty(name: str, strength: Any, total: Total, tensors: tuple[Any, ...],
+             rank: int = 0, hint: str = "lam", late: bool = False) -> Expr:
+    """λ Σ total(W) over tensors, or those that are found where the loss is taken.
+
+    late: whether the total depends on what reads a tensor, which is known there.
+    """
     if isinstance(strength, Mapping):
         if tensors or not strength:
             raise DeclarationError("strengths by tensor are a dict that names the tensors, e.g. "
                                    f'sb.penalties.l2({{"W1": 1e-3, "W2": 1e-4}}), not '
                                    f"{dict(strength)!r} with tensors beside it")
-        return Add(*(_penalty(name, one, total, (tensor,), rank, hint)
+        return Add(*(_penalty(name, one, total, (tensor,), rank, hint, late)
                      for tensor, one in strength.items()))
     for tensor in tensors:
         if not isinstance(tensor, (Array, str)) and not hasattr(tensor, "tensor"):
@@ -181,11 +191,12 @@ def _penalty(name: str, strength: Any, total: Callable[[Tensor], Expr], tensors:
     scale = hyper_of(strength, hint, "the strength of a penalty", f"sb.penalties.{name}(1e-4, …)")
     if not tensors or any(isinstance(tensor, str) for tensor in tensors):
         return scale * Pending(total, tensors, rank)
-    return scale * made((), Add(*(total(getattr(t, "tensor", t)) for t in tensors)), "R")
+    now = made((), Add(*(total(getattr(t, "tensor", t), ()) for t in tensors)), "R")
+    return scale * (Pending(total, tensors, rank) if late else now)
 
 
-def _entries(function: Callable[[Expr], Any]) -> Callable[[Tensor], Expr]:
-    def total(tensor: Tensor) -> Expr:
+def _entries(function: Callable[[Expr], Any]) -> Total:
+    def total(tensor: Tensor, _readers: Sequence[Definition]) -> Expr:
         letters = letters_for(tensor.axes, [tensor])
         try:
             value = function(read(tensor, letters))
@@ -200,9 +211,12 @@ def _entries(function: Callable[[Expr], Any]) -> Callable[[Tensor], Expr]:
     return total
 
 
-def _groups(axis: Any, name: str) -> Callable[[Tensor], Expr]:
-    def total(tensor: Tensor) -> Expr:
-        places = _places(axis, tensor, name)
+def _groups(axis: Any, name: str) -> Total:
+    check_axis(axis, name)
+
+    def total(tensor: Tensor, readers: Sequence[Definition]) -> Expr:
+        _check_axes(tensor, name)
+        places = group(axis, tensor, readers, f"{name} of {_spoken(tensor)}")
         letters = letters_for(tensor.axes, [tensor])
         along = [letters[place] for place in places]
         norm = sqrt(Sum(read(tensor, letters)**2, *along)) if along else Abs(read(tensor, letters))
@@ -212,13 +226,9 @@ def _groups(axis: Any, name: str) -> Callable[[Tensor], Expr]:
     return total
 
 
-def _places(axis: Any, tensor: Tensor, name: str, one: bool = False) -> tuple[int, ...]:
+def _check_axes(tensor: Tensor, name: str) -> None:
     if not tensor.rank:
         raise DeclarationError(f"{name} runs along an axis, and {_spoken(tensor)} is one number")
-    places = axes_of(axis, tensor.rank, f"{name} of {_spoken(tensor)}")
-    if one and len(places) != 1:
-        raise DeclarationError(f"{name} runs along one axis, not {axis!r}")
-    return places
 
 
 def _next(index: Idx, taken: list[Idx]) -> Idx:

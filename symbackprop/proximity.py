@@ -162,7 +162,7 @@ def _formula(given: Any, rank: int, standins: dict[str, Tensor]) -> Expr:
         chosen = replace(given, tensors=program.outputs)
         return Add(*map(indicator, chosen.definitions(program.outputs[0], ())))
     expr = scalar(given, "proximal(…)", ", nor a constraint; write e.g. sb.penalties.l1(0.1, W)")
-    return expr.xreplace({pending: Add(*map(pending.total, found(pending.tensors)))
+    return expr.xreplace({pending: Add(*(pending.total(one, ()) for one in found(pending.tensors)))
                           for pending in sorted(expr.atoms(Pending), key=lambda p: p.serial)})
 
 
@@ -199,8 +199,8 @@ def _applied(stage: Stage, newest: Mapping[Tensor, Tensor], steps: Mapping[Tenso
         before = newest[block.tensor]
         letters = block.letters or before.letters
         entry = before.at(*letters)
-        body = factor * entry if factor is not None else _selected(
-            stage.cases, entry, steps[block.tensor])
+        body = block.centre + factor * (entry - block.centre) if factor is not None else \
+            _selected(stage.cases, entry, steps[block.tensor])
         if block.where != S.true:
             body = Piecewise((body, block.where), (entry, True))
         found[block.tensor] = _defined("u", letters, body)

@@ -39,11 +39,13 @@ Limits = tuple[tuple[Idx, Expr, Expr], ...]
 @dataclass(frozen=True, slots=True)
 class Block:
     """Entries of a tensor that are read together: all along the inner axes; one by one where there
-    are none.  where: which entries these are, over the tensor's own letters."""
+    are none.  where: which entries these are, and centre: from what they are counted, w − centre,
+    over the tensor's own letters."""
 
     tensor: Tensor
     inner: tuple[int, ...] = ()
     where: Boolean = S.true
+    centre: Expr = S.Zero
 
     @property
     def letters(self) -> tuple[Idx, ...]:
@@ -63,7 +65,8 @@ class Block:
 
 @dataclass(frozen=True, slots=True)
 class Term:
-    """Σ function(w), where w is an entry of the block's tensor, or the norm of the blocks."""
+    """Σ function(w), where w is an entry of the block's tensor, or the norm of the blocks, each
+    counted from its centre."""
 
     function: Expr
     blocks: tuple[Block, ...]
@@ -180,13 +183,17 @@ def _norm(limits: Limits, body: Expr, sums: list[Expr], free: list[Expr]) -> Ter
 
 
 def _square(node: Expr, limits: Limits) -> tuple[Expr, _Letters]:
-    """c and the letters of the sum c·Σ W[…]²; raises DerivationError for another one."""
+    """a and the letters of the sum a·Σ (W[…] − c)²; raises DerivationError for another one."""
     entries = list(dict.fromkeys(_parameters(node)))
     inner = tuple(map(tuple, node.limits)) if isinstance(node, Sum) else ()
     if len(entries) == 1 and inner:
-        scale = node.function / entries[0]**2
-        if not _parameters(scale) and not set(free_indices(scale)) & set(bound_indices(node)):
-            return scale, _Letters(entries[0], limits, inner)
+        body = node.function.expand()
+        scale, slope = body.coeff(entries[0], 2), body.coeff(entries[0], 1)
+        centre = (-slope / (2 * scale)).expand() if scale != 0 else S.Zero
+        exact = (scale * (entries[0] - centre)**2 - body).expand() == 0
+        if exact and not _parameters(scale + centre) and scale != 0 and not set(
+                free_indices(scale)) & set(bound_indices(node)):
+            return scale, _Letters(entries[0], limits, inner, centre)
     raise DerivationError(f"{node} is no sum of squares of one parameter: the penalty does not "
                           "separate into functions of one entry, or of the norm of a block")
 
@@ -198,6 +205,7 @@ class _Letters:
     element: Expr
     outer: Limits
     along: Limits = ()
+    centre: Expr = S.Zero
     new: dict[Idx, Expr] = field(default_factory=dict)
     where: Boolean = S.true
     inner: tuple[int, ...] = ()
@@ -228,15 +236,18 @@ class _Letters:
 
     def block(self) -> Block:
         """The block that the element stands for."""
-        return Block(self.element.tensor, self.inner, self.where)
+        return Block(self.element.tensor, self.inner, self.where, self._moved(self.centre))
 
     def written(self, function: Expr) -> Expr:
         """A function of w over the letters of the tensor."""
+        if any(t.role == "parameter" for t in tensors_in(function)):
+            raise DerivationError(f"{function} reads two parameters: it does not separate")
+        return self.times * self._moved(function)
+
+    def _moved(self, function: Expr) -> Expr:
         unused = [i for i, _, _ in (*self.outer, *self.along) if i not in self.new]
         if set(unused) & set(free_indices(function)):
             raise DerivationError(f"{self.element} is read for every {unused[0]}, each time "
                                   "otherwise: the penalty does not separate; take the sum over "
                                   f"{unused[0]} of its factor alone")
-        if any(t.role == "parameter" for t in tensors_in(function)):
-            raise DerivationError(f"{function} reads two parameters: it does not separate")
-        return self.times * replace_indices(function, self.new)
+        return replace_indices(function, self.new)

@@ -90,3 +90,21 @@ def test_a_number_that_is_spread_over_an_array_is_not_taken_for_a_copy_of_it() -
     d = sb.derive(sb.define("L", (), sympy.Sum(h[n]**2, n)))
     assert "h[]" not in d.text("index")
     assert d.text("matrix")
+
+
+def test_a_sum_over_a_part_of_an_axis_shows_its_range() -> None:
+    d = sb.derive(sb.penalties.smoothness(0.1, sb.parameter("w", 5)))
+    assert d.text("index") == (
+        "∂L/∂w[i] = 2·lam·(Σ_{i′′=0..3} (w[i′′] − w[1 + i′′])·[i = i′′] "
+        "+ Σ_{i′′=0..3} (w[1 + i′′] − w[i′′])·[i = 1 + i′′])")
+    assert r"\sum_{i^{\prime\prime}=0 \ldots 3}" in d.latex("index")
+
+
+def test_a_sum_over_a_whole_axis_or_a_window_shows_none() -> None:
+    n, i, r = sb.indices("n i r", sb.size("N"), 5, 3)
+    x = sb.data("x", n, i)
+    assert str(sb.program(Sum(x[n, i], n, i))) == "L = Σ_{n,i} x[n,i]"
+    assert str(sb.program(Sum(x[n, r], n, r))) == "L = Σ_{n,r=0..2} x[n,r]"
+    images = sb.data("x", sb.size("N"), 8, 26, 26)
+    assert str(sb.program(sb.layers.max_pool(images, 2))) == (
+        "m1[n,i,u,v] = max_{a,b} x[n,i,2·u + a,2·v + b]")

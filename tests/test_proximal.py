@@ -1,5 +1,6 @@
 """Proximal operators come out of formulas: each is a minimum, whatever the formula is."""
 
+import math
 from typing import Any
 
 import numpy as np
@@ -7,7 +8,7 @@ import pytest
 import sympy
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
-from sympy import Abs, Max, Min, Piecewise, Rational, Sum, Symbol, log, sqrt
+from sympy import Abs, Integer, Max, Min, Piecewise, Rational, Sum, Symbol, log, sqrt
 
 import symbackprop as sb
 from tests.support.minimisers import is_minimum, least_number
@@ -127,6 +128,7 @@ def most(w: Any, bound: float, axis: int) -> bool:
 W = sb.parameter("W", 4, 3)
 c = sb.data("c", 4, facts=[sb.positive])
 i, j = W.letters
+mu, ROW = sb.hyper("mu", 0.4), np.arange(4)[:, np.newaxis]
 BLOCKS: dict[str, tuple[Any, Any, Any]] = {
     "group lasso": (lambda: P.group_lasso(0.7, W), lambda w: 0.7 * norms(w, 1).sum(), None),
     "group lasso by columns": (lambda: P.group_lasso(0.7, W, axis=0),
@@ -169,6 +171,30 @@ BLOCKS: dict[str, tuple[Any, Any, Any]] = {
                                 lambda w: (np.arange(1, 5) / 5 @ abs(w)).sum(), None),
     "rows of no strength": (lambda: sb.hyper("mu", 0.3) * Sum(i * Abs(W[i, j]), i, j),
                             lambda w: 0.3 * (np.arange(4) @ abs(w)).sum(), None),
+    "norms around one": (
+        lambda: 0.6 * Sum(sqrt(Sum((W[i, j] - 1)**2, j)), i),
+        lambda w: 0.6 * norms(w - 1, 1).sum(), None),
+    "a norm around other numbers, and a strength within": (
+        lambda: 0.6 * sqrt(Sum(2 * (W[i, j] - (1 - i) / 2)**2, i, j)),
+        lambda w: 0.6 * math.sqrt(2) * norms(w - (1 - ROW) / 2, None), None),
+    "a square that is multiplied out": (
+        lambda: 0.6 * Sum(sqrt(Sum(W[i, j]**2 - i * W[i, j] + i**2 / Integer(4), j)), i),
+        lambda w: 0.6 * norms(w - ROW / 2, 1).sum(), None),
+    "norms and entries around a hyper": (
+        lambda: (0.6 * Sum(sqrt(Sum((W[i, j] - mu)**2, j)), i) + 0.2 * Sum(Abs(W[i, j] - mu), i, j)
+                 + 0.3 * sqrt(Sum((W[i, j] - mu)**2, i, j))),
+        lambda w: (0.6 * norms(w - 0.4, 1).sum() + 0.2 * abs(w - 0.4).sum()
+                   + 0.3 * norms(w - 0.4, None)), None),
+    "norms around a hyper and squares around 0": (
+        lambda: 0.6 * Sum(sqrt(Sum((W[i, j] - mu)**2, j)), i) + 0.3 * Sum(W[i, j]**2, i, j),
+        lambda w: 0.6 * norms(w - 0.4, 1).sum() + 0.3 * (w**2).sum(), None),
+    "parts around other numbers": (
+        lambda: (0.6 * sqrt(Sum((W[i, j] - 1)**2, (i, 0, 1), j))
+                 + 0.5 * sqrt(Sum((W[i, j] + 1)**2, (i, 2, 3), j))),
+        lambda w: 0.6 * norms(w[:2] - 1, None) + 0.5 * norms(w[2:] + 1, None), None),
+    "a ball around one": (
+        lambda: C.Custom(sqrt(Sum((W[i, j] - 1)**2, i)) <= 0.7), lambda w: 0.0,
+        lambda w: most(w - 1, 0.7, 0)),
     "by array notation": (lambda: 0.4 * sb.sqrt((W**2).sum(axis=0)).sum() + abs(W).sum() / 5,
                           lambda w: 0.4 * norms(w, 0).sum() + abs(w).sum() / 5, None),
 }

@@ -45,7 +45,7 @@ class Page:
     """The rules of an operator, the stages behind them, and what everything is called."""
 
     rules: tuple[Rule, ...]
-    stages: tuple[tuple[Stage, Expr, Expr], ...]
+    stages: tuple[tuple[Stage, Expr, Expr, Expr], ...]
     names: Mapping[Tensor, str]
 
     def text(self) -> str:
@@ -69,7 +69,8 @@ class Page:
         numbers = {id(stage): str(k) for k, (stage, *_) in enumerate(self.stages, 1)}
         only = len(numbers) == 1
         return "\n".join(_lines(f"∂R{'' if only else numbers[id(stage)]}/∂{self._shown(entry)} = ",
-                                self._slopes(stage, x, entry)) for stage, x, entry in self.stages)
+                                self._slopes(stage, x, direction))
+                         for stage, x, entry, direction in self.stages)
 
     def _shown(self, expr: Expr) -> str:
         return formula(expr, self.names).text
@@ -87,9 +88,8 @@ class Page:
             found.append((formula(rule.otherwise, self.names), None))
         return found
 
-    def _slopes(self, stage: Stage, x: Expr, entry: Expr) -> list[tuple[str, str | None]]:
+    def _slopes(self, stage: Stage, x: Expr, direction: Expr) -> list[tuple[str, str | None]]:
         """From the greatest x to the least; x is the entry, or the norm of its block."""
-        direction = entry / x if stage.is_norm else S.One
         kinks = {kink.place: kink for kink in stage.function.kinks if kink.low != kink.high
                  and not (stage.is_norm and kink.place == kink.high == 0)}
         found: list[tuple[str, str | None]] = []
@@ -122,7 +122,7 @@ def page(stages: Sequence[Stage]) -> Page:
     letters = _Letters(_named([*tensors, *_read(stages)]))
     newest = {one: letters.new("v", one.axes, one.letters) for one in tensors}
     rules: list[Rule] = []
-    shown: list[tuple[Stage, Expr, Expr]] = []
+    shown: list[tuple[Stage, Expr, Expr, Expr]] = []
     for place, stage in enumerate(stages):
         later = {b.tensor for other in stages[place + 1:] for b in other.blocks}
         norm: Expr | None = None
@@ -139,11 +139,14 @@ def page(stages: Sequence[Stage]) -> Page:
             after = newest[own].at(*block.letters) if own in later else entry
             number = before if norm is None else norm
             new = {v: number, t: letters.step}
-            scale = S.One if norm is None else before
+            start, scale = (S.Zero, S.One) if norm is None else (
+                block.centre, before - block.centre)
             rules.append(Rule(after, tuple(
-                Case(scale * c.value.xreplace(new), c.lower.xreplace(new), c.upper.xreplace(new))
+                Case(start + scale * c.value.xreplace(new),
+                     *(end.xreplace(new) for end in (c.lower, c.upper)))
                 for c in stage.cases), number, block.where, before))
-            shown.append((stage, entry if norm is None else norm, entry))
+            shown.append((stage, *((entry, entry, S.One) if norm is None else (
+                norm, entry, (entry - block.centre) / norm))))
     return Page(tuple(rules), tuple(shown), letters.names)
 
 
@@ -164,8 +167,8 @@ class _Letters:
 
 
 def squares(block: Block, tensor: Tensor) -> Expr:
-    """Σ w² over the entries of each block of a tensor."""
-    square = tensor.at(*block.letters)**2
+    """Σ (w − centre)² over the entries of each block of a tensor."""
+    square = (tensor.at(*block.letters) - block.centre)**2
     if block.where != S.true:
         square = Piecewise((square, block.where), (S.Zero, True))
     return Sum(square, *block.along) if block.along else square
@@ -177,6 +180,7 @@ def _read(stages: Sequence[Stage]) -> list[Tensor]:
     for stage in stages:
         parts = [e for c in stage.cases for e in (c.value, c.lower, c.upper)]
         parts += [piece.value for piece in stage.function.pieces]
+        parts += [block.centre for block in stage.blocks]
         found |= {t: None for part in parts for t in tensors_in(part)}
     return list(found)
 

@@ -37,7 +37,16 @@ from sympy.core.relational import Relational
 
 from symbackprop.functions import Iverson, spelled
 from symbackprop.indexing import bound_indices
-from symbackprop.notation import Element, LogSumExp, Maximum, Reduction, Tensor, TensorSymbol
+from symbackprop.notation import (
+    Element,
+    LogSumExp,
+    Maximum,
+    Reduction,
+    Tensor,
+    TensorSymbol,
+    elements_in,
+    extent,
+)
 from symbackprop.printing.formula import (
     Formula,
     Piece,
@@ -243,12 +252,19 @@ def _power(node: Expr, written: Mapping[Basic, Piece]) -> Piece:
 def _reduction(node: Expr, written: Mapping[Basic, Piece]) -> Piece:
     letters = []
     for limit in node.limits if isinstance(node, Sum) else bound_indices(node):
-        whole = not isinstance(limit, Tuple) or limit[1:] == (limit[0].lower, limit[0].upper)
-        index = limit[0] if isinstance(limit, Tuple) else limit
+        index, *ends = limit if isinstance(limit, Tuple) else (limit, limit.lower, limit.upper)
+        whole = tuple(ends) == (index.lower, index.upper) and not _in_part(index, node.args[0])
         own = letter(str(index.label))
         letters.append(own if whole else beside(
-            own, "=", formula(limit[1], {}), "..", formula(limit[2], {})))
+            own, "=", formula(ends[0], {}), "..", formula(ends[1], {})))
     return reduction(node, letters, written[node.args[0]])
+
+
+def _in_part(index: Idx, body: Expr) -> bool:
+    """Whether an index runs along a part of the axes only at which it stands alone."""
+    axes = {axis for e in elements_in(body) if isinstance(e, Element)
+            for axis, place in zip(e.tensor.axes, e.indices, strict=True) if place == index}
+    return bool(axes) and extent(index) not in axes
 
 
 def reduction(node: Expr, letters: Sequence[Formula], body: Piece) -> Piece:

@@ -8,7 +8,8 @@
     r2                     1 − Σ(y − ŷ)²/Σ(y − ȳ)², averaged over outputs
 
 Outputs and targets are paired in the order in which the model lists them; targets that are left
-over, such as weights of samples, have no metric.
+over, such as weights of samples, have no metric.  Without targets an output is measured against
+what the loss compares it with (`comparing.py`).
 """
 
 from __future__ import annotations
@@ -125,7 +126,11 @@ def as_metrics(given: object, targets: tuple[Tensor, ...], outputs: Mapping[str,
     asked = _by_output(given, tuple(outputs))
     if any(asked.values()) and (len(targets) < len(outputs) or not outputs):
         raise TrainingError(f"metrics compare each output with a target; this model has "
-                            f"{len(outputs)} outputs and {len(targets)} targets")
+                            f"{len(outputs)} outputs and {len(targets)} targets"
+                            + ("" if targets else ", and its loss says of no single tensor that it "
+                               "is what an output is compared with; measure the loss, e.g. "
+                               'cross_validate(…, metric="loss"), or declare what is compared '
+                               "as targets of its own"))
     found = [
         Metric(name if len(outputs) == 1 else f"{own}_{name}", score, place)
         for place, (own, output) in enumerate(outputs.items())

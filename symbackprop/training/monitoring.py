@@ -6,6 +6,7 @@ from typing import Any
 
 from symbackprop.errors import InputError
 from symbackprop.training.callbacks import as_callbacks
+from symbackprop.training.comparing import compared
 from symbackprop.training.core import Core
 from symbackprop.training.dataset import Dataset, dataset
 from symbackprop.training.loop import Between
@@ -46,13 +47,13 @@ def metrics_of(core: Core, given: Any, data: Dataset) -> tuple[Metric, ...]:
     """The metrics that were asked for of this network; data: those that train it."""
     network = core.network
     outputs = {network.names[t]: t for t in network.outputs}
-    return as_metrics(given, network.targets, outputs, thresholds(core, data))
+    return as_metrics(given, compared(network), outputs, thresholds(core, data))
 
 
 def scores_of(core: Core, metrics: tuple[Metric, ...], data: Dataset) -> dict[str, float]:
     """Each metric over all rows of these data."""
     predictions = core.run("predict", data.arrays) if metrics else []
-    truths = [data.arrays[target] for target in core.network.targets]
+    truths = [data.arrays[target] for target in compared(core.network)] if metrics else []
     return {m.name: m.score(truths[m.place], predictions[m.place]) for m in metrics}
 
 

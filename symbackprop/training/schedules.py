@@ -50,7 +50,15 @@ class Schedule:
     numbers: tuple[tuple[str, float], ...] = ()
 
     def __call__(self, steps: float, epochs: float = 0) -> float:
-        """The value after so many steps and whole epochs; NaN where it is no real number."""
+        """The value after so many steps and whole epochs; NaN where it is no real number.
+
+        Raises TrainingError for steps or epochs that are no finite number.
+        """
+        for name, given in (("steps", steps), ("epochs", epochs)):
+            if finite_number(given) is None:
+                raise TrainingError(f"schedule(steps, epochs): {name} must be one finite number, "
+                                    f"found {given!r}; for several write "
+                                    "[schedule(t) for t in range(100)]")
         values = {known_letter(name): value for name, value in self.numbers}
         signs = {s: values.get(known_letter(s.name)) for s in self.expression.free_symbols}
         found = self.expression.xreplace(

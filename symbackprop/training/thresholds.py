@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from symbackprop.errors import ProgramError
 from symbackprop.interpreter import evaluate
 from symbackprop.notation import Program, Tensor, tensors_in
+from symbackprop.training.comparing import compared
 from symbackprop.training.core import Core
 from symbackprop.training.dataset import Dataset
 from symbackprop.training.network import Network, needed
@@ -41,7 +42,7 @@ def thresholds(core: Core, data: Dataset) -> Callable[[int], float]:
     @cache
     def found(place: int) -> float:
         network = core.network
-        target, output = network.targets[place], network.predicted[place]
+        target, output = compared(network)[place], network.predicted[place]
         labels = -1 if (data.arrays[target] < 0).any() else 0, 1
         rows = {t: array[:ROWS] if network.has_batch(t) else array
                 for t, array in data.arrays.items()}

@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from symbackprop.errors import Diverged, TrainingError
 from symbackprop.notation import Tensor
 from symbackprop.training.callbacks import check_maximised, is_maximised
+from symbackprop.training.comparing import compared
 from symbackprop.training.copies import fitted, settings_of, started
 from symbackprop.training.dataset import Dataset, dataset, mapped
 from symbackprop.training.grids import Plan, Point, planned, points_of
@@ -110,10 +111,11 @@ def _table(model: Model, given: tuple[Any, Any], points: list[Point], plans: lis
 def _metric(model: Model, asked: Any, data: Dataset) -> Metric | None:
     """The metric; None for the loss."""
     network = model._core.network
+    truths = compared(network)
     if isinstance(asked, str) and asked == "loss":
         return None
     if asked is None:
-        classes = len(network.outputs) == 1 and any(map(_has_classes, network.targets[:1]))
+        classes = len(network.outputs) == 1 and any(map(_has_classes, truths[:1]))
         asked = "accuracy" if classes else "mean_squared_error"
     found = metrics_of(model._core, [asked], data)
     if len(found) != 1:

@@ -242,3 +242,18 @@ def test_bounds_that_nothing_keeps_are_refused_in_fit_with_the_hypers_to_set(pen
             r"set model.hypers\['lo'\] or model.hypers\['hi'\]")):
         model.fit(X, Y[:, :1], epochs=1, optimizer=O.ProximalSGD(0.1))
     np.testing.assert_array_equal(model.parameters["W1"], before)
+
+
+def test_one_norm_bounds_the_channels_of_a_kernel_and_the_units_of_a_dense_layer() -> None:
+    x, y = sb.data("x", sb.size("N"), 2, 5, 5), sb.data("y", sb.size("N"), 3)
+    h = sb.layers.flatten(sb.layers.convolution(x, 4, 3, "relu"))
+    out = sb.layers.dense(h, 3)
+    model = sb.Model(inputs=x, targets=y, output=out, loss=sb.losses.squared_error(out, y),
+                     constraints=[C.max_norm(0.25)], dtype="float64")
+    random = np.random.default_rng(0)
+    model.fit(random.normal(size=(30, 2, 5, 5)), 5 + random.normal(size=(30, 3)), epochs=2,
+              batch_size=10, optimizer=sb.optimizers.SGD(0.1), verbose=False)
+    channels = np.sqrt((model.parameters["W1"]**2).sum((1, 2, 3)))
+    units = np.sqrt((model.parameters["W2"]**2).sum(0))
+    assert channels.max() == pytest.approx(0.25)
+    assert units.max() == pytest.approx(0.25)

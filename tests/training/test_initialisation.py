@@ -153,3 +153,20 @@ def test_values_respect_facts() -> None:
     assert made.parameters["A"].any()
     assert made.parameters["s"].tolist() == [1] * 6
     assert made.parameters["c"] == 1
+
+
+def test_a_folded_bias_is_a_row_of_its_weight_at_the_start_and_in_penalties() -> None:
+    x, y = sb.data("x", sb.size("N"), 3), sb.data("y", sb.size("N"), 2)
+    folded, apart = (sb.layers.dense(x, 2, bias=bias) for bias in ("folded", True))
+    models = [sb.Model(inputs=x, targets=y, output=out, dtype="float64",
+                       loss=sb.losses.squared_error(out, y) + sb.penalties.l2(1.0))
+              for out in (folded, apart)]
+    whole, split = (model.parameters for model in models)
+    assert (whole["W1"][-1] != 0).all()
+    assert (split["b1"] == 0).all()
+    split["b1"] = [3.0, 4.0]
+    for model in models:
+        penalised = model.loss(np.ones((5, 3)), np.ones((5, 2)))
+        model.hypers["lam"] = 0.0
+        penalty = penalised - model.loss(np.ones((5, 3)), np.ones((5, 2)))
+        assert penalty == pytest.approx((model.parameters["W1"]**2).sum())

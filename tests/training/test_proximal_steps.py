@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import pytest
 import sympy
-from sklearn.linear_model import Lasso
+from sklearn.linear_model import Lasso, MultiTaskLasso
 from sympy import Abs, Eq, Piecewise, Sum, sqrt
 
 import symbackprop as sb
@@ -117,6 +117,24 @@ def test_a_penalty_may_draw_weights_towards_data() -> None:
     shift = Lasso(alpha=0.2, fit_intercept=False, tol=1e-14, max_iter=10**6).fit(X, left)
     assert model.parameters["W"] - start[:, np.newaxis] == pytest.approx(shift.coef_.T, abs=1e-8)
     assert ((model.parameters["W"].T == start) == (shift.coef_ == 0)).all()
+
+
+def test_rows_near_a_prior_that_is_data_end_exactly_there() -> None:
+    X, Y = samples()
+    x, y = sb.data("x", N, COLUMNS), sb.data("y", N, OUTPUTS)
+    w = sb.parameter("W", COLUMNS, OUTPUTS)
+    goal, lam, (i, k) = sb.data("goal", COLUMNS), sb.hyper("lam", 0.4), w.letters
+    loss = sb.losses.squared_error(x @ w, y) / 2 + lam * Sum(
+        sqrt(Sum((w[i, k] - goal[i])**2, k)), i)
+    model = sb.Model(inputs=[x, goal], targets=y, output=x @ w, loss=loss, dtype="float64")
+    start = np.linspace(-1, 1, COLUMNS)
+    model.fit([X, start], Y, epochs=3000, batch_size=None, optimizer=O.ProximalSGD(0.3))
+    left = Y - (X @ start)[:, np.newaxis]
+    shift = MultiTaskLasso(alpha=0.4, fit_intercept=False, tol=1e-14, max_iter=10**6).fit(X, left)
+    assert model.parameters["W"] - start[:, np.newaxis] == pytest.approx(shift.coef_.T, abs=1e-8)
+    resting = (shift.coef_ == 0).all(0)
+    assert 0 < resting.sum() < COLUMNS
+    assert ((model.parameters["W"] == start[:, np.newaxis]).all(1) == resting).all()
 
 
 REFUSED: list[tuple[Any, Any, str]] = [

@@ -29,6 +29,14 @@ def test_the_value_after_each_step(schedule: Any, expected: list[float]) -> None
     np.testing.assert_allclose([schedule(t) for t in range(5)], expected, rtol=1e-14)
 
 
+@pytest.mark.parametrize("given", [np.arange(3), [0, 1], "3", None, float("nan"), 1j])
+def test_a_schedule_is_asked_for_one_number_of_steps(given: Any) -> None:
+    with pytest.raises(TrainingError, match=r"steps must be one finite number, .*for t in range"):
+        s.constant(0.1)(given)
+    with pytest.raises(TrainingError, match="epochs must be one finite number"):
+        s.constant(0.1)(np.int64(2), given)
+
+
 def test_a_schedule_is_shown_as_its_formula() -> None:
     schedule = s.inverse(0.1, steps=50)
     assert str(schedule) == schedule.formula()
