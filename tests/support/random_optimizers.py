@@ -118,8 +118,8 @@ KINKED: list[tuple[Callable[[], Any], Callable[[Any, float], Any], bool]] = [
     (lambda: sb.penalties.l1(0.5), lambda v, t: soft(v, 0.5*t), True),
     (lambda: sb.penalties.l1(4), lambda v, t: soft(v, 4*t), True),
     (lambda: sb.penalties.group_lasso(2, axis=0), lambda v, t: block(v, 2*t, 0), False),
-    (lambda: sb.penalties.group_lasso(1), lambda v, t: block(v, t, -1), False),
-    (lambda: sb.penalties.sparse_group_lasso(0.5, 1),
+    (lambda: sb.penalties.group_lasso(1, axis=-1), lambda v, t: block(v, t, -1), False),
+    (lambda: sb.penalties.sparse_group_lasso(0.5, 1, axis=-1),
      lambda v, t: block(soft(v, 0.5*t), t, -1), False),
 ]
 SMOOTH: list[Callable[[list[Any]], Any]] = [
@@ -147,7 +147,7 @@ ENTRYWISE: list[tuple[Callable[[], list[Any]], Callable[[Arrays], Arrays]]] = [
 ]
 CONSTRAINTS = [
     *ENTRYWISE,
-    (lambda: [c.max_norm(0.5)],
+    (lambda: [c.max_norm(0.5, axis=0)],
      each(lambda w: w*np.minimum(1, 0.5/np.sqrt((w**2).sum(axis=0, keepdims=True))))),
     (lambda: [c.norm(1)], shortened),
 ]

@@ -90,3 +90,20 @@ def test_states_such_as_running_statistics_are_copied_with_the_parameters_or_by_
         other.transfer({"W1": np.ones((3, 4)), mean: np.ones(7)})
     for name, array in {**other.parameters, **other.states}.items():
         np.testing.assert_array_equal(array, before[name])
+
+
+def test_running_statistics_move_where_all_parameters_around_them_are_frozen() -> None:
+    x, y = sb.data("x", sb.size("N"), 3), sb.data("y", sb.size("N"), 1)
+    h = sb.layers.batch_norm(sb.layers.dense(x, 4))
+    out = sb.layers.dense(h, 1)
+    model = sb.Model(inputs=x, targets=y, output=out, loss=sb.losses.squared_error(out, y))
+    random = np.random.default_rng(0)
+    kept = [name for name in model.parameters if name not in ("W2", "b2")]
+    parameters, states = (({name: array.copy() for name, array in given.items()})
+                          for given in (model.parameters, model.states))
+    model.fit(random.normal(size=(40, 3)), random.normal(size=(40, 1)), epochs=2, verbose=False,
+              optimizer=sb.optimizers.SGD(0.1), frozen=kept)
+    assert all((model.parameters[name] == parameters[name]).all() for name in kept)
+    assert all((model.states[name] != states[name]).all() for name in states)
+    model.states.update(states)
+    assert all((model.states[name] == states[name]).all() for name in states)
