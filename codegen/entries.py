@@ -50,7 +50,8 @@ def assignment(statement: Assign | Accumulate, scope: Scope) -> str:
 
 
 def flat_lines(indices: tuple[Idx, ...], body: Assign | Accumulate, scope: Scope) -> Iterator[str]:
-    """One loop over all entries of a run; what stays where it is is read before it."""
+    """One loop over all entries of a run; what stays where it is is read before it, and a sum that
+    stays where it is is written after it."""
     runs, fixed = _met(indices, body, scope)
     named = {scope.places.get(e.tensor, e.tensor): scope.tensors[e.tensor] for e in runs}
     sources = {e: _source(e, indices, scope, named) for e in runs}
@@ -72,6 +73,7 @@ def flat_lines(indices: tuple[Idx, ...], body: Assign | Accumulate, scope: Scope
     if isinstance(body, Assign) or body.rest is None or isinstance(body.target, Element):
         yield f"for entry in range({stop}):"
         yield f"    {assignment(body, seen({}))}"
+        yield from (f"{scope.entry(e)} = {values[e]}" for e in _written(body) if e in values)
         return
     register, rest = scope.entry(body.target), scope.entry(body.rest)
     yield f"for block in range(0, {stop}, {PART}):"
@@ -92,12 +94,16 @@ def flat_lines(indices: tuple[Idx, ...], body: Assign | Accumulate, scope: Scope
 def _met(indices: tuple[Idx, ...], body: Assign | Accumulate, scope: Scope
          ) -> tuple[list[Expr], list[Expr]]:
     """The entries that a run steps through, and those that lie in memory and stay the same."""
-    wanted = [body.target, *elements_in(body.value)]
-    if isinstance(body, Accumulate) and isinstance(body.rest, Element):
-        wanted.append(body.rest)
+    wanted = [*_written(body), *elements_in(body.value)]
     met = dict.fromkeys(e for e in wanted if e.tensor not in scope.scalars)
     runs = [e for e in met if e.atoms(Idx) & set(indices)]
     return runs, [e for e in met if e not in runs]
+
+
+def _written(body: Assign | Accumulate) -> list[Expr]:
+    """The entries that a statement writes: its target, and what its sum has lost."""
+    rest = body.rest if isinstance(body, Accumulate) else None
+    return [body.target, rest] if isinstance(rest, Element) else [body.target]
 
 
 def _source(access: Expr, indices: tuple[Idx, ...], scope: Scope, named: Mapping[Hashable, str]

@@ -98,3 +98,13 @@ def test_nothing_is_lost_by_an_addition() -> None:
         return total, rest
 
     assert sums(np.array([1, 2**-30, 2**-31], np.float32)) == (1, 2**-30 + 2**-31)
+
+
+def test_a_sum_over_entries_side_by_side_arrives_where_it_lies_in_memory() -> None:
+    """The gradient by the last entry, which all entries of h read, beside those that none reads."""
+    k, m = sb.indices("k m", 4, N)
+    w = sb.parameter("w", N)
+    h = sb.define("h", (k, m), w[N - 1])
+    loss = sb.define("L", (), Sum(h[k, m]**2, k, m))
+    gradient = sb.compile(sb.derive(loss).gradient(w), dtype="float64")(w=[3.0, 5.0, 2.0])
+    np.testing.assert_allclose(gradient, [0, 0, 4*3*2*2.0], rtol=1e-14)
