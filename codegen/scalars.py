@@ -36,12 +36,13 @@ from sympy import (
 from sympy import functions as f
 from sympy.core.function import AppliedUndef
 from sympy.core.relational import Relational
-from sympy.logic.boolalg import And, BooleanAtom, Not, Or
+from sympy.logic.boolalg import ITE, And, BooleanAtom, Not, Or
 
 from symbackprop import functions as own
 from symbackprop.codegen.calls import CALLS, NUMERIC, OF_INTEGERS, REWRITTEN, WHOLE
 from symbackprop.codegen.ranges import inside, is_integral
 from symbackprop.codegen.stability import Minus
+from symbackprop.conditions import joined_conditions
 from symbackprop.errors import CompilationError
 from symbackprop.notation import Element, Tensor, TensorSymbol
 from symbackprop.printing.ordering import fraction, magnitude
@@ -119,6 +120,8 @@ class Scope:
                 return word.join(sorted(f"({self.condition(arg)})" for arg in expr.args))
             case Not():
                 return f"not ({self.condition(expr.args[0])})"
+            case ITE():
+                return self.condition(joined_conditions(expr))
         raise CompilationError(f"the condition {expr} cannot be compiled; write it with ==, <, > "
                                "and And, Or, Not of such")
 

@@ -66,3 +66,13 @@ def test_the_cardinal_sine_at_zero_is_one() -> None:
     n = sb.indices("n", sb.size("N"))
     t = sb.data("t", n)
     assert sb.compile(sb.define("s", (n,), sp.sinc(t[n])))(t=[0.0]) == [1]
+
+
+def test_a_condition_that_sympy_makes_of_two_compiles() -> None:
+    """Whether one of two numbers is below 0, by where it stands, is an if-then-else of conditions."""
+    i, j = sb.indices("i j", 3, 3)
+    x, y = sb.data("x", i), sb.data("y", j)
+    z = sp.Piecewise((x[i], sp.Eq(i, j)), (y[j], True))
+    found = sb.compile(sb.define("t", (i, j), z*sp.Heaviside(z)), dtype="float64")
+    np.testing.assert_array_equal(found(x=[-1, 2, 3], y=[4, -5, 6]),
+                                  [[0, 0, 6], [4, 2, 6], [4, 0, 3]])
