@@ -69,7 +69,7 @@ def test_the_cardinal_sine_at_zero_is_one() -> None:
 
 
 def test_a_condition_that_sympy_makes_of_two_compiles() -> None:
-    """Whether one of two numbers is below 0, by where it stands, is an if-then-else of conditions."""
+    """Whether the one of two numbers that stands here is below 0."""
     i, j = sb.indices("i j", 3, 3)
     x, y = sb.data("x", i), sb.data("y", j)
     z = sp.Piecewise((x[i], sp.Eq(i, j)), (y[j], True))
