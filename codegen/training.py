@@ -50,7 +50,7 @@ class TrainingKernel:
         self._gathered = gathered
         self._module = module
         self._function = function
-        self._names = kernel.names
+        self._names = {**program.names, **kernel.names}  # a kernel may read less
         self._hypers = [t for t in program.inputs if t.role == "hyper"]
         self._arguments = [a for a in module.arguments if a not in THREADS]
         self._tensors = [a.subject for a in module.arguments

@@ -282,3 +282,15 @@ def test_predictions_take_any_number_of_rows() -> None:
     for rows in (1, 2, 22):
         np.testing.assert_allclose(model.predict(X[:rows]), whole[:rows], rtol=1e-5)
     assert list(model.kernels) == ["predict"]
+
+
+def test_a_clip_of_a_gradient_that_is_zero_changes_nothing() -> None:
+    """The formulas come to 0, so that the kernel reads no limit."""
+    x = sb.data("x", sb.size("N"), 3)
+    h = sb.log_softmax(sb.layers.dense(x, 2))
+    model = sb.Model(inputs=x, loss=(sb.log(sb.exp(h).sum(axis=1))**2).mean())
+    before = {name: value.copy() for name, value in model.parameters.items()}
+    model.fit(np.ones((4, 3)), epochs=1,
+              optimizer=sb.optimizers.clip_global_norm(sb.optimizers.SGD(0.1), 0.25))
+    for name, value in model.parameters.items():
+        np.testing.assert_array_equal(value, before[name])
