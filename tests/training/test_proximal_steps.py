@@ -1,12 +1,13 @@
 """A step of proximal SGD is the operator of a step of the smooth part, and says what it cannot."""
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import pytest
 import sympy
 from sklearn.linear_model import Lasso, MultiTaskLasso
-from sympy import Abs, Eq, Piecewise, Sum, sqrt
+from sympy import Abs, Eq, Expr, Piecewise, Sum, sqrt
 
 import symbackprop as sb
 from symbackprop.errors import DerivationError, TrainingError
@@ -104,37 +105,36 @@ def test_a_loss_of_penalties_alone_is_minimised() -> None:
     assert model.parameters["w"] == pytest.approx([2.0, 0.0, -1.0, 0.0], abs=1e-12)
 
 
-def test_a_penalty_may_draw_weights_towards_data() -> None:
+def trained_near_a_prior(penalty: Callable[..., Expr], strength: float
+                         ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Weights trained with λ·penalty(W, goal, i, k), the goal in each row, X, and Y − X·goal."""
     X, Y = samples()
     x, y = sb.data("x", N, COLUMNS), sb.data("y", N, OUTPUTS)
-    w = sb.parameter("W", COLUMNS, OUTPUTS)
-    goal, lam, (i, k) = sb.data("goal", COLUMNS), sb.hyper("lam", 0.2), w.letters
-    loss = sb.losses.squared_error(x @ w, y) / 2 + lam * Sum(Abs(w[i, k] - goal[i]), i, k)
+    w, goal = sb.parameter("W", COLUMNS, OUTPUTS), sb.data("goal", COLUMNS)
+    loss = sb.losses.squared_error(x @ w, y) / 2 + sb.hyper("lam", strength) * penalty(
+        w, goal, *w.letters)
     model = sb.Model(inputs=[x, goal], targets=y, output=x @ w, loss=loss, dtype="float64")
     start = np.linspace(-1, 1, COLUMNS)
     model.fit([X, start], Y, epochs=3000, batch_size=None, optimizer=O.ProximalSGD(0.3))
-    left = Y - (X @ start)[:, np.newaxis]
+    return model.parameters["W"], start, X, Y - (X @ start)[:, np.newaxis]
+
+
+def test_a_penalty_may_draw_weights_towards_data() -> None:
+    W, start, X, left = trained_near_a_prior(
+        lambda w, goal, i, k: Sum(Abs(w[i, k] - goal[i]), i, k), 0.2)
     shift = Lasso(alpha=0.2, fit_intercept=False, tol=1e-14, max_iter=10**6).fit(X, left)
-    assert model.parameters["W"] - start[:, np.newaxis] == pytest.approx(shift.coef_.T, abs=1e-8)
-    assert ((model.parameters["W"].T == start) == (shift.coef_ == 0)).all()
+    assert W - start[:, np.newaxis] == pytest.approx(shift.coef_.T, abs=1e-8)
+    assert ((W.T == start) == (shift.coef_ == 0)).all()
 
 
 def test_rows_near_a_prior_that_is_data_end_exactly_there() -> None:
-    X, Y = samples()
-    x, y = sb.data("x", N, COLUMNS), sb.data("y", N, OUTPUTS)
-    w = sb.parameter("W", COLUMNS, OUTPUTS)
-    goal, lam, (i, k) = sb.data("goal", COLUMNS), sb.hyper("lam", 0.4), w.letters
-    loss = sb.losses.squared_error(x @ w, y) / 2 + lam * Sum(
-        sqrt(Sum((w[i, k] - goal[i])**2, k)), i)
-    model = sb.Model(inputs=[x, goal], targets=y, output=x @ w, loss=loss, dtype="float64")
-    start = np.linspace(-1, 1, COLUMNS)
-    model.fit([X, start], Y, epochs=3000, batch_size=None, optimizer=O.ProximalSGD(0.3))
-    left = Y - (X @ start)[:, np.newaxis]
+    W, start, X, left = trained_near_a_prior(
+        lambda w, goal, i, k: Sum(sqrt(Sum((w[i, k] - goal[i])**2, k)), i), 0.4)
     shift = MultiTaskLasso(alpha=0.4, fit_intercept=False, tol=1e-14, max_iter=10**6).fit(X, left)
-    assert model.parameters["W"] - start[:, np.newaxis] == pytest.approx(shift.coef_.T, abs=1e-8)
+    assert W - start[:, np.newaxis] == pytest.approx(shift.coef_.T, abs=1e-8)
     resting = (shift.coef_ == 0).all(0)
     assert 0 < resting.sum() < COLUMNS
-    assert ((model.parameters["W"] == start[:, np.newaxis]).all(1) == resting).all()
+    assert ((W == start[:, np.newaxis]).all(1) == resting).all()
 
 
 REFUSED: list[tuple[Any, Any, str]] = [
