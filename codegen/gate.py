@@ -6,6 +6,7 @@ shape, dtype, layout, finite values, labels in range, and the facts that rules h
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -28,8 +29,9 @@ def check_array(tensor: Tensor, value: Any, name: str, dtype: str, sizes: Sizes)
     and values that break a fact of the tensor.
     """
     array = _real(tensor, value, name)
-    _check_shape(tensor, array, name, sizes)
-    check_numbers(tensor, array, _described(tensor, name), lambda e: evaluated(e, sizes))
+    described = _Described(tensor, name)
+    _check_shape(tensor, array, described, sizes)
+    check_numbers(tensor, array, described, lambda e: evaluated(e, sizes))
     wanted = "int64" if tensor.has_fact("label") else dtype
     cast = array
     if array.dtype != wanted or not array.flags.carray:
@@ -37,9 +39,9 @@ def check_array(tensor: Tensor, value: Any, name: str, dtype: str, sizes: Sizes)
             cast = np.require(array, wanted, ["C", "A", "W"])
     if cast.dtype.kind == "f" and array.dtype.itemsize > cast.dtype.itemsize and (
             not np.isfinite(cast).all()):
-        raise InputError(f"{_described(tensor, name)} holds values beyond {wanted}; scale the data "
+        raise InputError(f"{described} holds values beyond {wanted}; scale the data "
                          "or use dtype='float64'")
-    check_facts(tensor, cast, _described(tensor, name))
+    check_facts(tensor, cast, described)
     return cast
 
 
@@ -50,11 +52,11 @@ def check_hyper(tensor: Tensor, value: Any, name: str, dtype: str) -> Any:
     """
     array = _real(tensor, value, name)
     if array.ndim or not np.isfinite(array):
-        raise InputError(f"{_described(tensor, name)}: expected one finite number, found {value!r}")
+        raise InputError(f"{_Described(tensor, name)}: expected one finite number, found {value!r}")
     with np.errstate(over="ignore"):
         cast = np.dtype(dtype).type(array)
     if not np.isfinite(cast):
-        raise InputError(f"{_described(tensor, name)}: {value!r} is beyond {dtype}; use a smaller "
+        raise InputError(f"{_Described(tensor, name)}: {value!r} is beyond {dtype}; use a smaller "
                          "number or dtype='float64'")
     return cast
 
@@ -71,18 +73,18 @@ def evaluated(extent: Expr, sizes: Sizes) -> int | None:
 
 def _real(tensor: Tensor, value: Any, name: str) -> np.ndarray:
     if value is None:
-        raise InputError(f"{_described(tensor, name)}: expected real numbers, found None")
+        raise InputError(f"{_Described(tensor, name)}: expected real numbers, found None")
     try:
         array = np.asarray(value)
     except ValueError as error:
-        raise InputError(f"{_described(tensor, name)}: rows of different lengths are no array "
+        raise InputError(f"{_Described(tensor, name)}: rows of different lengths are no array "
                          f"({error})") from error
     if np.ma.isMaskedArray(value) and np.ma.getmaskarray(value).any():
-        raise InputError(f"{_described(tensor, name)} is a masked array with missing entries; "
+        raise InputError(f"{_Described(tensor, name)} is a masked array with missing entries; "
                          "fill them first")
     if array.dtype.kind not in "biuf":
         found = _KINDS.get(array.dtype.kind, str(array.dtype))
-        raise InputError(f"{_described(tensor, name)}: expected real numbers, found {found} "
+        raise InputError(f"{_Described(tensor, name)}: expected real numbers, found {found} "
                          f"(dtype {array.dtype}); convert them first, e.g. {_remedy(value)}")
     return array
 
@@ -94,22 +96,24 @@ def _remedy(value: Any) -> str:
     return "np.array(list(X))" if hasattr(value, "__next__") else "X.astype(float)"
 
 
-def _check_shape(tensor: Tensor, array: np.ndarray, name: str, sizes: Sizes) -> None:
+def _check_shape(tensor: Tensor, array: np.ndarray, described: _Described, sizes: Sizes) -> None:
     if array.ndim != tensor.rank:
-        raise InputError(f"{_described(tensor, name)}: {expected(tensor, array)}")
-    check_filled(tensor, array, _described(tensor, name))
+        raise InputError(f"{described}: {expected(tensor, array)}")
+    check_filled(tensor, array, described)
     for place, (axis, length) in enumerate(zip(tensor.axes, array.shape, strict=True)):
-        settle(axis, length, sizes)
         known = evaluated(axis, sizes)
-        if known is not None and known != length:
+        if known is None:
+            settle(axis, length, sizes)
+        elif known != length:
             why = f" ({axis} = {known})" if axis.free_symbols else ""
-            raise InputError(f"{_described(tensor, name)}: {expected(tensor, array)}; axis "
+            raise InputError(f"{described}: {expected(tensor, array)}; axis "
                              f"{place} must have {known} entries{why}")
 
 
 def settle(axis: Expr, length: int, sizes: Sizes) -> None:
     """Learn a size from an axis that it alone decides: N, 2·N or N + 1."""
-    if isinstance(axis, Integer) or axis in sizes:
+    if isinstance(axis, Symbol):
+        sizes.setdefault(axis, length)
         return
     unknown = [s for s in axis.free_symbols if s not in sizes]
     if len(unknown) != 1:
@@ -122,6 +126,13 @@ def settle(axis: Expr, length: int, sizes: Sizes) -> None:
             sizes[size] = (length - start) // int(step)
 
 
-def _described(tensor: Tensor, name: str) -> str:
-    where = f" (declared at {tensor.where})" if tensor.where != "?" else ""
-    return f"{tensor.role} {name}{where}"
+@dataclass(frozen=True, slots=True)
+class _Described:
+    """How an input is called where it is refused, put into words only there."""
+
+    tensor: Tensor
+    name: str
+
+    def __str__(self) -> str:
+        where = f" (declared at {self.tensor.where})" if self.tensor.where != "?" else ""
+        return f"{self.tensor.role} {self.name}{where}"

@@ -19,7 +19,7 @@ from sympy import Symbol
 
 from symbackprop.codegen.gate import Sizes, check_array, check_hyper, evaluated
 from symbackprop.codegen.ir import Gemm, Kernel, walk
-from symbackprop.codegen.layout import Argument, Module
+from symbackprop.codegen.layout import Module
 from symbackprop.codegen.limits import single_threaded
 from symbackprop.codegen.machine import IS_WRITTEN_OUT
 from symbackprop.codegen.passing import Placed, placed
@@ -50,6 +50,12 @@ class Executable:
         names = program.names
         self._inputs = {names[tensor]: tensor for tensor in program.inputs}
         self._sizes = {str(size): size for size in kernel.sizes}
+        self._compound = {name: tensor for name, tensor in self._inputs.items()
+                          if not all(axis.is_Symbol or axis.is_Integer for axis in tensor.axes)}
+        self._results = [a.subject for a in module.arguments
+                         if a.kind == "output" and isinstance(a.subject, Tensor)]
+        self._subjects = [a.subject for a in module.arguments]
+        self._limited = single_threaded if uses_blas(module) else nullcontext
         self._workspace = Workspace(kernel, dtype)
 
     @property
@@ -72,13 +78,10 @@ class Executable:
             named = ", ".join(f"{name}=…" for name in self._inputs)
             raise InputError(f"arrays are given by name: f({named})")
         sizes, arrays = self._checked(values)
-        results = {a.subject: self._result(a.subject, sizes) for a in self._module.arguments
-                   if a.kind == "output" and isinstance(a.subject, Tensor)}
-        with self._workspace.borrowed(sizes) as (slots,):
-            passed = [self._passed(a, sizes, arrays, results, slots)
-                      for a in self._module.arguments]
-            with single_threaded() if uses_blas(self._module) else nullcontext():
-                self._function.call(*passed)
+        results = {t: np.empty(shape_of(t, sizes), self.dtype) for t in self._results}
+        with self._workspace.borrowed(sizes) as (slots,), self._limited():
+            known: dict[Any, Any] = {**sizes, **slots, **arrays, **results}
+            self._function.call(*[known[subject] for subject in self._subjects])
         given = [results[t] if t in results else np.array(arrays[t], self.dtype)
                  for t in self.program.outputs]
         fresh = [value.copy() if any(value is earlier for earlier in given[:place]) else value
@@ -108,29 +111,10 @@ class Executable:
             checked[tensor] = (
                 check_hyper(tensor, value, name, self.dtype) if tensor.role == "hyper"
                 else check_array(tensor, value, name, self.dtype, sizes))
-        for name, tensor in inputs.items():  # again: 2·N may stand before N
-            if tensor.role != "hyper":
-                check_shape(tensor, checked[tensor].shape, name, sizes)
+        for name, tensor in self._compound.items():  # again: 2·N may stand before N
+            check_shape(tensor, checked[tensor].shape, name, sizes)
         require_sizes(self.kernel, sizes)
         return sizes, checked
-
-    def _result(self, tensor: Tensor, sizes: Sizes) -> np.ndarray:
-        return np.empty(shape_of(tensor, sizes), self.dtype)
-
-    def _passed(self, argument: Argument, sizes: Sizes, arrays: Mapping[Tensor, Any],
-                results: Mapping[Tensor, np.ndarray], slots: Slots) -> Any:
-        match argument.kind, argument.subject:
-            case "size", Symbol() as size:
-                return sizes[size]
-            case "scalar", Tensor() as tensor:
-                return arrays[tensor][()]
-            case "array", Tensor() as tensor:
-                return arrays[tensor]
-            case "output", Tensor() as tensor:
-                return results[tensor]
-            case ("slot" | "labels"), tuple() as slot:
-                return slots[slot]
-        raise InputError(f"the kernel has an argument {argument.name} that nobody gives")
 
 
 Slots = dict[tuple[int, bool] | Tensor, Placed]
