@@ -121,7 +121,7 @@ def lies_within(small: Block, large: Block) -> bool:
 
 def _holds(*conditions: Boolean) -> bool:
     """Whether conditions on indices may hold together."""
-    return _simple(And(*conditions)) != S.false
+    return bool(_simple(And(*conditions)) != S.false)
 
 
 def _simple(condition: Boolean) -> Boolean:
