@@ -85,15 +85,28 @@ def _real(tensor: Tensor, value: Any, name: str) -> np.ndarray:
     if array.dtype.kind not in "biuf":
         found = _KINDS.get(array.dtype.kind, str(array.dtype))
         raise InputError(f"{_Described(tensor, name)}: expected real numbers, found {found} "
-                         f"(dtype {array.dtype}); convert them first, e.g. {_remedy(value)}")
+                         f"(dtype {array.dtype}); convert them first, e.g. {_remedy(value, array)}")
     return array
 
 
-def _remedy(value: Any) -> str:
+def _remedy(value: Any, array: np.ndarray) -> str:
     """What makes an array of real numbers of this value."""
+    if _is_text(array):
+        return "names, numbers = np.unique(Y, return_inverse=True)"
     if hasattr(value, "toarray"):  # a sparse matrix of SciPy
         return "X.toarray()"
     return "np.array(list(X))" if hasattr(value, "__next__") else "X.astype(float)"
+
+
+def _is_text(array: np.ndarray) -> bool:
+    """Whether entries are text that spells no numbers, such as the names of classes."""
+    if array.dtype.kind not in "US" and not all(isinstance(entry, str) for entry in array.flat):
+        return False
+    try:
+        array.astype(float)
+    except ValueError:
+        return True
+    return False
 
 
 def _check_shape(tensor: Tensor, array: np.ndarray, described: _Described, sizes: Sizes) -> None:

@@ -20,7 +20,7 @@ from symbackprop.arrays import Array, made, read
 from symbackprop.broadcasting import axes_of, letters_for
 from symbackprop.declare import attach
 from symbackprop.errors import DeclarationError, where
-from symbackprop.laws import AtInference
+from symbackprop.laws import Asks, AtInference
 from symbackprop.notation import extent
 from symbackprop.randomness import carry, strength
 from symbackprop.trainable import weight_of
@@ -55,12 +55,11 @@ def batch_norm(x: Any, axis: Any = -1, momentum: Any = 0.1, epsilon: Any = 1e-5,
                                f"not {x!r}")
     letters = letters_for(x.axes, [x])
     kept = _kept(x, axes_of(axis, x.rank, "batch_norm"), letters)
-    share = strength(momentum, "momentum", "batch_norm: the momentum", lambda m: 0 <= m <= 1,
-                     "a number from 0 to 1")
-    small = strength(epsilon, "epsilon", "batch_norm: epsilon", lambda e: e >= 0,
-                     "a number of at least 0")
+    share = strength(momentum, "momentum", "batch_norm: the momentum", "share")
+    small = strength(epsilon, "epsilon", "batch_norm: epsilon", "not_negative")
     mean, variance = _statistics(x, letters, kept, share)
-    std = attach(None, mean.axes, kept, sqrt(variance.at(*kept) + small), hint="std")
+    std = attach(None, mean.axes, kept, sqrt(variance.at(*kept) + small), hint="std",
+                 law=Asks(((share, "share"), (small, "not_negative"))))
     body = (read(x, letters) - mean.at(*kept))/std.at(*kept)
     if scale:
         body = weight_of("batch_norm", kept, hint="scale").at(*kept)*body

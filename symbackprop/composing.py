@@ -42,7 +42,16 @@ from symbackprop.minimising import Case, Convex, Kink, bends, convex, in_words, 
 from symbackprop.notation import Element, Reduction, Tensor, TensorSymbol
 from symbackprop.separation import Block, Term
 from symbackprop.splitting import Piece
-from symbackprop.stages import Stage, centred, check_centres, meet, moved_back, spoken
+from symbackprop.stages import (
+    Stage,
+    apart,
+    centred,
+    check_centres,
+    lies_within,
+    meet,
+    moved_back,
+    spoken,
+)
 
 __all__ = ["Stage", "composed", "has_kink"]
 
@@ -77,7 +86,7 @@ def composed(terms: Sequence[Term], known: Mapping[Tensor, float | None]
     """
     names = _Names(known)
     levels: dict[tuple[Block, ...], list[Expr]] = {}
-    for term in centred(terms):
+    for term in apart(tuple(centred(terms))):
         levels.setdefault(term.blocks, []).append(names.written(term.function))
     order = sorted(levels, key=_size)
     _check_nested(order)
@@ -113,19 +122,22 @@ def _check_nested(order: Sequence[tuple[Block, ...]]) -> None:
             if group is other or not meet(small, large):
                 continue
             named = spoken(small.tensor)
-            both = (_is_entry(group) and _is_entry(other)) or (
-                large.where not in (small.where, S.true))
-            if both:
+            if not lies_within(small, large):
                 raise DerivationError(
-                    f"two terms act on different parts of {named}, where {small.where} and where "
-                    f"{large.where}: their operators are not composed; write terms of parts that "
-                    f"have no entry in common, e.g. Sum(…, (i, 0, 1)) + Sum(…, (i, 2, 3))")
+                    f"two terms act on parts of {named} that overlap, one {_place(small)} and one "
+                    f"{_place(large)}: operators of norms compose where one part lies in the "
+                    "other; write norms of parts that have no entry in common, e.g. "
+                    "Sum(…, (i, 0, 1)) + Sum(…, (i, 2, 3))")
             check_centres(small, {small.centre, large.centre})
             within = set(_tensors(group)) <= set(_tensors(other))
             if not within or not set(small.inner) <= set(large.inner):
                 raise DerivationError(
                     f"blocks of {named} overlap: the norms along {_letters(small)} and along "
                     f"{_letters(large)}; operators compose where blocks lie in blocks")
+
+
+def _place(block: Block) -> str:
+    return "everywhere" if block.where == S.true else f"where {block.where}"
 
 
 def _is_entry(blocks: tuple[Block, ...]) -> bool:

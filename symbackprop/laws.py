@@ -4,6 +4,7 @@ stands at inference.
     Law ::= Distribution(kind, parameters)      of noise: what its entries are drawn from
           | Carried(initial, following)         of a state: its first values, the tensor of the next
           | AtInference(body)                   of an intermediate: the body outside of training
+          | Asks((expression, range), …)        of an intermediate or a hyper: numbers it needs
 """
 
 from __future__ import annotations
@@ -19,7 +20,8 @@ from symbackprop.functions import Iverson, costurn
 if TYPE_CHECKING:
     from symbackprop.notation import Tensor
 
-__all__ = ["KINDS", "AtInference", "Carried", "Distribution", "Initial", "Kind", "Law"]
+__all__ = ["KINDS", "RANGES", "Asks", "AtInference", "Carried", "Distribution", "Initial", "Kind",
+           "Law", "Range"]
 
 Initial = float | tuple["Initial", ...]
 Unit = Callable[[int], Expr]  # the number in [0, 1) of a pair of words
@@ -54,6 +56,23 @@ KINDS = {
         2, lambda low, high: (low + high) / Integer(2),
         lambda unit, low, high: low + (high - low)*unit(0),
         "low at most high", lambda low, high: low <= high),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Range:
+    """A row: numbers in words, and whether a number is one of them."""
+
+    words: str
+    fits: Callable[[float], bool]
+
+
+RANGES = {
+    "real": Range("a finite real number", lambda v: True),
+    "share": Range("a number from 0 to 1", lambda v: 0 <= v <= 1),
+    "below_one": Range("a number from 0 up to, but not including, 1", lambda v: 0 <= v < 1),
+    "not_negative": Range("a number of at least 0", lambda v: v >= 0),
+    "positive": Range("a number above 0", lambda v: v > 0),
 }
 
 
@@ -94,4 +113,11 @@ class AtInference:
     body: Expr
 
 
-Law = Distribution | Carried | AtInference
+@dataclass(frozen=True, slots=True)
+class Asks:
+    """Expressions of hypers that must lie in a row of `RANGES` wherever the tensor is computed."""
+
+    conditions: tuple[tuple[Expr, str], ...]
+
+
+Law = Distribution | Carried | AtInference | Asks

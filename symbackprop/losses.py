@@ -23,6 +23,7 @@ from symbackprop.classification import (
 )
 from symbackprop.errors import DeclarationError
 from symbackprop.functions import relu
+from symbackprop.laws import RANGES
 from symbackprop.means import mean_of, scalar_of
 
 __all__ = ["absolute_error", "binary_cross_entropy", "credit_risk", "cross_entropy",
@@ -54,7 +55,7 @@ def huber(prediction: Any, target: Any, delta: Any = 1, sample_weights: Any = No
     >>> print(sb.program(sb.losses.huber(o, y)))
     L = (Σ_n {(o[n] − y[n])²/2 if |o[n] − y[n]| < 1; |o[n] − y[n]| − 1/2 otherwise})/N
     """
-    end = _above_zero("huber: delta", delta)
+    end = _in_range("huber: delta", delta, "positive")
 
     def each(p: Expr, y: Expr) -> Expr:
         e = p - y
@@ -90,13 +91,14 @@ def credit_risk(approval: Any, repaid: Any, strength: Any = 1, sample_weights: A
 
     approval: p, from 0 to 1; repaid: y, 1 for a loan that was paid back, else 0; strength: ρ, a
     number of 0 or more, or a hyper.  A larger ρ gives fewer bad loans, and fewer good ones.
+    Raises DeclarationError for a strength below 0.
 
     >>> import symbackprop as sb
     >>> p, y, rho = sb.data("p", sb.size("N")), sb.data("y", sb.size("N")), sb.hyper("rho", 4)
     >>> print(sb.program(sb.losses.credit_risk(p, y, rho)))
     L = (Σ_n ((p[n] − y[n])² + rho·p[n]²·(1 − y[n])))/N
     """
-    rho = scalar_of("credit_risk: the strength", strength)
+    rho = _in_range("credit_risk: the strength", strength, "not_negative")
     return mean_of("credit_risk", approval, repaid,
                    lambda p, y: (p - y)**2 + rho * (1 - y) * p**2, sample_weights)
 
@@ -132,10 +134,10 @@ def elementwise(prediction: Any, target: Any, function: Callable[[Expr, Expr], A
     return mean_of("elementwise", prediction, target, each, sample_weights)
 
 
-def _above_zero(name: str, given: Any) -> Expr:
+def _in_range(name: str, given: Any, kind: str) -> Expr:
     number = scalar_of(name, given)
-    if number.is_number and number.is_positive is not True:
-        raise DeclarationError(f"{name} must be above 0, not {given!r}")
+    if number.is_number and not (number.is_real and RANGES[kind].fits(number)):
+        raise DeclarationError(f"{name} must be {RANGES[kind].words}, not {given!r}")
     return number
 
 

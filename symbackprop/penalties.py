@@ -24,13 +24,7 @@ from typing import Any
 from sympy import Abs, Add, Expr, Idx, KroneckerDelta, Le, Piecewise, Sum, sqrt
 
 from symbackprop.arrays import Array, made, read
-from symbackprop.broadcasting import (
-    axes_of,
-    finite_number,
-    is_scalar,
-    letters_for,
-    scalar_operand,
-)
+from symbackprop.broadcasting import axes_of, is_scalar, letters_for, scalar_operand
 from symbackprop.errors import DeclarationError
 from symbackprop.indexing import fresh
 from symbackprop.notation import Definition, Tensor
@@ -71,9 +65,8 @@ def huber(strength: Any, delta: Any, *tensors: Any) -> Expr:
     >>> print(sb.program(sb.penalties.huber(0.1, 1, sb.parameter("w", 5))))
     L = lam·Σ_i {w[i]²/2 if delta ≥ |w[i]|; delta·(|w[i]| − delta/2) otherwise}
     """
-    if (number := finite_number(delta)) is not None and number <= 0:
-        raise DeclarationError(f"a Huber penalty needs a width δ above 0, not {delta!r}")
-    width = hyper_of(delta, "delta", "the width δ of a Huber penalty", "sb.penalties.huber(0.1, 1)")
+    width = hyper_of(delta, "delta", "the width δ of a Huber penalty", "sb.penalties.huber(0.1, 1)",
+                     "positive")
 
     def each(w: Expr) -> Expr:
         return Piecewise((w**2 / 2, Le(Abs(w), width)), (width * (Abs(w) - width / 2), True))

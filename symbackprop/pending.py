@@ -16,6 +16,7 @@ from sympy import Add, Expr, Float, Symbol
 from symbackprop.arrays import Array, made
 from symbackprop.broadcasting import finite_number, scalar_operand
 from symbackprop.errors import DeclarationError, ProgramError, where
+from symbackprop.laws import RANGES, Asks
 from symbackprop.notation import Definition, Program, Tensor, tensors_in
 from symbackprop.weighing import weights
 
@@ -106,8 +107,9 @@ def _own(expr: Expr) -> Definition:
     return definition
 
 
-def hyper_of(given: Any, hint: str, spoken: str, remedy: str) -> Expr:
-    """A strength, bound or other number as a scalar: a number becomes a hyper with that default.
+def hyper_of(given: Any, hint: str, spoken: str, remedy: str, kind: str = "real") -> Expr:
+    """A strength, bound or other number as a scalar: a number becomes a hyper with that default,
+    which stays in a row of `RANGES`.
 
     Raises DeclarationError for what is no finite real number and no scalar of hypers.
     """
@@ -118,8 +120,10 @@ def hyper_of(given: Any, hint: str, spoken: str, remedy: str) -> Expr:
     if not value.is_number:
         return value
     number = finite_number(Float(value)) if value.is_real and value.is_finite else None
-    if number is None:
-        raise DeclarationError(f"{spoken} is a finite real number, not {given!r}")
+    if number is None or not RANGES[kind].fits(number):
+        words = RANGES["real" if number is None else kind].words
+        raise DeclarationError(f"{spoken} is {words}, not {given!r}")
     tensor = Array(None, (), (), "hyper", hint=hint, numbered=False, where=where())
     tensor.default = number
+    tensor.law = None if kind == "real" else Asks(((tensor.symbol, kind),))
     return tensor.symbol

@@ -20,14 +20,11 @@ from symbackprop.broadcasting import finite_number, is_scalar, scalar_operand
 from symbackprop.declare import attach, declare, scalar, tensor_of
 from symbackprop.errors import DeclarationError, where
 from symbackprop.indexing import free_indices
-from symbackprop.laws import Carried, Distribution, Initial
+from symbackprop.laws import RANGES, Carried, Distribution, Initial
 from symbackprop.notation import Tensor, elements_in, tensors_in
 
 __all__ = ["bernoulli", "carry", "gaussian", "initial_of", "noise", "state", "strength", "uniform",
            "without_noise"]
-
-_Fits = Callable[[float], bool]
-
 
 def bernoulli(probability: Any) -> Distribution:
     """1 with this probability, else 0; a number from 0 to 1, or an expression of hypers.
@@ -38,8 +35,7 @@ def bernoulli(probability: Any) -> Distribution:
     >>> print(bernoulli(0.8))
     bernoulli(keep)
     """
-    kept = strength(probability, "keep", "bernoulli: the probability", lambda q: 0 <= q <= 1,
-                    "a number from 0 to 1")
+    kept = strength(probability, "keep", "bernoulli: the probability", "share")
     return Distribution("bernoulli", (kept,))
 
 
@@ -49,8 +45,7 @@ def gaussian(mean: Any = 0, deviation: Any = 1) -> Distribution:
     Numbers become hypers, but for a mean of 0.  Raises DeclarationError for anything else.
     """
     centre = strength(mean, "mean", "gaussian: the mean") if mean != 0 else scalar_operand(0)
-    spread = strength(deviation, "std", "gaussian: the standard deviation", lambda s: s >= 0,
-                      "a number of at least 0")
+    spread = strength(deviation, "std", "gaussian: the standard deviation", "not_negative")
     return Distribution("gaussian", (centre, spread))
 
 
@@ -165,9 +160,10 @@ def without_noise(body: Expr) -> Expr:
     return body.xreplace(means) if means else body
 
 
-def strength(given: Any, hint: str, what: str, fits: _Fits = lambda number: True,
-             words: str = "a finite number") -> Expr:
-    """A number as a hyper with that default; a hyper, or an expression of such, as it is."""
+def strength(given: Any, hint: str, what: str, kind: str = "real") -> Expr:
+    """A number of a row of `RANGES` as a hyper with that default; hypers, or an expression of such,
+    as they are: what uses them asks for the row again (`Distribution`, `Asks`)."""
+    words = RANGES[kind].words
     if isinstance(given, Tensor):
         raise DeclarationError(f"{what} must be {words} or a hyper, not the tensor "
                                f"{given.name or given.hint}")
@@ -175,7 +171,7 @@ def strength(given: Any, hint: str, what: str, fits: _Fits = lambda number: True
         _check_hypers(given, what)
         return given
     number = finite_number(float(Float(given)) if _is_real(given) else given)
-    if number is None or not fits(number):
+    if number is None or not RANGES[kind].fits(number):
         raise DeclarationError(f"{what} must be {words} or a hyper, not {given!r}")
     tensor = Array(None, (), (), "hyper", hint=hint, numbered=False, where=where())
     tensor.default = number

@@ -10,8 +10,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import combinations
 
-from sympy import Add, And, Expr, S, expand
+from sympy import Add, And, Expr, Gt, Idx, Lt, Not, Or, S, expand
+from sympy.logic.boolalg import Boolean, to_dnf
 
 from symbackprop.errors import DerivationError
 from symbackprop.minimising import Case, Convex, v, w
@@ -19,7 +21,8 @@ from symbackprop.notation import Tensor
 from symbackprop.separation import Block, Term
 from symbackprop.splitting import Piece
 
-__all__ = ["Stage", "centred", "check_centres", "meet", "moved_back", "spoken"]
+__all__ = ["Stage", "apart", "centred", "check_centres", "lies_within", "meet", "moved_back",
+           "spoken"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +58,36 @@ def centred(terms: Sequence[Term]) -> Iterator[Term]:
                    (replace(block, centre=centre),))
 
 
+def apart(terms: Sequence[Term]) -> Iterator[Term]:
+    """The terms, those of entries once for each piece that the parts of all terms cut theirs into.
+
+    f where A, g everywhere   ⇒   f where A, g where A, g where not A
+    """
+    parts: dict[Tensor, dict[Boolean, None]] = {}
+    for block in (block for term in terms for block in term.blocks):
+        parts.setdefault(block.tensor, {})[block.where] = None
+    pieces = {tensor: _pieces(tuple(own)) for tensor, own in parts.items()}
+    for term in terms:
+        (block, *_) = term.blocks
+        for piece in (block.where,) if term.is_norm else pieces[block.tensor][block.where]:
+            yield term if piece == block.where else replace(
+                term, blocks=(replace(block, where=piece),))
+
+
+def _pieces(parts: tuple[Boolean, ...]) -> dict[Boolean, list[Boolean]]:
+    """Each part as pieces, of which no two have an index in common."""
+    if not any(_holds(one, other) for one, other in combinations(parts, 2)):
+        return {part: [part] for part in parts}
+    cells: list[tuple[Boolean, frozenset[Boolean]]] = []  # each with the parts that it lies in
+    for place, part in enumerate(parts):
+        cut = [cell for one, owners in cells for cell in (
+            (And(one, part), owners | {part}), (And(one, Not(part)), owners))]
+        cut.append((And(part, Not(Or(*parts[:place]))), frozenset({part})))
+        simple = ((_simple(one), owners) for one, owners in cut)
+        cells = [(one, owners) for one, owners in simple if one != S.false]
+    return {part: [one for one, owners in cells if part in owners] for part in parts}
+
+
 def check_centres(block: Block, centres: Iterable[Expr]) -> None:
     """Raises DerivationError where norms that have entries in common have several centres."""
     if len(shown := sorted(map(str, centres))) > 1:
@@ -78,7 +111,26 @@ def moved_back(stage: Stage) -> Stage:
 
 def meet(one: Block, other: Block) -> bool:
     """Whether two blocks may have entries in common: not where no index is in both."""
-    return one.tensor is other.tensor and And(one.where, other.where).simplify() != S.false
+    return one.tensor is other.tensor and _holds(one.where, other.where)
+
+
+def lies_within(small: Block, large: Block) -> bool:
+    """Whether each index of the one block is one of the other block of the same tensor."""
+    return not _holds(small.where, Not(large.where))
+
+
+def _holds(*conditions: Boolean) -> bool:
+    """Whether conditions on indices may hold together."""
+    return bool(_simple(And(*conditions)) != S.false)
+
+
+def _simple(condition: Boolean) -> Boolean:
+    """The condition as an Or of the cases that some integers within the extents fulfil."""
+    cases = to_dnf(condition.replace(Gt, lambda a, b: a >= b + 1).replace(
+        Lt, lambda a, b: a <= b - 1))
+    inside = And(*(And(i >= i.lower, i <= i.upper) for i in condition.atoms(Idx)))
+    return Or(*(case.simplify() for case in Or.make_args(cases)
+                if And(case, inside).simplify() != S.false))
 
 
 def spoken(tensor: Tensor) -> str:

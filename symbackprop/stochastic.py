@@ -38,8 +38,7 @@ def dropout(x: Any, rate: Any = 0.5, inverted: bool = True, shared: Any = ()) ->
     h1[n,i] = x[n,i]·m1[n,i]
     """
     _checked(x, "dropout")
-    drop = strength(rate, "drop", "dropout: the rate", lambda p: 0 <= p < 1,
-                    "a number from 0 up to, but not including, 1")
+    drop = strength(rate, "drop", "dropout: the rate", "below_one")
     mask = _noise(x, "m", Distribution("bernoulli", (1 - drop,)),
                   axes_of(shared, x.rank, "dropout(…, shared=…)"))
     letters = letters_for(x.axes, [x])
@@ -83,7 +82,7 @@ def weight_noise(weight: Any, deviation: Any = 0.1) -> Any:
 def _with_noise(x: Any, deviation: Any, name: str) -> Any:
     _checked(x, name)
     law = gaussian(0, strength(deviation, "std", f"{name}: the standard deviation",
-                               lambda s: s >= 0, "a number of at least 0"))
+                               "not_negative"))
     letters = letters_for(x.axes, [x])
     return made(letters, read(x, letters) + _entry(_noise(x, "e", law), letters))
 

@@ -233,7 +233,7 @@ REFUSED: list[tuple[Any, str]] = [
     (lambda: sb.bernoulli(sb.parameter("q", 3)), "not the tensor q"),
     (lambda: sb.bernoulli(sb.parameter("q")), "it reads q: write e.g. q = sb.hyper"),
     (lambda: sb.gaussian(0, -1), "the standard deviation must be a number of at least 0"),
-    (lambda: sb.gaussian(None), "the mean must be a finite number"),
+    (lambda: sb.gaussian(None), "the mean must be a finite real number"),
     (lambda: sb.uniform(1, 0), r"uniform\(1, 0\): low must not be above high"),
     (lambda: sb.uniform(0, N), "it reads N"),
     (lambda: sb.noise("m", 3, distribution=0.5), "0.5 is no distribution; write distribution="),

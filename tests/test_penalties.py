@@ -139,8 +139,8 @@ REFUSED: list[tuple[Any, str]] = [
     (lambda: sb.penalties.l2(10**400), "a finite real number"),
     (lambda: sb.penalties.l1(sympy.I), "a finite real number"),
     (lambda: sb.penalties.l1(True), "True"),
-    (lambda: sb.penalties.huber(0.1, -1, V), "a width δ above 0, not -1"),
-    (lambda: sb.penalties.huber(0.1, 0), "a width δ above 0, not 0"),
+    (lambda: sb.penalties.huber(0.1, -1, V), "δ of a Huber penalty is a number above 0, not -1"),
+    (lambda: sb.penalties.huber(0.1, 0), "a number above 0, not 0"),
     (lambda: sb.penalties.elementwise(0.1, lambda w: w > 0, V), "must give a scalar"),
 ]
 

@@ -1,5 +1,8 @@
 """Every activation, layer and loss has the value and the gradient that JAX's own functions have."""
 
+import ast
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -72,3 +75,32 @@ def test_kernels_have_the_values_and_gradients_of_the_interpreter(rows: list[Row
     found = kernel(**{name: values[t] for t, name in kernel.program.names.items() if t in values})
     for output, value in zip(outputs, found, strict=True):
         np.testing.assert_allclose(value, exact[output], rtol=1e-10, atol=1e-12)
+
+
+HOMES = (sb.layers, sb.losses, sb.penalties, sb.constraints, sb.optimizers)
+GENERAL = {"t", "g", "w", "total", "norm", "box", "Rule", "is_weight",  # words of everyone's
+           "flatten"}                                                  # a pass over loops
+ROOT = Path(__file__).parent.parent
+COMPILER = [*ROOT.glob("codegen/**/*.py"), *ROOT.glob("symbackprop/rules/*.py"),
+            *(ROOT/f"symbackprop/{name}.py" for name in ("backprop", "derivation", "tape"))]
+
+
+def said(path: Path) -> set[str]:
+    """The names, attributes and texts of a file, comments and docstrings apart."""
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        match node:
+            case ast.Name(id=word) | ast.Attribute(attr=word) | ast.alias(name=word):
+                found.add(word)
+            case ast.Constant(value=str(word)):
+                found.add(word)
+    return found
+
+
+def test_the_compiler_knows_no_layer_loss_penalty_or_optimizer_by_name() -> None:
+    names = {name for home in HOMES for name in home.__all__} - GENERAL
+    assert {"dropout", "huber", "group_lasso", "max_norm", "AdamW"} < names
+    assert {"batch_norm", "made"} < said(ROOT/"symbackprop/layers.py")
+    assert len(COMPILER) > 60
+    for path in COMPILER:
+        assert not said(path) & names, path

@@ -8,14 +8,15 @@ in the smallest part of the loss that reads both: x, and no mask that multiplies
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
-from sympy import Basic
+from sympy import Basic, Expr
 
+from symbackprop.indexing import replace_indices
 from symbackprop.notation import Definition, Element, Program, Tensor, elements_in
 from symbackprop.training.network import Network, needed
 
-__all__ = ["compared"]
+__all__ = ["compared", "scores"]
 
 
 def compared(network: Network) -> tuple[Tensor, ...]:
@@ -27,6 +28,21 @@ def compared(network: Network) -> tuple[Tensor, ...]:
         return network.targets
     found = [_beside(network, output) for output in network.predicted]
     return tuple(t for t in found if t is not None) if None not in found else ()
+
+
+def scores(output: Tensor, known: Mapping[Tensor, Definition]) -> Iterator[Expr]:
+    """p[n,k], then z[n,k] where p = sigmoid(z), and so on: each a function of the next alone.
+
+    They are entries at the indices of the output; known: the definitions that there are.
+    """
+    entry = output.at(*output.letters)
+    while (definition := known.get(entry.tensor)) is not None:
+        yield entry
+        below = [e for e in elements_in(definition.body) if e.tensor.role != "hyper"]
+        if definition.op != "map" or len(below) != 1:
+            return
+        places = dict(zip(definition.indices, getattr(entry, "indices", ()), strict=True))
+        entry = replace_indices(below[0], places)
 
 
 def _beside(network: Network, output: Tensor) -> Tensor | None:
@@ -42,16 +58,11 @@ def _beside(network: Network, output: Tensor) -> Tensor | None:
 
 
 def _root(tensor: Tensor, known: Mapping[Tensor, Definition]) -> Tensor:
-    """z for p = sigmoid(z): what a tensor is a function of, entry by entry."""
-    while True:
-        definition = known.get(tensor)
-        if definition is None:
-            return tensor
-        below = [e for e in elements_in(definition.body) if e.tensor.role != "hyper"]
-        if definition.op != "map" or len(below) != 1 or below[0].tensor not in known or (
-                below[0].args[1:] != definition.indices):
-            return tensor
-        tensor = below[0].tensor
+    """What a tensor is in the end a function of, entry by entry."""
+    root = tensor
+    for entry in scores(tensor, known):
+        root = entry.tensor if getattr(entry, "indices", ()) == tensor.letters else root
+    return root
 
 
 def _partners(body: Basic, outputs: set[Tensor]) -> list[Tensor]:

@@ -1,8 +1,8 @@
 """X and Y as a user hands them over, to one checked array for each data tensor.
 
 A one-hot target takes integer labels as well as rows of zeros and ones; a target of width 1
-takes a plain vector.  Everything else (shape, dtype, finiteness, facts) is the gate's business,
-the same gate that compiled functions have.
+takes a plain vector, and one that is a vector a column.  Everything else (shape, dtype,
+finiteness, facts) is the business of the gate that compiled functions have.
 """
 
 from __future__ import annotations
@@ -99,7 +99,7 @@ def _by_tensor(tensors: tuple[Tensor, ...], given: Any, what: str) -> dict[Tenso
 
 
 def _as_target(tensor: Tensor, given: Any) -> Any:
-    """Labels become one-hot rows, a vector becomes a column, where the target asks for that."""
+    """Labels become one-hot rows, a vector a column or the reverse, as the target asks for."""
     try:
         value = np.asarray(given)
     except ValueError:
@@ -115,6 +115,8 @@ def _as_target(tensor: Tensor, given: Any) -> Any:
         return _one_hot(value, int(tensor.axes[last]), tensor)
     if value.ndim == last and column:
         return value[..., np.newaxis]
+    if value.ndim == last + 2 and value.shape[-1] == 1:
+        return value[..., 0]
     return given
 
 

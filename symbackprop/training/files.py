@@ -4,7 +4,8 @@
                     inputs, targets, outputs, constraints, loss}          JSON, in the metadata
     Tensor     ::= {name, hint, numbered, role, axes, letters, facts, default, trainable, beside,
                     law}
-    Law        ::= ["carried", Initial, following] | [kind of distribution, parameter ...] | null
+    Law        ::= ["carried", Initial, following] | [kind of distribution, parameter ...]
+                 | ["asks", [expression of hypers, range] ...] | null
     Initial    ::= number | [Initial ...]
     Definition ::= [target, [index ...], body, [index ...] over, op]
 
@@ -34,7 +35,7 @@ from sympy import Expr, Idx
 from symbackprop.arrays import Array
 from symbackprop.declare import size
 from symbackprop.errors import InputError, SymbackpropError
-from symbackprop.laws import KINDS, Carried, Distribution, Law
+from symbackprop.laws import KINDS, RANGES, Asks, Carried, Distribution, Law
 from symbackprop.notation import Definition, Fact, Op, Role, Tensor, tensors_in
 from symbackprop.randomness import initial_of
 from symbackprop.training.expressions import Reader, Writer
@@ -141,6 +142,9 @@ def _record(network: Network) -> dict[str, Any]:
                 return ["carried", initial, numbers[following]]
             case Distribution(kind, parameters):
                 return [kind, *written(parameters)]
+            case Asks(conditions):
+                return ["asks", *([writer.write(part), kind] for part, kind in conditions
+                                  if numbers.keys() >= set(tensors_in(part)))]
         return None
 
     return {
@@ -191,11 +195,20 @@ def _law(tensor: Tensor, written: Any, reader: Reader) -> Law | None:
         following = reader.tensor(rest[1])
         if following.axes == tensor.axes:
             return Carried(initial_of(tensor, rest[0]), following)
+    if kind == "asks" and tensor.role in ("hyper", "intermediate"):
+        conditions = tuple((_of_hypers(reader, number), known) for number, known in rest)
+        if all(known in RANGES for _, known in conditions):
+            return Asks(conditions)
     if kind in KINDS and tensor.role == "noise" and len(rest) == KINDS[kind].count:
-        parameters = tuple(reader.read(number) for number in rest)
-        if all(t.role == "hyper" for parameter in parameters for t in tensors_in(parameter)):
-            return Distribution(kind, parameters)
+        return Distribution(kind, tuple(_of_hypers(reader, number) for number in rest))
     raise InputError(f"{kind!r} is no law of a {tensor.role}")
+
+
+def _of_hypers(reader: Reader, number: Any) -> Expr:
+    expr: Expr = reader.read(number)
+    if any(tensor.role != "hyper" for tensor in tensors_in(expr)):
+        raise InputError(f"{expr} reads more than hypers")
+    return expr
 
 
 def _tensor(entry: dict[str, Any], reader: Reader, where: str) -> Tensor:

@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from functools import partial
 from threading import Event
 from typing import Any
 
-from symbackprop.errors import Diverged, SymbackpropError
+from symbackprop import codegen
+from symbackprop.errors import Diverged, SymbackpropError, TrainingError
+from symbackprop.notation import Tensor
 from symbackprop.training.augmentation import augmentation
 from symbackprop.training.core import Core
 from symbackprop.training.dataset import dataset
-from symbackprop.training.loop import History
+from symbackprop.training.loop import History, Plan
 from symbackprop.training.monitoring import monitoring
 from symbackprop.training.optimizers import Optimizer
 from symbackprop.training.progress import progress
 from symbackprop.training.running import Running
 from symbackprop.training.settings import known_threads, plan_of
 from symbackprop.training.strengths import check_strengths
-from symbackprop.training.tuning import tuning
+from symbackprop.training.tuning import Tuning, tuning
 
 __all__ = ["fit"]
 
@@ -41,7 +45,8 @@ def fit(core: Core, X: Any, Y: Any, *, epochs: Any, batch_size: Any, optimizer: 
     between.renew = augmentation(core, X, Y, augment, plan.seed, arrays)
     step, kernel = core.kernels.trainer(chosen.rule, plan.batch_size, chosen.trained, known)
     arrays |= {**core.arrays(), **step.begun(plan, core.dtype)}
-    steps = Running(core, kernel, arrays, {**known, **chosen.numbers(step, plan)}, threads, stop)
+    steps = Running(core, kernel, arrays, chosen.numbers(step, plan), known,
+                    partial(_check_same, core, chosen, plan, kernel), threads, stop)
     task = chosen.task(step, plan, arrays, steps)
     before = core.copy()
     core.history.clear()
@@ -59,3 +64,12 @@ def fit(core: Core, X: Any, Y: Any, *, epochs: Any, batch_size: Any, optimizer: 
                 raise
             raise Diverged(f"{error}\n{fault}") from error
     return history
+
+
+def _check_same(core: Core, chosen: Tuning, plan: Plan, kernel: codegen.TrainingKernel,
+                hypers: Mapping[Tensor, float]) -> None:
+    """Raises TrainingError for hypers, set during a fit, that its steps are not made for."""
+    check_strengths(core.kernels.conditions, hypers)
+    if core.kernels.trainer(chosen.rule, plan.batch_size, chosen.trained, hypers)[1] is not kernel:
+        raise TrainingError("hypers were set during this fit that change the cases of a proximal "
+                            "operator; end it where they change, and call fit again")

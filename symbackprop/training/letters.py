@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import itertools
 import re
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,6 +21,7 @@ from symbackprop.arrays import Array
 from symbackprop.broadcasting import finite_number
 from symbackprop.errors import TrainingError
 from symbackprop.functions import expm1
+from symbackprop.laws import RANGES, Range
 from symbackprop.notation import Role, Tensor
 from symbackprop.printing.text import text
 
@@ -29,27 +30,22 @@ __all__ = ["LETTERS", "Letter", "in_range", "shown", "sign", "unused"]
 
 @dataclass(frozen=True, slots=True)
 class Letter:
-    """A row: the sign in formulas, the range in words, and whether a number lies in it."""
+    """A row: the sign in formulas, and which numbers the letter may be."""
 
     sign: str
-    words: str
-    fits: Callable[[float], bool]
+    numbers: Range
 
-
-_ABOVE = ("a number above 0", lambda value: value > 0)
-_NOT_BELOW = ("a number, at least 0", lambda value: value >= 0)
-_FRACTION = ("a number from 0 up to, but not including, 1", lambda value: 0 <= value < 1)
 
 LETTERS = {
-    "rate": Letter("η", *_ABOVE),
-    "momentum": Letter("μ", *_FRACTION),
-    "beta1": Letter("β1", *_FRACTION),
-    "beta2": Letter("β2", *_FRACTION),
-    "alpha": Letter("α", *_FRACTION),
-    "epsilon": Letter("ε", *_ABOVE),
-    "momentum_decay": Letter("ψ", *_NOT_BELOW),
-    "weight_decay": Letter("λ", *_NOT_BELOW),
-    "limit": Letter("c", *_ABOVE),
+    "rate": Letter("η", RANGES["positive"]),
+    "momentum": Letter("μ", RANGES["below_one"]),
+    "beta1": Letter("β1", RANGES["below_one"]),
+    "beta2": Letter("β2", RANGES["below_one"]),
+    "alpha": Letter("α", RANGES["below_one"]),
+    "epsilon": Letter("ε", RANGES["positive"]),
+    "momentum_decay": Letter("ψ", RANGES["not_negative"]),
+    "weight_decay": Letter("λ", RANGES["not_negative"]),
+    "limit": Letter("c", RANGES["positive"]),
 }
 _SIGNS = {"is_weight": "[weight]", "factor": "factor", "steps_per_epoch": "S"}
 _OWN = re.compile(r"([a-z0-9_]+?)_(start|least|factor|length|warmup|number)(_\d+|\d*)")
@@ -71,10 +67,10 @@ def in_range(owner: str, name: str, value: Any, letter: str | None = None) -> fl
     A letter without a row may be any finite number.
     """
     row = LETTERS.get(letter or name)
+    numbers = RANGES["real"] if row is None else row.numbers
     number = finite_number(value)
-    if number is None or (row is not None and not row.fits(number)):
-        words = "a finite number" if row is None else row.words
-        raise TrainingError(f"{owner}: {name} must be {words}, found {value!r}")
+    if number is None or not numbers.fits(number):
+        raise TrainingError(f"{owner}: {name} must be {numbers.words}, found {value!r}")
     return number
 
 

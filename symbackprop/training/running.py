@@ -9,7 +9,7 @@ is evaluated definition by definition.
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -32,15 +32,18 @@ Arrays = dict[Tensor, NDArray[Any]]
 class Running:
     """steps(order, batch_size, losses) for the loop.
 
-    arrays: data, parameters and states, the latter two changed in place; stop: an event that ends
-    training before the next call; failed: the order and batch size of the last call, where it made
-    a number that is not finite.
+    arrays: data, parameters and states, the latter two changed in place; numbers: of the optimizer;
+    known: the hypers of the model as the last call had them; check: raises for those of the next
+    call that the steps are not made for; stop: an event that ends training before it; failed: the
+    order and batch size of the last call, where it made a number that is not finite.
     """
 
     core: Core
     kernel: codegen.TrainingKernel
     arrays: Arrays
-    hypers: Mapping[Tensor, float]
+    numbers: Mapping[Tensor, float]
+    known: Mapping[Tensor, float]
+    check: Callable[[Mapping[Tensor, float]], None]
     threads: int | None = None
     stop: threading.Event | None = None
     failed: tuple[Orders, int] | None = None
@@ -58,7 +61,7 @@ class Running:
             raise Stopped("training was stopped from outside")
         self._put(self.arrays, self.kept)
         self.failed = None
-        self.kernel.run(order, batch_size, self.arrays, self.hypers, losses, self.threads)
+        self.kernel.run(order, batch_size, self.arrays, self._hypers(), losses, self.threads)
         if not np.isfinite(losses).all():
             self.failed = order, batch_size
             return
@@ -73,18 +76,18 @@ class Running:
         or it was not found.  Leaves parameters and states as they are before that step."""
         if self.failed is None:
             return None
-        order, batch_size = self.failed
+        (order, batch_size), hypers = self.failed, {**self.known, **self.numbers}
         self._put(self.kept, self.arrays)
         for rows in batches(order, batch_size):
             before = self._copied()
-            loss = self.kernel.run(rows, batch_size, self.arrays, self.hypers, None, self.threads)
+            loss = self.kernel.run(rows, batch_size, self.arrays, hypers, None, self.threads)
             if np.isfinite(loss) and all(np.isfinite(self.arrays[t]).all() for t in before):
                 continue
             self._put(before, self.arrays)
             own = {t: array[rows] if self.core.network.has_batch(t) else array
                    for t, array in self.arrays.items()}
             try:
-                return self._with_row(first_fault(self.kernel.program, {**own, **self.hypers},
+                return self._with_row(first_fault(self.kernel.program, {**own, **hypers},
                                                   self.kernel.dtype, self.core.network.names), rows)
             except ProgramError:  # a function that kernels have and the interpreter lacks
                 return None
@@ -101,6 +104,14 @@ class Running:
                        int(rows[number]) if name == index else number)
                       for name, number in fault.place)
         return replace(fault, place=place)
+
+    def _hypers(self) -> dict[Tensor, float]:
+        """All numbers of the next call; a callback may have set hypers of the model."""
+        now = self.core.hypers.numbers()
+        if now != self.known:
+            self.check(now)
+            self.known = now
+        return {**now, **self.numbers}
 
     def _copied(self) -> Arrays:
         return {t: self.arrays[t].copy() for t, _ in self.kernel.program.updates}

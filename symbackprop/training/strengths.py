@@ -1,6 +1,7 @@
-"""Strengths of noise: at which hypers there is a distribution, and nothing is divided by 0.
+"""Strengths: at which hypers there is a distribution, ranges are kept, nothing is divided by 0.
 
-A dropout rate of 1.5 leaves no probability to keep an entry, and one of 1 divides by 1 − drop.
+A dropout rate of 1.5 leaves no probability to keep an entry, one of 1 divides by 1 − drop, and a
+momentum of 2 makes running statistics grow without end.
 What one hyper alone decides is refused where it is set; what several decide together, such as the
 ends of a uniform noise, which are set one after the other, where a step is to use them.
 """
@@ -15,7 +16,7 @@ from sympy import Expr, Piecewise, Pow, preorder_traversal
 
 from symbackprop.errors import InputError, TrainingError
 from symbackprop.interpreter import Machine
-from symbackprop.laws import KINDS, Distribution
+from symbackprop.laws import KINDS, RANGES, Asks, Distribution
 from symbackprop.notation import Tensor, TensorSymbol, tensors_in
 from symbackprop.printing.text import text
 from symbackprop.training.network import Network
@@ -27,9 +28,10 @@ Numbers = Mapping[Tensor, float]
 
 @dataclass(frozen=True, slots=True)
 class Condition:
-    """Expressions of hypers that must fit a kind of distribution, or are divided by.
+    """Expressions of hypers that must be a distribution, lie in a range, or are divided by.
 
-    owner: the noise, or the definition that divides, in words.
+    owner: the noise, or the definition that asks or divides, in words; kind: a row of `KINDS` or of
+    `RANGES`, None for a divisor.
     """
 
     owner: str
@@ -48,9 +50,13 @@ class Condition:
         machine.arrays = {tensor: np.asarray(hypers[tensor]) for tensor in self.read}
         found = [float(machine.value(part, {}, 0)) for part in self.parts]
         at = ", ".join(f"{self.names[t]} = {hypers[t]:g}" for t in self.read)
+        first = text(self.parts[0], self.names)
         if self.kind is None:
-            return None if found[0] else (
-                f"{self.owner} divides by {text(self.parts[0], self.names)}, which is 0 where {at}")
+            return None if found[0] else f"{self.owner} divides by {first}, which is 0 where {at}"
+        if self.kind in RANGES:
+            where = "" if isinstance(self.parts[0], TensorSymbol) else f", where {at}"
+            return None if RANGES[self.kind].fits(found[0]) else (
+                f"{self.owner} needs {first} = {found[0]:g} to be {RANGES[self.kind].words}{where}")
         kind = KINDS[self.kind]
         return None if kind.fits(*found) else (
             f"{self.owner} is {self.kind}({', '.join(f'{number:g}' for number in found)}) "
@@ -65,7 +71,12 @@ def conditions(network: Network) -> tuple[Condition, ...]:
             for t in network.given if isinstance(t.law, Distribution)]
     divided = [Condition(f"{names[d.target]} (declared at {d.where})", (divisor,), None, names)
                for d in network.program for divisor in _divisors(d.body)]
-    return (*laws, *divided)
+    known = set(network.hypers)
+    asked = [Condition(f"{names[t]} (declared at {t.where})", (part,), kind, names)
+             for t in (*network.hypers, *(d.target for d in network.program))
+             if isinstance(t.law, Asks)
+             for part, kind in t.law.conditions if known.issuperset(tensors_in(part))]
+    return (*laws, *asked, *divided)
 
 
 def _divisors(body: Expr) -> Iterator[Expr]:
@@ -81,7 +92,7 @@ def _divisors(body: Expr) -> Iterator[Expr]:
 
 
 def check_strengths(asked: tuple[Condition, ...], hypers: Numbers) -> None:
-    """Raises TrainingError where noise has no distribution at these hypers, or they divide by 0."""
+    """Raises TrainingError where these hypers leave no distribution or a range, or divide by 0."""
     for condition in asked:
         error = condition.error(hypers)
         if error is not None:

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from symbackprop.errors import ProgramError
 from symbackprop.interpreter import evaluate
 from symbackprop.notation import Program, Tensor, tensors_in
-from symbackprop.training.comparing import compared
+from symbackprop.training.comparing import compared, scores
 from symbackprop.training.core import Core
 from symbackprop.training.dataset import Dataset
 from symbackprop.training.network import Network, needed
@@ -28,7 +28,7 @@ from symbackprop.training.network import Network, needed
 __all__ = ["thresholds"]
 
 Values = Mapping[Tensor, Any]
-ROWS = 16  # of the data at which the loss is looked at
+ROWS = 16  # at most, at which the loss is looked at
 ASIDE = np.linspace(-0.45, 0.45, 10)  # from the middle: between 0 and 1 around 1/2
 
 
@@ -44,7 +44,8 @@ def thresholds(core: Core, data: Dataset) -> Callable[[int], float]:
         network = core.network
         target, output = compared(network)[place], network.predicted[place]
         labels = -1 if (data.arrays[target] < 0).any() else 0, 1
-        rows = {t: array[:ROWS] if network.has_batch(t) else array
+        chosen = _telling(network, data, target)
+        rows = {t: array[chosen] if network.has_batch(t) else array
                 for t, array in data.arrays.items()}
         values = {**rows, **core.arrays(), **core.hypers.numbers()}
         score = _score(network, output)
@@ -62,15 +63,19 @@ def thresholds(core: Core, data: Dataset) -> Callable[[int], float]:
 
 def _score(network: Network, output: Tensor) -> Tensor | None:
     """The output, or what it is a function of, that the loss reads; None where there is none."""
-    bodies = {d.target: d.body for d in network.inference}
-    while output in bodies:
-        if any(output in tensors_in(d.body) for d in _needed(network, network.measured, output)):
-            return output
-        below = [t for t in tensors_in(bodies[output]) if t.role != "hyper"]
-        if len(below) != 1:
-            return None
-        output = below[0]
-    return None
+    known = {d.target: d for d in network.inference}
+    found = (entry.tensor for entry in scores(output, known))
+    return next((t for t in found if any(
+        t in tensors_in(d.body) for d in _needed(network, network.measured, t))), None)
+
+
+def _telling(network: Network, data: Dataset, target: Tensor) -> NDArray[Any]:
+    """Some rows, those first at which no data, such as the weights of samples, are 0 throughout."""
+    silent = np.zeros(data.rows, bool)
+    for tensor, array in data.arrays.items():
+        if network.has_batch(tensor) and tensor is not target:
+            silent |= ~array.reshape(data.rows, -1).any(1)
+    return np.argsort(silent, kind="stable")[:ROWS]
 
 
 def _is_middle(middle: float, network: Network, score: Tensor, target: Tensor,

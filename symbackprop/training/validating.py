@@ -48,10 +48,10 @@ def cross_validate(model: Model, X: Any, Y: Any = None, *, grid: Mapping[str, Se
     combinations.  Where two share a name, "hypers.rate" is the model's, "optimizer.rate" not.
     folds: a number (rows are shuffled by the seed, and stratified for one-hot targets and
     labels), any object with split(X, y) such as scikit-learn's KFold(10), or pairs (training
-    rows, held-out rows).  metric: what is measured on the held-out rows: a name or function as
-    in fit, or "loss", penalties included; by default accuracy for one-hot targets and labels,
-    else mean_squared_error.  maximised: whether more of it is better; None: accuracies and r2
-    are maximised, all else is minimised.  Of equal choices the first is taken.
+    rows, held-out rows).  metric: what is measured on the held-out rows: a name, a function or
+    {output: metric} as in fit, or "loss", penalties included; by default accuracy for one-hot
+    targets and labels, else mean_squared_error.  maximised: whether more of it is better; None:
+    accuracies and r2 are maximised, all else is minimised.  Of equal choices the first is taken.
     fresh: every fit starts at `model.initialise(seed)`, but for parameters that are not trained;
     False: at the present parameters.
     refit: fit the model to all rows with the choice; else it stays as it is.
@@ -117,10 +117,12 @@ def _metric(model: Model, asked: Any, data: Dataset) -> Metric | None:
     if asked is None:
         classes = len(network.outputs) == 1 and any(map(_has_classes, truths[:1]))
         asked = "accuracy" if classes else "mean_squared_error"
-    found = metrics_of(model._core, [asked], data)
+    found = metrics_of(model._core, asked if isinstance(asked, Mapping) else [asked], data)
     if len(found) != 1:
-        raise TrainingError("cross_validate: this model has several outputs, and one number is "
-                            'needed; write metric="loss"')
+        first = next((network.names[t] for t in network.outputs), "p")
+        raise TrainingError("cross_validate: one number is needed, and this asks for "
+                            f"{len(found)}; write metric=\"loss\", or e.g. "
+                            f"metric={{{first!r}: \"mean_squared_error\"}}")
     scores_of(model._core, found, data)  # before anything is trained: does it give a number?
     return found[0]
 

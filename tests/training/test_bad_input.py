@@ -198,3 +198,22 @@ def test_labels_of_a_gather_are_checked() -> None:
     for wrong in ([5], [-1], [0.5], ["a"]):
         with pytest.raises(InputError, match="w"):
             model.fit(wrong, epochs=1)
+
+
+@pytest.mark.parametrize("facts", [(), (sb.label(2),)])
+def test_a_column_fits_a_target_that_is_a_vector(facts: Any) -> None:
+    N = sb.size("N")
+    x, y, w = sb.data("x", N, 3), sb.data("y", N, facts=facts), sb.parameter("w", 3)
+    model = Model(inputs=x, targets=y, loss=sb.losses.hinge(x @ w, y))
+    assert model.loss(X, LABELS[:, np.newaxis]) == model.loss(X, LABELS)
+    with pytest.raises(InputError, match="expected shape"):
+        model.loss(X, HOT)
+
+
+def test_names_of_classes_are_to_be_numbered() -> None:
+    N = sb.size("N")
+    x, y = sb.data("x", N, 3), sb.data("y", N, facts=[sb.label(2)])
+    z = sb.layers.dense(x, 2)
+    model = Model(x, y, z, sb.losses.cross_entropy(z, y, logits=True))
+    refused(model, InputError, ["y", "found text", "np.unique(Y, return_inverse=True)"],
+            Y=np.where(LABELS, "yes", "no"))

@@ -17,6 +17,12 @@ def law(record: dict[str, Any], place: int, value: Any, role: str = "noise") -> 
     next(t for t in record["tensors"] if t["role"] == role)["law"][place] = value
 
 
+
+def asked(record: dict[str, Any]) -> list[Any]:
+    """What the first tensor that asks for ranges of hypers asks."""
+    return next(t["law"] for t in record["tensors"] if t["law"] and t["law"][0] == "asks")
+
+
 @pytest.mark.parametrize("change", [
     lambda r: law(r, 0, "__import__('os')"),
     lambda r: law(r, 0, "carried"),
@@ -29,6 +35,10 @@ def law(record: dict[str, Any], place: int, value: Any, role: str = "noise") -> 
     lambda r: law(r, 2, -1, "state"),
     lambda r: law(r, 2, 0, "state"),
     lambda r: r["tensors"][0].__setitem__("law", ["bernoulli", 0]),
+    lambda r: asked(r).__setitem__(1, [r["definitions"][0][2], "share"]),
+    lambda r: asked(r)[1].__setitem__(1, "any"),
+    lambda r: asked(r)[1].__setitem__(0, 10**6),
+    lambda r: r["tensors"][0].__setitem__("law", asked(r)),
     lambda r: r["inference"].pop(),
     lambda r: r["inference"].reverse(),
     lambda r: r["inference"].__setitem__(0, "L"),

@@ -265,3 +265,21 @@ def test_a_loss_that_says_nothing_of_the_output_leaves_the_middle_of_the_labels(
         Y = np.array([[1], [1], [least]])
         history = model.fit(X, [Y, X], epochs=1, metrics=["accuracy"])
         assert history["accuracy"] == [np.mean((2*X >= threshold) == (Y > 0))]
+
+
+def test_rows_of_weight_0_do_not_hide_the_threshold() -> None:
+    model, X = pair(by_sample), np.linspace(0, 1, 40)[:, np.newaxis]
+    found = dataset(model._core.network, X, [X > 0.7, X[:, 0] > 0.6], "float64")
+    assert thresholds(model._core, found)(0) == 0.0
+
+
+def test_the_threshold_of_a_vector_is_that_of_the_column_it_is_made_of() -> None:
+    x, y = sb.data("x", N, 1), sb.data("y", N)
+    z, (n,) = sb.layers.dense(x, 1), y.letters
+    p = sb.define("p", (n,), sb.sigmoid(z[n, 0]))
+    loss = sb.define("L", (), sympy.Sum(sympy.log(1 + sympy.exp(z[n, 0])) - y[n]*z[n, 0], n)/N)
+    X = np.linspace(0, 1, 20)
+    for output, threshold in ((p, 0.5), (z, 0.0)):
+        model = Model(x, y, output, loss, dtype="float64")
+        found = dataset(model._core.network, X[:, np.newaxis], X > 0.7, "float64")
+        assert thresholds(model._core, found)(0) == threshold

@@ -105,3 +105,38 @@ def test_a_hyper_without_a_value_is_asked_for() -> None:
         model.loss([1.0, 2.0])
     model.hypers["c"] = 2
     assert model.loss([1.0, 2.0]) == 6
+
+
+def decayed() -> Model:
+    """The mean of ½(w − x)² + λ w², whose step at λ is known."""
+    x, w, lam = sb.data("x", sb.size("N")), sb.parameter("w"), sb.hyper("lam", 0.0)
+    return Model(inputs=x, loss=((x - w)**2).mean()/2 + lam*w**2, dtype="float64")
+
+
+@pytest.mark.parametrize("optimizer", [sb.optimizers.SGD(0.1), sb.optimizers.ProximalSGD(0.1)],
+                         ids=lambda optimizer: type(optimizer).__name__)
+def test_a_hyper_that_a_callback_sets_counts_from_the_next_epoch_on(optimizer: Any) -> None:
+    model, w, losses = decayed(), 0.0, []
+    model.parameters["w"] = 0
+
+    def grow(epoch: sb.callbacks.Epoch) -> None:
+        model.hypers["lam"] = float(epoch.number)
+
+    for lam in range(4):
+        losses.append((1 - w)**2/2 + lam*w**2)
+        w -= 0.1*(w - 1 + 2*lam*w)
+    history = model.fit(np.ones(6), epochs=4, batch_size=None, callbacks=[grow],
+                        optimizer=optimizer)
+    np.testing.assert_allclose(history["loss"], losses, rtol=1e-12)
+    assert float(model.parameters["w"]) == pytest.approx(w, rel=1e-12)
+    assert model.hypers["lam"] == 4
+
+
+def test_what_a_callback_sets_is_checked_before_the_next_step() -> None:
+    x, w = sb.data("x", sb.size("N"), 3), sb.parameter("w", 3)
+    model = Model(inputs=x, loss=((x @ w - 1)**2).mean() + sb.penalties.l1(0.1, w))
+    start = model.parameters.copy()
+    with pytest.raises(sb.SymbackpropError, match="lam"):
+        model.fit(X, epochs=3, optimizer=sb.optimizers.ProximalSGD(0.1),
+                  callbacks=[lambda epoch: model.hypers.update(lam=-1.0)])
+    np.testing.assert_array_equal(model.parameters["w"], start["w"])

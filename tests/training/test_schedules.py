@@ -114,7 +114,7 @@ def test_a_letter_is_known_by_its_name() -> None:
     (lambda: o.SGD(0.1, momentum=s.constant(-3)),
      "SGD: momentum must be a number from 0 up to, but not including, 1, found -3.0 at t = 0"),
     (lambda: o.Adam(0.1, beta1=s.exponential(0.9, 1.01)), "Adam: beta1 must be a number from 0"),
-    (lambda: o.AdamW(0.1, weight_decay=s.constant(-1)), "AdamW: weight_decay must be a number, at"),
+    (lambda: o.AdamW(0.1, weight_decay=s.constant(-1)), "AdamW: weight_decay must be a number of"),
     (lambda: o.clip_norm(o.SGD(1), s.constant(-1)), "clip_norm: limit must be a number above 0"),
     (lambda: o.SGD([0.1]), "SGD: rate must be a number above 0, found [0.1]"),
 ])

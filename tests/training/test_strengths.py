@@ -1,5 +1,7 @@
-"""Strengths of noise: a number that leaves no distribution, or divides by 0, is refused in time."""
+"""Strengths: what leaves no distribution or a range, or divides by 0, is refused in time."""
 
+from copy import deepcopy
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -69,3 +71,55 @@ def test_a_division_that_a_case_keeps_from_0_is_none() -> None:
     case = Piecewise((x[n]*W/width, width > 0), (x[n]*W, True))
     model = Model(inputs=x, loss=sb.define("L", (), Sum(case**2, n)))
     assert np.isfinite(model.fit(np.ones(3), epochs=1)["loss"]).all()
+
+
+def normed(momentum: Any = 0.1, epsilon: Any = 1e-3, penalty: Any = 0) -> Model:
+    x, y = sb.data("x", N, 4), sb.data("y", N, 1)
+    o = sb.layers.dense(sb.layers.batch_norm(x, momentum=momentum, epsilon=epsilon), 1)
+    return Model(inputs=x, targets=y, output=o, loss=sb.losses.squared_error(o, y) + penalty)
+
+
+RANGES = [
+    ("momentum", 2, r"std1 \(declared at .*\) needs momentum = 2 to be a number from 0 to 1"),
+    ("momentum", -0.1, "a number from 0 to 1"),
+    ("epsilon", -1, "needs epsilon = -1 to be a number of at least 0"),
+    ("delta", 0, r"delta \(declared at .*\) needs delta = 0 to be a number above 0"),
+]
+
+
+@pytest.mark.parametrize(("name", "value", "words"), RANGES)
+def test_a_number_that_became_a_hyper_keeps_its_range_in_copies_and_files_too(
+        name: str, value: float, words: str, tmp_path: Path) -> None:
+    model = normed(penalty=sb.penalties.huber(0.1, 1))
+    before = model.hypers[name]
+    model.save(tmp_path / "model.safetensors")
+    for one in (model, deepcopy(model), Model.load(tmp_path / "model.safetensors")):
+        with pytest.raises(sb.InputError, match=f"the hyper {name} cannot be {value:g}: .*{words}"):
+            one.hypers[name] = value
+        assert one.hypers[name] == before
+    with pytest.raises(sb.InputError, match=words):
+        sb.cross_validate(model, np.ones((6, 4)), np.ones(6), folds=2,
+                          grid={f"hypers.{name}": [1.0, value]})
+
+
+def test_a_hyper_of_the_user_keeps_the_range_of_the_layer_in_this_model_only() -> None:
+    share = sb.hyper("share", 0.5)
+    model = normed(momentum=share)
+    with pytest.raises(sb.InputError, match="the hyper share cannot be 1.5"):
+        model.hypers["share"] = 1.5
+    model.hypers["share"] = 1
+    other = dropped(0.1)
+    x, y = other._network.inputs[0], other._network.targets[0]
+    o = sb.layers.dense(x, 1)
+    free = Model(inputs=x, targets=y, output=o,
+                 loss=sb.losses.squared_error(o, y) + sb.penalties.l2(share))
+    free.hypers["share"] = 1.5
+
+
+def test_an_expression_of_hypers_is_in_its_range_before_a_fit() -> None:
+    model = normed(momentum=1 - sb.hyper("kept", -0.5)*sb.hyper("twice", 2.0))
+    X, Y = np.ones((4, 4)), np.ones(4)
+    with pytest.raises(sb.TrainingError, match=r"needs .* = 2 to be a number from 0 to 1, where "):
+        model.fit(X, Y)
+    model.hypers["kept"] = 0.25
+    assert np.isfinite(model.fit(X, Y, epochs=1)["loss"]).all()

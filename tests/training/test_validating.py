@@ -256,3 +256,21 @@ def test_a_model_without_rows_is_told_so_first() -> None:
     w = sb.parameter("w", 3)
     with pytest.raises(TrainingError, match="no batch axis, so no rows to hold out"):
         sb.cross_validate(Model(inputs=None, loss=(w**2).sum()), None, grid={"epochs": [1]})
+
+
+def test_the_measure_may_be_that_of_one_output_of_several() -> None:
+    n, j = sb.indices("n j", sb.size("N"), 1)
+    x, y = sb.data("x", sb.size("N"), 3), sb.data("y", n, 2, facts=["one_hot"])
+    v, k = sb.data("v", n, 1), y.letters[1]
+    h = sb.layers.dense(x, 4, "tanh")
+    p = sb.define("p", (n, k), sb.softmax(sb.layers.dense(h, 2))[n, k])
+    q = sb.define("q", (n, j), sb.layers.dense(h, 1)[n, j])
+    model = Model(x, [y, v], [p, q],
+                  sb.losses.cross_entropy(p, y) + sb.losses.squared_error(q, v))
+    given: dict[str, Any] = {"grid": {"epochs": [1, 2]}, "folds": 3, "refit": False}
+    found = sb.cross_validate(model, X, [LABELS, X[:, 0]], metric={"p": "accuracy"}, **given)
+    assert (found.metric, found.maximised) == ("p_accuracy", True)
+    for asked in (None, {"q": ["r2", "mean_squared_error"]}):
+        with pytest.raises(TrainingError, match=r"asks for 2; write metric=\"loss\", or e\.g\. "
+                                                r"metric={'p': \"mean_squared_error\"}"):
+            sb.cross_validate(model, X, [LABELS, X[:, 0]], metric=asked, **given)
