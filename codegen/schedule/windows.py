@@ -34,7 +34,8 @@ def align(program: Program, batch: Symbol | None) -> Program:
     names = program.names
     found = _aligned(program, batch)
     turned = {tensor: _turned(tensor, names[tensor], batch) for tensor in found}
-    copies = tuple(_copy(tensor, turned[tensor]) for tensor in found if tensor.role != "intermediate")
+    given = [tensor for tensor in found if tensor.role != "intermediate"]
+    copies = tuple(_copy(tensor, turned[tensor]) for tensor in given)
     made = tuple(rewritten(definition, turned) for definition in program)
     return replace(program, definitions=(*copies, *made))
 

@@ -122,6 +122,7 @@ def test_attention_keeps_its_rows_first() -> None:
         kept = sb.define("kept", (n,), Sum(made.at(*made.letters), *made.letters[1:]))
         found = align(normalise(sb.program(kept)), N)
         assert any(isinstance(d.target, ByColumns) for d in found) is turned
+        assert found.inputs == (x,)  # also a parameter has a copy that is turned
 
 
 def test_a_run_is_one_loop_and_short_windows_are_written_out() -> None:
