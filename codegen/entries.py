@@ -118,6 +118,7 @@ def _source(access: Expr, indices: tuple[Idx, ...], scope: Scope, named: Mapping
     if not before and start == 0:
         return f"flat({name}{f'[{first}:{end}]' if part else ''})"
     places = [scope.integer(place) for place in access.indices[:before]]
-    places += [first if start == 0 else scope.integer(start)] if part or start != 0 else []
+    begin = [first] * part + ([scope.integer(start)] if start != 0 else [])
+    places += [" + ".join(begin)] if begin else []
     comma = "," if len(places) == 1 else ""
     return f"along({name}, ({', '.join(places)}{comma}))"

@@ -177,11 +177,6 @@ class Buffer:
     home: Tensor | None = None
     tiled: bool = False
 
-    def axis_along(self, size: Symbol | None) -> int | None:
-        """The first axis whose extent is this size, e.g. the batch; None without one."""
-        axes = self.tensor.axes
-        return axes.index(size) if size is not None and size in axes else None
-
 
 @dataclass(frozen=True, slots=True)
 class Kernel:

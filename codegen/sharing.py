@@ -79,13 +79,14 @@ def _together(kernel: Kernel) -> Iterator[list[Region]]:
 
 
 def _strips(region: Region) -> tuple[Expr, ...] | None:
-    """The lengths of a map in strips; None for any other region."""
+    """The lengths of a map in strips, if they are numbers; None for any other region."""
     if region.share != "blocks":
         return None
     (stage,) = region.stages
     match stage.statements:
         case (Flat(indices, Assign()),) if indices[0] == stage.split:
-            return tuple(extent(index) for index in indices)
+            lengths = tuple(extent(index) for index in indices)
+            return lengths if all(length.is_Integer for length in lengths) else None
     return None
 
 

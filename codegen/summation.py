@@ -28,8 +28,8 @@ from symbackprop.codegen.ir import Accumulate, Assign, Blocks, Loop, Statement
 from symbackprop.notation import Op, Tensor, TensorSymbol, extent
 
 MOST_GROUPS = 8
-GROUPS = Symbol("groups", integer=True, positive=True)  # of tiles: a few
-ROWS = Symbol("rows", integer=True, positive=True)  # of one tile: few enough to be added one by one
+GROUPS = Symbol("‹groups›", integer=True, positive=True)  # of tiles: a few; no size of the user's
+ROWS = Symbol("‹rows›", integer=True, positive=True)  # of one tile: few enough to be added singly
 BLOCK = 128  # terms that are added one by one
 CARRIED = 64  # rows that are added in memory one by one
 LONGEST = 4096  # terms that one register takes, where they are added in lanes

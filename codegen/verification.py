@@ -4,6 +4,7 @@
     a stage writes its own target and nothing else
     what a stage reads was given, or written by a stage before it, and not written over since
     rows, columns and inner indices of a Gemm are those of its operands
+    what lies by columns, tile after tile, is read and written in tiles
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ from symbackprop.codegen.ir import (
     Statement,
 )
 from symbackprop.codegen.lowering import nest
+from symbackprop.codegen.schedule.tiling import ByColumns
 from symbackprop.codegen.stability import formula
 from symbackprop.codegen.summation import REGISTERS
 from symbackprop.errors import CompilationError
@@ -40,6 +42,7 @@ def verify_kernel(kernel: Kernel) -> Kernel:
     for stage in kernel.stages:
         try:
             _check_reads(kernel, stage, holders)
+            _check_columns(kernel, stage)
             dealt = stage.definition.indices[:1] if stage.definition.target in kernel.parts else ()
             _check_statements(stage, (*stage.opening, *stage.statements), dealt)
         except _BrokenError as broken:
@@ -77,6 +80,14 @@ def _check_reads(kernel: Kernel, stage: Stage, holders: dict[object, Tensor]) ->
             raise _BrokenError(f"{kernel.names[tensor]} is read where a rest is kept")
         if memory == own and not _is_entrywise(stage, tensor):
             raise _BrokenError(f"{kernel.names[tensor]} is written over while it is read")
+
+
+def _check_columns(kernel: Kernel, stage: Stage) -> None:
+    if all(region.share == "rows" for region in kernel.regions if stage in region.stages):
+        return
+    for tensor in (stage.definition.target, *tensors_in(stage.definition.body)):
+        if isinstance(tensor, ByColumns):
+            raise _BrokenError(f"{kernel.names[tensor]} lies in tiles and is met as a whole")
 
 
 def _is_entrywise(stage: Stage, tensor: Tensor) -> bool:

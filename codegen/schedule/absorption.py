@@ -27,7 +27,7 @@ HEAVIEST = 40
 def absorb(kernel: Kernel) -> Kernel:
     """The same kernel, with such pairs of stages made one."""
     overwritten = homes(kernel.program)
-    kept = {*overwritten, *kernel.program.outputs}
+    kept = {*(new for _, new in kernel.program.updates), *kernel.program.outputs}
     stages = list(kernel.stages)
     for update in kernel.stages:
         old = overwritten.get(update.definition.target)

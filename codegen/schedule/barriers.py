@@ -26,7 +26,7 @@ from dataclasses import dataclass, replace
 
 from symbackprop.codegen.ir import Kernel, Region, Stage
 from symbackprop.codegen.schedule.tiling import lies_along
-from symbackprop.notation import Element, Tensor, elements_in, tensors_in
+from symbackprop.notation import Element, Tensor, elements_in, extent, tensors_in
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,5 +98,6 @@ def _read(kernel: Kernel, region: Region, stage: Stage, tensor: Tensor) -> tuple
     if region.share == "rows":
         return ("rows",) if lies_along(tensor, kernel.batch) else ("whole",)
     found = [e for e in elements_in(stage.definition.body) if e.tensor is tensor]
-    own = all(isinstance(e, Element) and e.indices[0] == stage.split for e in found)
+    own = all(isinstance(e, Element) and e.indices[0] == stage.split
+              and extent(stage.split) == tensor.axes[0] for e in found)
     return ("blocks", *tensor.axes[:1]) if own and found else ("whole",)

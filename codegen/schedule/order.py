@@ -38,10 +38,14 @@ def _reordered(stage: Stage) -> Stage:
 
 
 def best_order(found: Nest) -> tuple[Idx, ...]:
-    """Free indices, then bound ones, then the one of least cost."""
+    """Free indices, then bound ones, then the one of least cost.
+
+    Innermost runs no index of a sum that its terms do not have: a part of a long sum is one number.
+    """
     every = (*found.free, *found.over)
     deciding = {i for other in every for i in extent(other).atoms(Idx)}
-    candidates = [i for i in every if i not in deciding]
+    passed = {i for i in found.free if i not in found.body.atoms(Idx)} if found.over else set()
+    candidates = [i for i in every if i not in deciding | passed]
     if not candidates:
         return every
     run = [min(reversed(candidates), key=lambda i: _cost(found, i))]

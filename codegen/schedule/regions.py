@@ -90,8 +90,9 @@ def _with_parts(stage: Stage, parts: Parts) -> Stage:
     definition = stage.definition
     target, indices = definition.target, definition.indices
     if target in parts.blocks:
-        inside = tuple(s for loop in stage.statements if isinstance(loop, Loop) for s in loop.body)
-        return replace(stage, statements=inside, split=definition.over[0])
+        (loop,) = stage.statements
+        assert isinstance(loop, Loop), "a part is one number"
+        return replace(stage, statements=loop.body, split=definition.over[0])
     if target not in parts.grouped:
         return stage
     zeros = flat(looped(indices[1:], (Assign(definition.element, S.Zero),)))

@@ -46,7 +46,7 @@ def write_out(found: Nest, order: tuple[Idx, ...]) -> tuple[Nest, tuple[Idx, ...
     if len(terms) == 1 and index is not None:
         length = next((part for part in parts if extent(index) % part == 0), 1)
         part = Idx(index.label, (0, extent(index) // length - 1))
-        terms = [{index: part * length + place} for place in range(length)]
+        terms = [{**terms[0], index: part * length + place} for place in range(length)]
         order = tuple(part if i == index else i for i in order)
     over = tuple(i for i in order if i not in found.free)
     bodies = [found.body.xreplace(term) for term in terms]

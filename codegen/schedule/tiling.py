@@ -23,11 +23,20 @@ from dataclasses import dataclass, replace
 from sympy import Dummy, Expr, Idx, Integer, Symbol
 
 from symbackprop.codegen.lowering import nest
+from symbackprop.codegen.schedule.order import best_order
 from symbackprop.codegen.schedule.products import product
 from symbackprop.codegen.summation import GROUPS, ROWS
 from symbackprop.indexing import fresh
 from symbackprop.normal import temporary
-from symbackprop.notation import Definition, Element, Program, Tensor, elements_in, extent
+from symbackprop.notation import (
+    Definition,
+    Element,
+    Program,
+    Tensor,
+    elements_in,
+    extent,
+    tensors_in,
+)
 
 BLOCKS = 8
 LARGEST_PART = 8192  # entries of a sum that is kept once for each group
@@ -104,7 +113,8 @@ def is_parted(definition: Definition, batch: Symbol) -> bool:
     axes = definition.target.axes
     if any(batch in axis.free_symbols for axis in axes):
         return False
-    largest = LARGEST_LOOP if product(definition) is None else LARGEST_PART
+    by_columns = any(isinstance(t, ByColumns) for t in tensors_in(definition.body))
+    largest = LARGEST_LOOP if by_columns or product(definition) is None else LARGEST_PART
     if len(axes) > 1 and entries(definition.target) > largest:
         return False
     return _reads_rows(definition, along[0], batch)
@@ -116,8 +126,9 @@ def is_long(definition: Definition, batch: Symbol) -> bool:
         return False
     if any(batch in extent(i).free_symbols for i in definition.over):
         return False
-    lengths = [extent(i) for i in definition.over]
-    if not all(length.is_Integer for length in lengths) or definition.over[0].lower != 0:
+    order = best_order(nest(definition))
+    lengths = [extent(i) for i in order]
+    if not order or not all(length.is_Integer for length in lengths) or order[0].lower != 0:
         return False
     reads = [e.tensor for e in elements_in(definition.body)]
     return math.prod(map(int, lengths)) > SMALL and lengths[0] >= BLOCKS and not any(
@@ -191,7 +202,9 @@ def _parted(definition: Definition, batch: Symbol, name: str) -> tuple[Definitio
 
 
 def _in_blocks(definition: Definition, name: str) -> tuple[Definition, Definition]:
+    """(part, whole); of a part the first index is the outermost one, whose range strips share."""
     block = _group(definition, Integer(BLOCKS), "b")
-    part = _named(temporary(definition.body, (block,), definition.over, "sum",
+    over = tuple(dict.fromkeys((*best_order(nest(definition)), *definition.over)))
+    part = _named(temporary(definition.body, (block,), over, "sum",
                             where=definition.where), f"{name}_part")
     return part, replace(definition, body=part.element, over=(block,))

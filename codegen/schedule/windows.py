@@ -34,26 +34,27 @@ def align(program: Program, batch: Symbol | None) -> Program:
     names = program.names
     found = _aligned(program, batch)
     turned = {tensor: _turned(tensor, names[tensor], batch) for tensor in found}
-    copies = tuple(_copy(tensor, turned[tensor]) for tensor in found if tensor.role == "data")
+    given = [tensor for tensor in found if tensor.role != "intermediate"]
+    copies = tuple(_copy(tensor, turned[tensor]) for tensor in given)
     made = tuple(rewritten(definition, turned) for definition in program)
     return replace(program, definitions=(*copies, *made))
 
 
 def _turned(tensor: Tensor, name: str, batch: Symbol) -> Tensor:
-    """The tensor that takes the place of another one, and has its name unless that is data."""
+    """The tensor that takes the place of another one, and has its name unless that is given."""
     row, *others = tensor.letters
-    is_data = tensor.role == "data"
-    return ByColumns(None if is_data else name, (*tensor.axes[1:], batch), (*others, row),
-                     "intermediate", hint=f"{name}_turned" if is_data else name,
+    is_given = tensor.role != "intermediate"
+    return ByColumns(None if is_given else name, (*tensor.axes[1:], batch), (*others, row),
+                     "intermediate", hint=f"{name}_turned" if is_given else name,
                      numbered=False, where=tensor.where)
 
 
-def _copy(data: Tensor, turned: Tensor) -> Definition:
+def _copy(given: Tensor, turned: Tensor) -> Definition:
     letters: list[Idx] = []
-    for letter in data.letters:
+    for letter in given.letters:
         letters.append(fresh(letter, letters))
     row, *others = letters
-    return Definition(turned, (*others, row), data.at(*letters), where=data.where)
+    return Definition(turned, (*others, row), given.at(*letters), where=given.where)
 
 
 def _aligned(program: Program, batch: Symbol) -> list[Tensor]:

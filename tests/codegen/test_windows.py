@@ -6,7 +6,7 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 from numba import njit
-from sympy import Sum
+from sympy import Sum, tanh
 
 import symbackprop as sb
 from symbackprop import layers
@@ -24,7 +24,7 @@ from tests.codegen.test_sharing import (
     tiny,  # noqa: F401 the fixture
     window_net,
 )
-from tests.codegen.test_training_kernel import N, Net
+from tests.codegen.test_training_kernel import ROWS, N, Net, step
 from tests.support.replay import Replay
 
 
@@ -48,7 +48,32 @@ def wide() -> Net:
         x, 2, (5, 7), "tanh", padding="same"), 3, stride=2), 3, 7, 9)
 
 
-WINDOWS: dict[str, Callable[[], Net]] = {"series": series, "images": images, "wide": wide}
+def thin() -> Net:
+    """One channel, and a window that no few terms divide; then one channel and one place."""
+    def made(x: object) -> object:
+        h = layers.convolution(x, 1, 7, "tanh", stride=2)
+        return layers.convolution(layers.mean_pool(h, 2, 1), 3, 1, "tanh")
+    return window_net(made, 1, 13)
+
+
+def pointwise() -> Net:
+    """A weight between channels, whose gradient is a product of matrices once rows are last."""
+    c, f, q, u, a = sb.indices("c f q u a", 8, 9, 6, 4, 3)
+    x, w, v = sb.data("x", N, c, q), sb.parameter("w", f, c), sb.parameter("v", f, a)
+    rate, n = sb.hyper("rate", 0.05), sb.indices("n", N)
+    g = sb.define("g", (n, c, q), tanh(x[n, c, q]))
+    h = sb.define("h", (n, f, q), tanh(Sum(g[n, c, q]*w[f, c], c)))
+    z = sb.define("z", (n, f, u), Sum(h[n, f, u + a]*v[f, a], a))
+    loss = sb.define("L", (), Sum(z[n, f, u]**2, n, f, u)/N)
+    d = sb.derive(loss)
+    updates = [(t, sb.define(f"{t.name}_next", t.letters,
+                             t.at(*t.letters) - rate*d[t].at(*t.letters))) for t in (w, v)]
+    return Net(step(loss, updates), (x,), {x: random(ROWS, 8, 6), w: random(9, 8)/4,
+                                           v: random(9, 3)}, {rate.tensor: 0.05})
+
+
+WINDOWS: dict[str, Callable[[], Net]] = {"series": series, "images": images, "wide": wide,
+                                         "thin": thin, "pointwise": pointwise}
 
 
 @pytest.mark.usefixtures("tiny")
@@ -97,6 +122,7 @@ def test_attention_keeps_its_rows_first() -> None:
         kept = sb.define("kept", (n,), Sum(made.at(*made.letters), *made.letters[1:]))
         found = align(normalise(sb.program(kept)), N)
         assert any(isinstance(d.target, ByColumns) for d in found) is turned
+        assert found.inputs == (x,)  # also a parameter has a copy that is turned
 
 
 def test_a_run_is_one_loop_and_short_windows_are_written_out() -> None:

@@ -7,6 +7,7 @@ reports entries that two threads touch between the same two waits, one of them w
 
 from __future__ import annotations
 
+import math
 from collections import defaultdict
 from collections.abc import Iterator
 from itertools import product
@@ -89,13 +90,15 @@ class Replay:
         for place in self._places(access, shape, ranges, stage):
             flat = int(np.ravel_multi_index(place, shape)) if shape else 0
             if isinstance(access.tensor, ByColumns):
-                flat = self._in_its_tile(*place, shape[0])
+                flat = self._in_its_tile(*place, shape=shape[:-1])
             log[self.phase, (memory, flat)].add(thread)
 
-    def _in_its_tile(self, row: int, column: int, length: int) -> int:
+    def _in_its_tile(self, *place: int, shape: tuple[int, ...]) -> int:
         """Where an entry of an array by columns lies: its tile has these columns side by side."""
+        *others, column = place
         low = column//self.height*self.height
-        return low*length + row*min(self.height, self.rows - low) + column - low
+        row = int(np.ravel_multi_index(others, shape))
+        return low*math.prod(shape) + row*min(self.height, self.rows - low) + column - low
 
     def _places(self, access: object, shape: tuple[int, ...], ranges: dict[object, range],
                 stage: Stage | None) -> Iterator[tuple[int, ...]]:
