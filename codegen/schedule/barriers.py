@@ -8,15 +8,19 @@ Each region reads and writes memory in *slices*:
     whole      everything, on every thread
 
 Two accesses of one memory, at least one of which writes, are *apart* if the same thread makes
-them whatever the number of threads: both alone, or the same slice of the same tensor, since tiles,
-groups and blocks are dealt to threads by their number alone.  Else a wait must lie between them.
+them whatever the number of threads: both alone, or the same slice of the same tensor, since within
+a step tiles, groups and blocks are dealt to threads by their number alone.  Else a wait must lie
+between them.
 
 Proof.  Regions are visited in order; a wait is placed before a region as soon as one of its
 accesses is not apart from one since the last wait, so every pair within a step has a wait between.
 A pair across two steps has one in between unless it lies after the last wait of the one and
 before the first wait of the next: these are compared at the end, and a wait ends the step if need
-be.  No wait is idle: the pair for which it was placed has its first access after the wait before
-and its second in the region that follows, so that no other wait separates them.
+be.  (No region of rows lies after the last wait: what it makes is read as a whole further on, since
+no update lies along the batch.  So it does not matter that the next step may have fewer rows, whose
+tiles and groups are then dealt otherwise.)  No wait is idle: the pair for which it was placed has
+its first access after the wait before and its second in the region that follows, so that no other
+wait separates them.
 """
 
 from __future__ import annotations
