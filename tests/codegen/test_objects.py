@@ -6,10 +6,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from sympy import Sum, tanh
+from sympy import Sum, gamma, tan, tanh
 
 import symbackprop as sb
-from symbackprop.codegen import store
+from symbackprop.codegen import building, store
 from symbackprop.codegen.layout import Argument, Module
 from symbackprop.codegen.passing import Block, Kind
 from symbackprop.errors import CompilationError
@@ -96,3 +96,14 @@ def test_an_array_of_another_kind_reaches_no_kernel(wrong: np.ndarray) -> None:
     frozen.flags.writeable = False
     with pytest.raises(CompilationError, match="writable"):
         block.packed((frozen,))
+
+
+def test_where_objects_have_another_form_no_symbol_that_is_needed_is_missed() -> None:
+    """There the names are those that LLVM's text declares; some of them nobody calls."""
+    n = sb.indices("n", sb.size("N"))
+    x = sb.data("x", n)
+    f = sb.compile(sb.define("y", (n,), tan(x[n]) + gamma(x[n]*3)))
+    library = store.load(f._module, "float32").library
+    needed = set(building._needs(library._get_compiled_object(), library))
+    assert needed
+    assert needed <= set(building._needs(b"another form", library))
