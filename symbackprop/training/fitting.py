@@ -43,10 +43,10 @@ def fit(core: Core, X: Any, Y: Any, *, epochs: Any, batch_size: Any, optimizer: 
     arrays |= {**core.arrays(), **step.begun(plan, core.dtype)}
     steps = Running(core, kernel, arrays, {**known, **chosen.numbers(step, plan)}, threads, stop)
     task = chosen.task(step, plan, arrays, steps)
-    before = core.copy()
-    core.history.clear()
-    core.history.update(between.history)  # the same lists, which grow
-    with progress(plan.epochs, verbose) as bar:
+    with core.alone(), progress(plan.epochs, verbose) as bar:
+        before = core.copy()
+        core.history.clear()
+        core.history.update(between.history)  # the same lists, which grow
         try:
             history = chosen.optimizer.drive(task, between, bar)
             core.check_trained()
