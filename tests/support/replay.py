@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterator
 from itertools import product
+from math import prod
 
 import numpy as np
 from sympy import Idx, Symbol
@@ -100,11 +101,13 @@ class Replay:
         for place in self._places(access, shape, ranges, stage):
             flat = int(np.ravel_multi_index(place, shape)) if shape else 0
             if isinstance(access.tensor, ByColumns):
-                flat = self._in_its_tile(*place, shape[0])
+                flat = self._in_its_tile(place, shape)
             log[self.phase, (memory, flat)].add(thread)
 
-    def _in_its_tile(self, row: int, column: int, length: int) -> int:
+    def _in_its_tile(self, place: tuple[int, ...], shape: tuple[int, ...]) -> int:
         """Where an entry of an array by columns lies: its tile has these columns side by side."""
+        (*rows, column), length = place, prod(shape[:-1])
+        row = int(np.ravel_multi_index(rows, shape[:-1]))
         low = column//self.height*self.height
         return low*length + row*min(self.height, self.rows - low) + column - low
 
