@@ -43,7 +43,7 @@ _WORD, _REAL = ir.IntType(64), ir.DoubleType()
 def built(path: Path, name: str, kinds: tuple[Kind, ...]) -> tuple[Object, Any]:
     """The object of the function in a module, and Numba's library, which shows what is in it.
 
-    Raises CompilationError where Numba is switched off.
+    Raises CompilationError where Numba is switched off, or hands out no object code.
     """
     if numba.config.DISABLE_JIT:
         raise CompilationError("Numba is switched off by NUMBA_DISABLE_JIT, and kernels need it; "
@@ -60,8 +60,18 @@ def built(path: Path, name: str, kinds: tuple[Kind, ...]) -> tuple[Object, Any]:
     with global_compiler_lock:
         made.library.add_ir_module(_entry(path.stem, made.library, context, made.fndesc, kinds))
         made.library.finalize()
-    data = made.library._get_compiled_object()
+    data = _object_code(made.library)
     return Object(data, path.stem, tuple(sorted(_needs(data, made.library)))), made.library
+
+
+def _object_code(library: Any) -> bytes:
+    """The object code of a library that has been compiled; Numba has no public name for it."""
+    if not hasattr(library, "_get_compiled_object"):
+        raise CompilationError(f"Numba {numba.__version__} does not hand out the object code of a "
+                               "kernel as version 0.68 does; install one that does, or use "
+                               "sb.evaluate, which needs no Numba")
+    found: bytes = library._get_compiled_object()
+    return found
 
 
 def _function(path: Path, name: str) -> Any:
@@ -119,7 +129,7 @@ def _argument(context: Any, builder: Any, kind: Kind, words: Iterator[Any]) -> A
 def _needs(data: bytes, library: Any) -> Iterator[str]:
     """The symbols that an object leaves to others; too many where it has another form than ELF."""
     if data[:5] != b"\x7fELF\x02":
-        yield from (f.name for f in library._final_module.functions
+        yield from (f.name for f in llvm.parse_assembly(library.get_llvm_str()).functions
                     if f.is_declaration and not f.name.startswith("llvm."))
         return
     parts = {part.name(): part.data() for part in llvm.ObjectFileRef.from_data(data).sections()}

@@ -1,8 +1,9 @@
 """BLAS's threads held at one while a kernel runs.
 
 A kernel is itself what runs in parallel, so BLAS must not start threads in it.  Setting the
-number of threads acts on the whole process: `single_threaded` counts its users, the first saves
-the setting and the last restores it.
+number of threads acts on the whole process: `single_threaded` knows its users, the first saves
+the setting and the last restores it.  Each step of that may be made twice: Ctrl-C in the midst of
+one, and what is done again at the end, leaves no user behind and no setting.
 """
 
 from __future__ import annotations
@@ -16,51 +17,58 @@ from typing import Any
 
 import threadpoolctl
 
-_lock = threading.Lock()
-_users = 0
+_lock = threading.RLock()
+_users: set[object] = set()
 _controller: Any = None
-_limiter: Any = None
+_saved: list[tuple[Any, int]] = []  # libraries, and how many threads each had
 
 
 @contextmanager
 def single_threaded() -> Iterator[None]:
     """SciPy's BLAS runs on the calling thread only, until the last user of this leaves."""
-    _enter()
+    user = object()
     try:
+        _enter(user)
         yield
     finally:
-        _leave()
+        try:
+            _leave(user)
+        finally:
+            _leave(user)
 
 
-def _enter() -> None:
-    global _users, _controller, _limiter
+def _enter(user: object) -> None:
+    global _controller, _saved
     with _lock:
-        if _users == 0:
-            if _controller is None:
-                _controller = _scipy_blas()
-            _limiter = _controller.limit(limits=1)
-        _users += 1
+        _users.add(user)
+        if _controller is None:
+            _controller = _scipy_blas()
+        if not _saved:
+            _saved = [(library, library.num_threads) for library in _controller.lib_controllers]
+            for library, _ in _saved:
+                library.set_num_threads(1)
 
 
-def _leave() -> None:
-    global _users, _limiter
+def _leave(user: object) -> None:
+    global _saved
     with _lock:
-        _users -= 1
-        if _users == 0:
-            limiter, _limiter = _limiter, None
-            limiter.restore_original_limits()
+        _users.discard(user)
+        if not _users:
+            for library, threads in _saved:
+                library.set_num_threads(threads)
+            _saved = []
 
 
-def _forget_users() -> None:
+def _begin_anew() -> None:
     """In a child of a fork none of the parent's threads goes on: nobody uses BLAS here yet."""
-    global _users, _lock
-    _lock = threading.Lock()
-    while _users:
-        _leave()
+    _users.clear()
+    _leave(None)
+    _lock.release()
 
 
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_forget_users)
+if hasattr(os, "register_at_fork"):  # a fork waits for a setting that is half made
+    os.register_at_fork(before=_lock.acquire, after_in_parent=_lock.release,
+                        after_in_child=_begin_anew)
 
 
 def _scipy_blas() -> Any:

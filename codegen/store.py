@@ -1,8 +1,8 @@
 """load(module, dtype): generated text as a real file, compiled, found by the next process.
 
-Each module is written, atomically, into a directory that is ours alone (0700); beside it lies the
-object file that was made of it, and a manifest with a digest of that.  The files are named by a
-hash of all that the object depends on: the text and what its arguments are, the processor, the
+Each module is written, atomically, into a directory that is ours alone (`directories`); beside it
+lies the object file that was made of it, and a manifest with a digest of that.  The files are named
+by a hash of all that the object depends on: the text and what its arguments are, the processor, the
 versions of Numba and LLVM, what Numba is told by its environment, and every file of this package.
 
 An object whose digest is in its manifest is linked (`objects`), and Numba is not even imported.
@@ -15,11 +15,11 @@ import hashlib
 import importlib
 import importlib.util
 import json
+import logging  # noqa: F401  hooks of a fork run in reverse: first ours, then that of logging
 import os
-import stat
-import tempfile
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from ctypes import byref, c_double
 from dataclasses import dataclass
 from functools import cache
@@ -29,6 +29,8 @@ from typing import Any
 import llvmlite
 import llvmlite.binding as llvm
 
+from symbackprop import philox
+from symbackprop.codegen.directories import content, directory, placed, write
 from symbackprop.codegen.layout import Module
 from symbackprop.codegen.objects import Native, Object, linked
 from symbackprop.codegen.passing import Block, Kind, kinds_of
@@ -38,19 +40,34 @@ from symbackprop.errors import CompilationError
 TOLD = tuple(f"NUMBA_{name}" for name in (
     "CPU_NAME CPU_FEATURES ENABLE_AVX OPT LOOP_VECTORIZE SLP_VECTORIZE DISABLE_INTEL_SVML "
     "DEBUGINFO BOUNDSCHECK").split())
+BESIDE = (philox,)  # modules that functions of kernels read numbers of, outside of this package
+
+PATIENCE = 60.0  # seconds that a fork waits for whoever compiles
 
 _lock = threading.RLock()
 _loaded: dict[Path, Function] = {}
 
 
-def _unlock() -> None:
-    """In a child of a fork the thread that compiled, and held the lock, is not there."""
+def _wait() -> None:
+    """A child of a fork lacks the thread that compiles, and Numba and LLVM would wait for it."""
+    _lock.acquire(timeout=PATIENCE)
+
+
+def _go_on() -> None:
+    with suppress(RuntimeError):  # it has waited in vain
+        _lock.release()
+
+
+def _begin_anew() -> None:
     global _lock
-    _lock = threading.RLock()
+    try:
+        _lock.release()
+    except RuntimeError:
+        _lock = threading.RLock()
 
 
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_unlock)
+    os.register_at_fork(before=_wait, after_in_parent=_go_on, after_in_child=_begin_anew)
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,57 +85,24 @@ class Function:
 def load(module: Module, dtype: str) -> Function:
     """The compiled function of a module; compiled once per machine, loaded once per process."""
     kinds = kinds_of(module.arguments, dtype)
-    path = directory() / f"kernel_{_digest(module.source, kinds)}.py"
+    name = f"kernel_{_digest(module.source, kinds)}.py"
     with _lock:
+        path = directory() / name
         if path not in _loaded:
-            _written(path, module.source.encode())
+            path = placed(path, module.source.encode())
+        if path not in _loaded:
             _loaded[path] = _found(path, kinds) or _made(path, module.function, kinds)
         return _loaded[path]
 
 
-def directory() -> Path:
-    """Where modules lie: SYMBACKPROP_CACHE_DIR, else the user's cache; private in any case."""
-    given = os.environ.get("SYMBACKPROP_CACHE_DIR")
-    try:
-        base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-        path = (Path(given) if given else Path(base) / "symbackprop").absolute()
-        path.mkdir(mode=0o700, parents=True, exist_ok=True)
-        if is_private(path):
-            return path
-    except (OSError, RuntimeError):  # no home, or one that cannot be written
-        pass
-    return _own_directory()
-
-
-def is_private(path: Path) -> bool:
-    """Whether a directory is ours, writable, and closed to all others (it is closed if need be)."""
-    found = path.lstat()
-    if not stat.S_ISDIR(found.st_mode):
-        return False
-    if hasattr(os, "getuid"):
-        if found.st_uid != os.getuid():
-            return False
-        if stat.S_IMODE(found.st_mode) & 0o077:
-            path.chmod(0o700)
-    return os.access(path, os.W_OK | os.X_OK)
-
-
-@cache
-def _own_directory() -> Path:
-    """A directory for this process, where the user's cache cannot be written."""
-    try:
-        return Path(tempfile.mkdtemp(prefix="symbackprop-"))
-    except OSError as error:
-        raise CompilationError(f"no directory for compiled kernels can be written ({error}); set "
-                               "SYMBACKPROP_CACHE_DIR to one that can") from error
-
-
 @cache
 def _package_digest() -> str:
-    found = hashlib.sha256()
     root = Path(__file__).parent
-    for path in sorted(root.rglob("*.py")):
-        found.update(path.relative_to(root).as_posix().encode())
+    files = {path.relative_to(root).as_posix(): path for path in root.rglob("*.py")}
+    files |= {module.__name__: Path(str(module.__file__)) for module in BESIDE}
+    found = hashlib.sha256()
+    for name, path in sorted(files.items()):
+        found.update(name.encode())
         found.update(path.read_bytes())
     return found.hexdigest()
 
@@ -141,23 +125,6 @@ def _digest(source: str, kinds: tuple[Kind, ...]) -> str:
     return hashlib.sha256(key.encode()).hexdigest()[:20]
 
 
-def _written(path: Path, content: bytes) -> None:
-    """Write a file whole or not at all; one that is there and equal keeps its time stamp."""
-    try:
-        if path.read_bytes() == content:
-            return
-    except OSError:
-        pass
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=path.stem, suffix=".new")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(content)
-        os.replace(temporary, path)
-    except OSError:
-        os.unlink(temporary)
-        raise
-
-
 def _found(path: Path, kinds: tuple[Kind, ...]) -> Function | None:
     """The function whose object lies beside a module; None if it is not what was written."""
     kept = _kept(path)
@@ -173,9 +140,9 @@ def _found(path: Path, kinds: tuple[Kind, ...]) -> Function | None:
 def _kept(path: Path) -> Object | None:
     """The object beside a module, if its manifest knows it."""
     try:
-        data = path.with_suffix(".o").read_bytes()
-        manifest = json.loads(path.with_suffix(".json").read_bytes())
-    except (OSError, ValueError):
+        data = content(path.with_suffix(".o"))
+        manifest = json.loads(content(path.with_suffix(".json")))
+    except (OSError, ValueError, RecursionError):
         return None
     match manifest:
         case {"digest": str(digest), "needs": [*needs]} if all(isinstance(n, str) for n in needs):
@@ -199,8 +166,8 @@ def _made(path: Path, name: str, kinds: tuple[Kind, ...]) -> Function:
                                "which something is missing in this process")
     manifest = {"digest": _seal(made), "needs": made.needs}
     try:
-        _written(path.with_suffix(".o"), made.data)
-        _written(path.with_suffix(".json"), json.dumps(manifest, indent=1).encode())
+        write(path.with_suffix(".o"), made.data)
+        write(path.with_suffix(".json"), json.dumps(manifest, indent=1).encode())
     except OSError:  # the next process compiles it again
         pass
     return Function(_caller(native, kinds, path), path, library)
@@ -208,7 +175,12 @@ def _made(path: Path, name: str, kinds: tuple[Kind, ...]) -> Function:
 
 def _builder() -> Any:
     """The module that compiles; imported on first use, since it imports Numba."""
-    return importlib.import_module("symbackprop.codegen.building")
+    try:
+        return importlib.import_module("symbackprop.codegen.building")
+    except ImportError as error:
+        raise CompilationError(f"kernels need Numba, which cannot be used here: {error}; install "
+                               "versions that fit together, or use sb.evaluate, which needs no "
+                               "Numba") from error
 
 
 def _caller(native: Native, kinds: tuple[Kind, ...], path: Path) -> Callable[..., float]:

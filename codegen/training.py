@@ -19,6 +19,7 @@ from symbackprop.codegen.gate import Sizes, check_hyper, settle
 from symbackprop.codegen.ir import Kernel
 from symbackprop.codegen.layout import Argument, Module
 from symbackprop.codegen.limits import single_threaded
+from symbackprop.codegen.processors import cores
 from symbackprop.codegen.runtime import (
     Slots,
     Workspace,
@@ -31,7 +32,7 @@ from symbackprop.codegen.schedule.costs import height, threads_for
 from symbackprop.codegen.sharing import THREADS
 from symbackprop.codegen.store import Function
 from symbackprop.codegen.summation import GROUPS, MOST_GROUPS, ROWS
-from symbackprop.codegen.threads import Crew, cores
+from symbackprop.codegen.threads import Crew
 from symbackprop.errors import CompilationError, InputError
 from symbackprop.notation import Program, Tensor
 
@@ -94,9 +95,11 @@ class TrainingKernel:
         """
         steps = self._checked_steps(order, batch_size, arrays)
         losses = np.empty(steps) if losses is None else losses
-        if losses.dtype != np.float64 or losses.shape != steps or not losses.flags.c_contiguous:
-            raise InputError(f"losses must be a float64 array of shape {steps}")
+        if losses.dtype != np.float64 or losses.shape != steps or not losses.flags.carray:
+            raise InputError(f"losses must be a float64 array of shape {steps}, C-contiguous, "
+                             "aligned and writable")
         order, losses = np.atleast_2d(order), np.atleast_2d(losses)
+        order = np.require(order, requirements=["C", "A", "W"])
         sizes = self._checked_sizes(min(batch_size, order.shape[1]), arrays)
         numbers = {t: self._number(t, hypers) for t in self._hypers}
         own = {"order": order, "batch_size": int(batch_size), "losses": losses}

@@ -8,15 +8,19 @@ Each region reads and writes memory in *slices*:
     whole      everything, on every thread
 
 Two accesses of one memory, at least one of which writes, are *apart* if the same thread makes
-them whatever the number of threads: both alone, or the same slice of the same tensor, since tiles,
-groups and blocks are dealt to threads by their number alone.  Else a wait must lie between them.
+them whatever the number of threads: both alone, or the same slice of the same tensor or of one
+that is written over it, entry by entry: within a step tiles, groups and blocks are dealt to threads
+by their number alone.  Else a wait must lie between them.
 
 Proof.  Regions are visited in order; a wait is placed before a region as soon as one of its
 accesses is not apart from one since the last wait, so every pair within a step has a wait between.
 A pair across two steps has one in between unless it lies after the last wait of the one and
 before the first wait of the next: these are compared at the end, and a wait ends the step if need
-be.  No wait is idle: the pair for which it was placed has its first access after the wait before
-and its second in the region that follows, so that no other wait separates them.
+be.  (No region of rows lies after the last wait: what it makes is read as a whole further on, since
+no update lies along the batch.  So it does not matter that the next step may have fewer rows, whose
+tiles and groups are then dealt otherwise.)  No wait is idle: the pair for which it was placed has
+its first access after the wait before and its second in the region that follows, so that no other
+wait separates them.
 """
 
 from __future__ import annotations
@@ -25,16 +29,16 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from symbackprop.codegen.ir import Kernel, Region, Stage
-from symbackprop.codegen.schedule.tiling import lies_along
+from symbackprop.codegen.schedule.tiling import ByColumns, lies_along
 from symbackprop.notation import Element, Tensor, elements_in, extent, tensors_in
 
 
 @dataclass(frozen=True, slots=True)
 class Access:
-    """Memory that a region touches: of which tensor, in which slices, and whether it writes."""
+    """Memory that a region touches: how a tensor lies in it, in which slices, and if it writes."""
 
     memory: object
-    tensor: Tensor
+    layout: tuple[object, ...]
     slices: tuple[object, ...]
     writes: bool
 
@@ -45,7 +49,7 @@ class Access:
         if self.slices == other.slices == ("alone",):
             return True
         return (self.slices == other.slices and self.slices != ("whole",)
-                and self.tensor is other.tensor)
+                and self.layout == other.layout)
 
 
 def wait(kernel: Kernel) -> Kernel:
@@ -83,7 +87,8 @@ def _access(kernel: Kernel, region: Region, tensor: Tensor, slices: tuple[object
     if buffer.tiled or buffer.place in ("local", "scalar"):
         return
     home = buffer.home if buffer.home is not None else tensor
-    yield Access(buffer.slot if buffer.place == "slot" else home, home, slices, writes)
+    layout = (isinstance(home, ByColumns), home.has_fact("label"), *home.axes)
+    yield Access(buffer.slot if buffer.place == "slot" else home, layout, slices, writes)
 
 
 def _written(kernel: Kernel, region: Region, stage: Stage) -> tuple[object, ...]:

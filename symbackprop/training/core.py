@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
 from numpy.typing import NDArray
 
+from symbackprop.codegen.guards import Guard
+from symbackprop.errors import TrainingError
 from symbackprop.notation import Tensor
 from symbackprop.training.kernels import Kernels
 from symbackprop.training.network import Network
@@ -22,7 +25,7 @@ Array = NDArray[Any]
 class Core:
     """A network's kernels, and the parameters, states and hypers that they are run with.
 
-    history: that of the newest fit, as far as it came.
+    history: that of the newest fit, as far as it came; training: for the thread that fits it.
     """
 
     kernels: Kernels
@@ -30,6 +33,7 @@ class Core:
     states: States
     hypers: Hypers
     history: dict[str, list[float]] = field(default_factory=dict)
+    training: Guard = field(default_factory=Guard)
 
     @property
     def network(self) -> Network:
@@ -40,6 +44,19 @@ class Core:
     def dtype(self) -> str:
         """float32 or float64."""
         return self.kernels.dtype
+
+    @contextmanager
+    def alone(self) -> Iterator[None]:
+        """No other thread trains these numbers meanwhile; TrainingError where one does already."""
+        lock = self.training.lock
+        if not lock.acquire(blocking=False):
+            raise TrainingError("another thread is training this model: steps of both would change "
+                                "the same numbers; copy.deepcopy(model) gives one that can be "
+                                "trained beside it")
+        try:
+            yield
+        finally:
+            lock.release()
 
     def arrays(self) -> dict[Tensor, Array]:
         """The model's own arrays by tensor."""

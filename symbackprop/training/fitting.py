@@ -41,17 +41,19 @@ def fit(core: Core, X: Any, Y: Any, *, epochs: Any, batch_size: Any, optimizer: 
         group.check()
     known = core.hypers.numbers()
     check_strengths(core.kernels.conditions, known)
-    threads, arrays = known_threads(threads), dict(found.arrays)
+    threads = known_threads(threads)
+    arrays = {t: a.copy() if t.has_fact("label") else a  # kernels rely on the range of labels
+              for t, a in found.arrays.items()}
     between.renew = augmentation(core, X, Y, augment, plan.seed, arrays)
     step, kernel = core.kernels.trainer(chosen.rule, plan.batch_size, chosen.trained, known)
     arrays |= {**core.arrays(), **step.begun(plan, core.dtype)}
     steps = Running(core, kernel, arrays, chosen.numbers(step, plan), known,
                     partial(_check_same, core, chosen, plan, kernel), threads, stop)
     task = chosen.task(step, plan, arrays, steps)
-    before = core.copy()
-    core.history.clear()
-    core.history.update(between.history)  # the same lists, which grow
-    with progress(plan.epochs, verbose) as bar:
+    with core.alone(), progress(plan.epochs, verbose) as bar:
+        before = core.copy()
+        core.history.clear()
+        core.history.update(between.history)  # the same lists, which grow
         try:
             history = chosen.optimizer.drive(task, between, bar)
             core.check_trained()

@@ -6,10 +6,10 @@ an optimizer.  They hold no numbers of a model, so that copies train side by sid
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Mapping
 
 from symbackprop import codegen
+from symbackprop.codegen.guards import Guard
 from symbackprop.derivation import Derivation, derive
 from symbackprop.notation import Tensor
 from symbackprop.training.network import Network
@@ -31,7 +31,7 @@ class Kernels:
         self._functions: dict[str, codegen.Executable] = {}
         self._conditions: tuple[Condition, ...] | None = None
         self._trainers = Trainers(network, dtype)
-        self._lock = threading.RLock()  # each kernel is built once, by whoever asks first
+        self._guard = Guard()  # each kernel is built once, by whoever asks first
 
     @property
     def derivation(self) -> Derivation:
@@ -40,7 +40,7 @@ class Kernels:
 
     def _derived(self, loss: Tensor) -> Derivation:
         """The derivative of the loss in training, or at inference, by what is trained."""
-        with self._lock:
+        with self._guard.lock:
             if loss not in self._derivations:
                 self._derivations[loss] = derive(loss)
             return self._derivations[loss]
@@ -48,7 +48,7 @@ class Kernels:
     @property
     def conditions(self) -> tuple[Condition, ...]:
         """What the network asks of its hypers."""
-        with self._lock:
+        with self._guard.lock:
             if self._conditions is None:
                 self._conditions = conditions(self.network)
             return self._conditions
@@ -67,7 +67,7 @@ class Kernels:
 
     def function(self, what: str) -> codegen.Executable:
         """The kernel for "predict", "loss" or "gradients"."""
-        with self._lock:
+        with self._guard.lock:
             if what not in self._functions:
                 network = self.network
                 match what:
@@ -88,5 +88,5 @@ class Kernels:
 
         hypers: values of the day, for which proximal operators must hold.
         """
-        with self._lock:
+        with self._guard.lock:
             return self._trainers.found(rule, rows, self.derivation, trained, hypers)

@@ -151,9 +151,10 @@ class Model:
 
         Raises InputError for data and TrainingError for settings that do not fit, before anything
         has changed; TrainingError when the loss or a parameter becomes NaN or infinite, naming the
-        first definition that did; the parameters are then what they were before.  After Ctrl-C, and
-        where a metric, a callback or augment raises, nothing is lost: parameters and states are
-        those of the last finished steps, and `history` has the epochs that were measured.
+        first definition that did; the parameters are then what they were before; and TrainingError
+        where another thread is training this model.  After Ctrl-C, and where a metric, a callback
+        or augment raises, nothing is lost: parameters and states are those of the last finished
+        steps, and `history` has the epochs that were measured.
         """
         return fitting.fit(self._core, X, Y, epochs=epochs, batch_size=batch_size,
                            optimizer=optimizer, validation_data=validation_data,

@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, as_completed
 from typing import Any, TypeVar
 
-from symbackprop.codegen.threads import cores
+from symbackprop.codegen.processors import cores
 from symbackprop.errors import Stopped
 from symbackprop.training.progress import progress
 from symbackprop.training.settings import known_number

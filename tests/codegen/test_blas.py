@@ -1,5 +1,6 @@
 """Products by BLAS, and its threads: one inside of kernels, restored afterwards in any case."""
 
+import contextlib
 import threading
 
 import numpy as np
@@ -9,6 +10,7 @@ from numba import njit
 
 from symbackprop.codegen import blas, limits
 from symbackprop.codegen.limits import single_threaded
+from tests.support.interruptions import interruptions
 
 LAYOUTS = ["nn", "nt", "tn", "tt"]
 WITH_SHORT = [*LAYOUTS, "nt_short"]
@@ -149,4 +151,21 @@ def test_many_threads_leave_the_setting_as_it_was() -> None:
             worker.start()
         for worker in workers:
             worker.join()
+        assert threads() == before
+
+
+def test_wherever_it_is_interrupted_the_threads_are_restored() -> None:
+    def call() -> None:
+        with single_threaded():
+            assert set(threads()) == {1}
+
+    with limits._scipy_blas().limit(limits=2):
+        before = threads()
+        met = 0
+        for _ in interruptions(call, limits, contextlib):
+            met += 1
+            assert threads() == before
+            assert not limits._users
+        assert met > 10
+        call()
         assert threads() == before

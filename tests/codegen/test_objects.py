@@ -6,10 +6,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from sympy import Sum, tanh
+from sympy import Sum, gamma, tan, tanh
 
 import symbackprop as sb
-from symbackprop.codegen import store
+from symbackprop.codegen import building, store
 from symbackprop.codegen.layout import Argument, Module
 from symbackprop.codegen.passing import Block, Kind
 from symbackprop.errors import CompilationError
@@ -96,3 +96,44 @@ def test_an_array_of_another_kind_reaches_no_kernel(wrong: np.ndarray) -> None:
     frozen.flags.writeable = False
     with pytest.raises(CompilationError, match="writable"):
         block.packed((frozen,))
+
+
+def test_where_objects_have_another_form_no_symbol_that_is_needed_is_missed() -> None:
+    """There the names are those that LLVM's text declares; some of them nobody calls."""
+    n = sb.indices("n", sb.size("N"))
+    x = sb.data("x", n)
+    f = sb.compile(sb.define("y", (n,), tan(x[n]) + gamma(x[n]*3)))
+    library = store.load(f._module, "float32").library
+    needed = set(building._needs(library._get_compiled_object(), library))
+    assert needed
+    assert needed <= set(building._needs(b"another form", library))
+
+
+def test_a_numba_that_cannot_be_imported_is_refused_in_words(tmp_path: Path) -> None:
+    """As one that is too old for the NumPy that is there."""
+    (tmp_path / "numba").mkdir()
+    (tmp_path / "numba" / "__init__.py").write_text(
+        "raise ImportError('Numba needs NumPy 1.2 or less. Got NumPy 2.4.')")
+    script = f"""
+import sys
+sys.path.insert(0, {str(tmp_path)!r})
+import symbackprop as sb
+x = sb.data("x", sb.size("N"))
+try:
+    sb.compile(x.sum())
+except sb.CompilationError as error:
+    print(error)
+"""
+    words = " ".join(run_in(tmp_path / "kernels", script))
+    assert "kernels need Numba, which cannot be used here: Numba needs NumPy 1.2 or less" in words
+    assert "sb.evaluate" in words
+
+
+def test_a_numba_that_hands_out_no_object_code_is_refused_in_words(
+    monkeypatch: pytest.MonkeyPatch
+) -> None:
+    n = sb.indices("n", sb.size("N"))
+    x = sb.data("x", n)
+    monkeypatch.delattr("numba.core.codegen.CodeLibrary._get_compiled_object")
+    with pytest.raises(CompilationError, match=r"Numba .* does not hand out the object code"):
+        sb.compile(sb.define("y", (n,), x[n]**19))

@@ -161,8 +161,9 @@ def in_regions(net: Net) -> Kernel:
 @pytest.mark.parametrize("name", EVERY)
 def test_no_two_threads_touch_an_entry_between_two_waits(name: str) -> None:
     kernel = in_regions(EVERY[name]())
-    for rows, threads in [(23, 2), (23, 3), (9, 8), (3, 2)]:
-        assert not Replay(kernel, {N: rows}, 4, threads).conflicts()
+    for rows, threads, last in [(23, 2, 23), (23, 3, 23), (9, 8, 9), (3, 2, 3), (23, 2, 9),
+                                (23, 3, 5), (40, 4, 3), (5, 2, 23)]:
+        assert not Replay(kernel, {N: rows}, 4, threads, last).conflicts()
 
 
 @pytest.mark.usefixtures("tiny")
@@ -222,3 +223,14 @@ def test_a_number_that_is_read_before_a_loop_gets_out_of_the_way_of_names() -> N
     net = Net(step(loss, [(w, kept)]), (x,), {x: random(ROWS, 9), w: random(9, 10)},
               {other.tensor: 0.5})
     assert_steps_agree(net, compiled(net), [(10, 2)])
+
+
+@pytest.mark.usefixtures("tiny")
+def test_an_order_need_not_be_writable() -> None:
+    net, order = EVERY["classifier"](), np.random.default_rng(0).permutation(ROWS)
+    kernel, found = compiled(net), []
+    for writable in (True, False):
+        order.flags.writeable = writable
+        arrays = net.copies()
+        found.append(kernel.run(order, 8, arrays, net.hypers, threads=2))
+    assert found[0] == found[1]

@@ -1,11 +1,11 @@
 """Generated modules are real files, private, written whole, and compiled once per machine."""
 
 import json
+import os
+import re
 import shutil
-import stat
 import subprocess
 import sys
-import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -19,6 +19,25 @@ from symbackprop.codegen.passing import Kind
 from symbackprop.errors import CompilationError
 from tests.codegen.processes import environment, run_in
 
+FORK = """
+import os, threading, time, warnings
+import symbackprop as sb
+from symbackprop.codegen import store
+import numba
+warnings.simplefilter("ignore")
+x = sb.data("x", 3)
+compiling = threading.Thread(target=lambda: sb.compile(sb.tanh(x).sum()))
+compiling.start()
+while compiling.is_alive() and store._lock.acquire(blocking=False):
+    store._lock.release()
+    time.sleep(0.001)
+time.sleep(0.1)
+if not (child := os.fork()):
+    print(*sb.compile(x*x*x)(x=[1, 2, 3]), flush=True)
+    os._exit(0)
+assert os.waitpid(child, 0)[1] == 0
+compiling.join()
+"""
 Copy = Callable[[Path], Path]
 SCRIPT = """
 import sys
@@ -72,10 +91,16 @@ def test_processes_that_compile_the_same_at_once_do_not_disturb_each_other(tmp_p
     assert sorted(p.suffix for p in tmp_path.iterdir()) == [".json", ".o", ".py"]
 
 
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
+def test_a_process_forked_while_another_thread_compiles_compiles_too(tmp_path: Path) -> None:
+    """The fork waits for the compiler, which may wait for the lock of logging: that comes later."""
+    assert run_in(tmp_path, FORK) == ["1.0", "8.0", "27.0"]
+
+
 @pytest.mark.parametrize(("ending", "content"), [
     (".o", b"\x80\x04garbage"), (".o", b""), (".json", b"\x80garbage"), (".json", b"[]"),
     (".json", b'{"digest": "0", "needs": []}'), (".json", b'{"digest": "0", "needs": [1]}'),
-    (".py", b"")])
+    (".json", b"["*10**5), (".py", b"")])
 def test_a_damaged_file_means_a_silent_recompile(
     tmp_path: Path, ending: str, content: bytes, compiled: Copy
 ) -> None:
@@ -110,6 +135,51 @@ def test_an_object_that_needs_what_is_not_there_is_compiled_again(
     assert run(tmp_path)[1] == "compiled"
 
 
+def test_whatever_byte_is_another_the_object_is_that_which_was_written_or_none(
+    tmp_path: Path, compiled: Copy
+) -> None:
+    path = compiled(tmp_path)
+    kept, draws = store._kept(path), np.random.default_rng(0)
+    assert kept is not None
+    for file in (path.with_suffix(".o"), path.with_suffix(".json")):
+        whole = file.read_bytes()
+        places = {*range(min(len(whole), 200)), *draws.integers(len(whole), size=300).tolist(),
+                  *range(max(0, len(whole) - 200), len(whole))}  # headers, code, symbols
+        for place in places:
+            for byte in {0, 255, ord(" "), whole[place] ^ 1} - {whole[place]}:
+                file.write_bytes(whole[:place] + bytes([byte]) + whole[place + 1:])
+                assert store._kept(path) in (None, kept)
+        for end in range(0, len(whole), max(1, len(whole)//50)):
+            file.write_bytes(whole[:end])
+            assert store._kept(path) is None
+        file.write_bytes(whole)
+    assert store._kept(path) == kept
+
+
+def test_an_object_that_others_may_have_put_there_is_compiled_again(
+    tmp_path: Path, compiled: Copy
+) -> None:
+    """The directory was open to all, and is closed now; what lies there may be theirs."""
+    path = compiled(tmp_path)
+    tmp_path.chmod(0o777)
+    path.with_suffix(".o").chmod(0o666)
+    assert run(tmp_path)[1] == "compiled"
+    assert run(tmp_path)[1] == "found"
+
+
+def test_where_a_module_cannot_be_written_the_kernel_lies_elsewhere(
+    tmp_path: Path, compiled: Copy
+) -> None:
+    path = compiled(tmp_path)
+    path.unlink()
+    path.mkdir()
+    elsewhere = tmp_path / "tmp"
+    elsewhere.mkdir()
+    found, state = run(tmp_path, TMPDIR=str(elsewhere))
+    assert state == "compiled"
+    assert Path(found).parent.parent == elsewhere
+
+
 @pytest.mark.parametrize("ending", [".o", ".json"])
 def test_a_missing_file_means_a_recompile(tmp_path: Path, ending: str, compiled: Copy) -> None:
     path = compiled(tmp_path).with_suffix(ending)
@@ -130,67 +200,6 @@ def test_an_object_that_cannot_be_kept_is_used_all_the_same(
     assert sorted(p.suffix for p in tmp_path.iterdir()) == [".json", ".o", ".py"]
 
 
-def test_the_directory_is_private(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    open_directory = tmp_path / "kernels"
-    open_directory.mkdir(mode=0o777)
-    open_directory.chmod(0o777)
-    monkeypatch.setenv("SYMBACKPROP_CACHE_DIR", str(open_directory))
-    assert store.directory() == open_directory
-    assert stat.S_IMODE(open_directory.stat().st_mode) == 0o700
-
-
-def test_a_link_or_a_file_is_not_taken_for_the_directory(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """A link may lead to somebody else's files; kernels then lie in a directory of this process."""
-    (tmp_path / "real").mkdir()
-    (tmp_path / "link").symlink_to(tmp_path / "real")
-    (tmp_path / "file").write_text("")
-    for name in ("link", "file", "file/below"):
-        monkeypatch.setenv("SYMBACKPROP_CACHE_DIR", str(tmp_path / name))
-        found = store.directory()
-        assert found.parent == Path(tempfile.gettempdir())
-        assert stat.S_IMODE(found.stat().st_mode) == 0o700
-
-
-def test_the_cache_of_the_user_is_the_default(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-                                              ) -> None:
-    monkeypatch.delenv("SYMBACKPROP_CACHE_DIR")
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    assert store.directory() == tmp_path / "symbackprop"
-
-
-def without_a_home() -> Path:
-    raise RuntimeError("Could not determine home directory.")
-
-
-def test_without_a_home_kernels_lie_in_a_directory_of_this_process(
-    monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.delenv("SYMBACKPROP_CACHE_DIR")
-    monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
-    monkeypatch.setattr(store.Path, "home", without_a_home)
-    assert store.directory().parent == Path(tempfile.gettempdir())
-
-
-def test_a_directory_that_cannot_be_written_is_left_for_another(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("SYMBACKPROP_CACHE_DIR", str(tmp_path))
-    monkeypatch.setattr(store.os, "access", lambda path, mode: False)  # root may write anywhere
-    assert store.directory().parent == Path(tempfile.gettempdir())
-
-
-def test_where_nothing_can_be_written_the_remedy_is_named(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("SYMBACKPROP_CACHE_DIR", "/proc/kernels")
-    monkeypatch.setattr(store.tempfile, "tempdir", str(tmp_path/"gone"))
-    store._own_directory.cache_clear()
-    with pytest.raises(CompilationError, match="set SYMBACKPROP_CACHE_DIR to one that can"):
-        store.directory()
-
-
 def test_where_numba_is_switched_off_kernels_are_refused_in_words(
     monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -206,18 +215,6 @@ def test_where_numba_is_switched_off_kernels_that_are_found_still_run(
 ) -> None:
     compiled(tmp_path)
     assert run(tmp_path, NUMBA_DISABLE_JIT="1")[1] == "found"
-
-
-def test_files_are_written_whole_and_an_equal_one_is_left_alone(tmp_path: Path) -> None:
-    path = tmp_path / "kernel_x.py"
-    store._written(path, b"first")
-    stamp = path.stat().st_mtime_ns
-    store._written(path, b"first")
-    assert path.stat().st_mtime_ns == stamp
-    store._written(path, b"second")
-    assert path.read_bytes() == b"second"
-    assert [p.name for p in tmp_path.iterdir()] == ["kernel_x.py"]
-    assert stat.S_IMODE(path.stat().st_mode) == 0o600
 
 
 def test_the_name_depends_on_the_text_the_arguments_the_tools_and_this_package(
@@ -238,6 +235,28 @@ def test_the_name_depends_on_the_text_the_arguments_the_tools_and_this_package(
     monkeypatch.setattr(store, "_package_digest", lambda: "edited")
     names.add(store._digest("a", (number,)))
     assert len(names) == 8
+    monkeypatch.undo()
+    store._tools.cache_clear()
+
+
+def test_all_that_functions_of_kernels_read_numbers_of_is_in_the_name() -> None:
+    """The modules that a kernel imports, and what these import: all of this package, and BESIDE."""
+    package = Path(store.__file__).parent
+    pattern = re.compile(r"^(?:from|import) symbackprop\.([\w.]+)(?: import (.*))?", re.MULTILINE)
+    left = re.findall(r'"symbackprop\.codegen\.(\w+)"', (package/"layout.py").read_text())
+    assert len(left) > 5
+    seen, outside = set(left), set()
+    while left:
+        text = (package/f"{left.pop()}.py").read_text()
+        for module, names in pattern.findall(text):
+            if not module.startswith("codegen"):
+                outside.add(f"symbackprop.{module}")
+                continue
+            own = names.split(", ") if module == "codegen" else [module.removeprefix("codegen.")]
+            left += [name for name in own if name not in seen]
+            seen.update(own)
+    assert "arithmetic" in seen
+    assert outside - {"symbackprop.errors"} == {module.__name__ for module in store.BESIDE}
 
 
 def test_the_source_is_the_text_of_the_file() -> None:

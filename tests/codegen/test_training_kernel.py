@@ -233,10 +233,11 @@ def bad_runs(net: Net) -> list[tuple[dict, str]]:
         ({"hypers": {}}, "hyperparameter rate has no value"),
         ({"hypers": dict.fromkeys(net.hypers, 1e309)}, "one finite number, found inf"),
         ({"losses": np.zeros(2)}, r"losses must be a float64 array of shape \(3,\)"),
+        ({"losses": np.frombuffer(bytes(24))}, "losses must be .* aligned and writable"),
     ]
 
 
-@pytest.mark.parametrize("number", range(16))
+@pytest.mark.parametrize("number", range(17))
 def test_a_run_that_does_not_fit_is_refused_and_changes_nothing(number: int) -> None:
     net = classifier()
     changed, words = bad_runs(net)[number]

@@ -7,10 +7,10 @@ reports entries that two threads touch between the same two waits, one of them w
 
 from __future__ import annotations
 
-import math
 from collections import defaultdict
 from collections.abc import Iterator
 from itertools import product
+from math import prod
 
 import numpy as np
 from sympy import Idx, Symbol
@@ -25,21 +25,24 @@ Entry = tuple[object, int]
 
 
 class Replay:
-    """Two steps of a kernel on so many threads, in tiles of so many rows."""
+    """Two steps of a kernel on so many threads, in tiles of so many rows.
 
-    def __init__(self, kernel: Kernel, sizes: dict[Symbol, int], height: int, threads: int) -> None:
+    last: the rows of the second step, which may be fewer; tiles and groups are then other threads'.
+    """
+
+    def __init__(self, kernel: Kernel, sizes: dict[Symbol, int], height: int, threads: int,
+                 last: int | None = None) -> None:
         self.kernel, self.height, self.threads = kernel, height, threads
-        self.rows = sizes[kernel.batch]
-        self.tiles = -(-self.rows // height)
-        self.groups = min(self.tiles, MOST_GROUPS)
-        self.sizes = {**sizes, GROUPS: self.groups, ROWS: height}
+        self.given = sizes
+        self.lengths = (sizes[kernel.batch], sizes[kernel.batch] if last is None else last)
         self.phase = 0
         self.readers: dict[tuple[int, Entry], set[int]] = defaultdict(set)
         self.writers: dict[tuple[int, Entry], set[int]] = defaultdict(set)
 
     def conflicts(self) -> set[str]:
         """The names of tensors whose entries two threads touch between the same waits."""
-        for _ in range(2):
+        for rows in self.lengths:
+            self._begin(rows)
             for region in self.kernel.regions:
                 self.phase += region.waits
                 for thread in range(self.threads):
@@ -48,6 +51,14 @@ class Replay:
         found = {entry for entry, who in self.writers.items()
                  if len(who | self.readers.get(entry, set())) > 1}
         return {str(memory) for _, (memory, _) in found}
+
+    def _begin(self, rows: int) -> None:
+        """A step of so many rows."""
+        self.rows = rows
+        self.tiles = -(-rows // self.height)
+        self.groups = min(self.tiles, MOST_GROUPS)
+        self.sizes = {**self.given, self.kernel.batch: rows, GROUPS: self.groups,
+                      ROWS: self.height}
 
     def _run(self, region: Region, thread: int) -> None:
         for ranges in self._parts(region, thread):
@@ -90,15 +101,15 @@ class Replay:
         for place in self._places(access, shape, ranges, stage):
             flat = int(np.ravel_multi_index(place, shape)) if shape else 0
             if isinstance(access.tensor, ByColumns):
-                flat = self._in_its_tile(*place, shape=shape[:-1])
+                flat = self._in_its_tile(place, shape)
             log[self.phase, (memory, flat)].add(thread)
 
-    def _in_its_tile(self, *place: int, shape: tuple[int, ...]) -> int:
+    def _in_its_tile(self, place: tuple[int, ...], shape: tuple[int, ...]) -> int:
         """Where an entry of an array by columns lies: its tile has these columns side by side."""
-        *others, column = place
+        (*rows, column), length = place, prod(shape[:-1])
+        row = int(np.ravel_multi_index(rows, shape[:-1]))
         low = column//self.height*self.height
-        row = int(np.ravel_multi_index(others, shape))
-        return low*math.prod(shape) + row*min(self.height, self.rows - low) + column - low
+        return low*length + row*min(self.height, self.rows - low) + column - low
 
     def _places(self, access: object, shape: tuple[int, ...], ranges: dict[object, range],
                 stage: Stage | None) -> Iterator[tuple[int, ...]]:

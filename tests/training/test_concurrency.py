@@ -1,5 +1,6 @@
 """Fits that are interrupted, run beside each other, or go on in a forked process."""
 
+import copy
 import multiprocessing
 import os
 import signal
@@ -14,7 +15,7 @@ import numpy as np
 import pytest
 
 import symbackprop as sb
-from symbackprop.codegen import limits
+from symbackprop.codegen import limits, store
 
 ROWS, WIDTH = 96, 256
 WHOLE: dict[str, Any] = {"batch_size": None, "shuffle": False, "threads": 2,
@@ -139,3 +140,66 @@ def test_a_process_forked_in_the_middle_of_a_fit_trains_too() -> None:
     finally:
         ended.set()
         worker.join()
+
+
+def test_a_model_is_trained_by_one_thread_at_a_time() -> None:
+    """And a copy beside it; the fit that was there first is not disturbed."""
+    model, data = network(9)
+    begun, ended = threading.Event(), threading.Event()
+
+    def wait(epoch: sb.callbacks.Epoch) -> None:
+        if epoch.number == 2:
+            begun.set()
+            ended.wait(60)
+
+    worker = threading.Thread(target=lambda: model.fit(**data, epochs=3, callbacks=[wait], **WHOLE))
+    worker.start()
+    try:
+        assert begun.wait(120)
+        with pytest.raises(sb.TrainingError, match=r"another thread is training.*copy\.deepcopy"):
+            model.fit(**data, epochs=1, **WHOLE)
+        assert len(copy.deepcopy(model).fit(**data, epochs=1, **WHOLE)["loss"]) == 1
+    finally:
+        ended.set()
+        worker.join()
+    assert len(model.history["loss"]) == 3
+    assert_same(model.parameters, fitted(9))
+    assert model.fit(**data, epochs=1, **WHOLE)["loss"]
+
+
+def test_a_callback_may_train_the_model_that_it_sees() -> None:
+    model, data = network(10)
+    model.fit(**data, epochs=2, callbacks=[lambda epoch: bool(model.fit(
+        **data, epochs=1, **WHOLE)) and None], **WHOLE)
+    assert_same(model.parameters, fitted(10, 4))
+
+
+def is_held(lock: Any) -> bool:
+    """Whether another thread has it."""
+    if lock.acquire(blocking=False):
+        lock.release()
+        return False
+    return True
+
+
+@needs_fork
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+@pytest.mark.parametrize("stage", ["derived", "compiled"])
+def test_a_process_forked_while_a_model_is_derived_or_compiled_trains_too(
+    stage: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """The child has the locks of the thread that is at it, and Numba's and LLVM's too."""
+    monkeypatch.setenv("SYMBACKPROP_CACHE_DIR", str(tmp_path))
+    x, y = sb.data("x", sb.size("N"), 6), sb.data("y", sb.size("N"), 2)
+    out = sb.layers.dense(sb.layers.dense(sb.layers.dense(x, 7, "tanh"), 9, "gelu"), 2)
+    model = sb.Model(inputs=x, targets=y, output=out, loss=sb.losses.squared_error(out, y))
+    draws = np.random.default_rng(1)
+    data = {"X": draws.normal(size=(40, 6)), "Y": draws.normal(size=(40, 2))}
+    worker = threading.Thread(target=lambda: model.fit(**data, epochs=1))
+    lock = model._core.kernels._guard.lock if stage == "derived" else store._lock
+    worker.start()
+    while worker.is_alive() and not is_held(lock):
+        time.sleep(0.001)
+    found = forked(copy.deepcopy(model), data)
+    worker.join()
+    assert set(found) == set(model.parameters)

@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from sympy import Sum
 
 import symbackprop as sb
 from symbackprop.errors import Diverged, InputError, SymbackpropError, TrainingError
@@ -104,3 +105,22 @@ def test_the_history_of_a_model_is_that_of_its_newest_fit() -> None:
     kept = model.history
     second = model.fit(X, Y, epochs=2, **SETTINGS)
     assert (model.history, kept) == (second, first)
+
+
+def test_labels_that_a_callback_changes_are_those_that_were_checked() -> None:
+    """A label out of range would be read, and its gradient written, beyond the end of an array."""
+    found = []
+    for change in (False, True):
+        N = sb.size("N")
+        n, d = sb.indices("n d", N, 3)
+        word, y = sb.data("word", n, facts=[sb.label(50)]), sb.data("y", n)
+        table = sb.parameter("E", 50, 3)
+        o = sb.define("o", (n,), Sum(table[word[n], d], d))
+        model = Model(word, y, o, sb.define("L", (), Sum((o[n] - y[n])**2, n)/N))
+        words = np.arange(64) % 50
+
+        def callback(epoch: Any, words: Any = words, change: bool = change) -> None:
+            words[:] = 7 if change else words
+
+        found.append(model.fit(words, np.ones(64), epochs=3, callbacks=[callback])["loss"])
+    assert found[0] == found[1]
