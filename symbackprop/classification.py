@@ -18,7 +18,7 @@ from symbackprop.broadcasting import finite_number, free_letter, letters_for, sc
 from symbackprop.elementwise import sigmoid, softmax
 from symbackprop.errors import DeclarationError
 from symbackprop.functions import relu
-from symbackprop.means import averaged, mean_of, mean_over, one_sample, scalar_of
+from symbackprop.means import averaged, in_range, mean_of, mean_over, one_sample, scalar_of
 from symbackprop.notation import extent
 
 __all__ = ["binary_cross_entropy", "cross_entropy", "hinge", "squared_hinge"]
@@ -91,7 +91,7 @@ def hinge(score: Any, target: Any, margin: Any = 1, sample_weights: Any = None) 
 
     Two classes: the target has the shape of the scores and holds −1 and 1, or 0 and 1 if it
     was declared with the fact sb.label(2).  More: one-hot rows, or integer labels with
-    the fact sb.label(K) (Weston & Watkins 1999).  margin: what stands for 1.
+    the fact sb.label(K) (Weston & Watkins 1999).  margin: what stands for 1, at least 0.
 
     >>> import symbackprop as sb
     >>> s, y = sb.data("s", sb.size("N")), sb.data("y", sb.size("N"))
@@ -108,7 +108,7 @@ def squared_hinge(score: Any, target: Any, margin: Any = 1, sample_weights: Any 
 
 def _hinge(name: str, score: Any, target: Any, margin: Any, sample_weights: Any,
            power: int) -> Expr:
-    gap = scalar_of(f"{name}: the margin", margin)
+    gap = in_range(f"{name}: the margin", margin, "not_negative")
     if _has_labels(name, score, target):
         letters = letters_for(score.axes, [score, target])
         label = read(target, letters[:-1])

@@ -23,8 +23,7 @@ from symbackprop.classification import (
 )
 from symbackprop.errors import DeclarationError
 from symbackprop.functions import relu
-from symbackprop.laws import RANGES
-from symbackprop.means import mean_of, scalar_of
+from symbackprop.means import in_range, mean_of, scalar_of
 
 __all__ = ["absolute_error", "binary_cross_entropy", "credit_risk", "cross_entropy",
            "elementwise", "hinge", "huber", "poisson", "quantile", "squared_error",
@@ -55,7 +54,7 @@ def huber(prediction: Any, target: Any, delta: Any = 1, sample_weights: Any = No
     >>> print(sb.program(sb.losses.huber(o, y)))
     L = (Σ_n {(o[n] − y[n])²/2 if |o[n] − y[n]| < 1; |o[n] − y[n]| − 1/2 otherwise})/N
     """
-    end = _in_range("huber: delta", delta, "positive")
+    end = in_range("huber: delta", delta, "positive")
 
     def each(p: Expr, y: Expr) -> Expr:
         e = p - y
@@ -98,7 +97,7 @@ def credit_risk(approval: Any, repaid: Any, strength: Any = 1, sample_weights: A
     >>> print(sb.program(sb.losses.credit_risk(p, y, rho)))
     L = (Σ_n ((p[n] − y[n])² + rho·p[n]²·(1 − y[n])))/N
     """
-    rho = _in_range("credit_risk: the strength", strength, "not_negative")
+    rho = in_range("credit_risk: the strength", strength, "not_negative")
     return mean_of("credit_risk", approval, repaid,
                    lambda p, y: (p - y)**2 + rho * (1 - y) * p**2, sample_weights)
 
@@ -132,13 +131,6 @@ def elementwise(prediction: Any, target: Any, function: Callable[[Expr, Expr], A
         return scalar_operand(value)
 
     return mean_of("elementwise", prediction, target, each, sample_weights)
-
-
-def _in_range(name: str, given: Any, kind: str) -> Expr:
-    number = scalar_of(name, given)
-    if number.is_number and not (number.is_real and RANGES[kind].fits(number)):
-        raise DeclarationError(f"{name} must be {RANGES[kind].words}, not {given!r}")
-    return number
 
 
 def _between_zero_and_one(name: str, given: Any) -> Expr:

@@ -13,9 +13,10 @@ from sympy import Expr, Idx, Sum
 from symbackprop.arrays import Array, made, operand, read
 from symbackprop.broadcasting import is_scalar, letters_for, scalar_operand, shown
 from symbackprop.errors import DeclarationError
+from symbackprop.laws import RANGES
 from symbackprop.notation import extent
 
-__all__ = ["averaged", "mean_of", "mean_over", "one_sample", "scalar_of"]
+__all__ = ["averaged", "in_range", "mean_of", "mean_over", "one_sample", "scalar_of"]
 
 
 def mean_of(name: str, prediction: Any, target: Any, each: Callable[[Expr, Expr], Expr],
@@ -74,3 +75,11 @@ def scalar_of(name: str, given: Any) -> Expr:
     if isinstance(given, (Array, str)) or not is_scalar(given):
         raise DeclarationError(f"{name} is a number or a hyper, not {shown(given)}")
     return scalar_operand(given)
+
+
+def in_range(name: str, given: Any, kind: str) -> Expr:
+    """A number of that row of `RANGES`, or a hyper; DeclarationError for another number."""
+    number = scalar_of(name, given)
+    if number.is_number and not (number.is_real and RANGES[kind].fits(number)):
+        raise DeclarationError(f"{name} must be {RANGES[kind].words}, not {given!r}")
+    return number

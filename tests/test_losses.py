@@ -141,6 +141,7 @@ REFUSED: list[tuple[Any, str]] = [
     (lambda: sb.losses.huber(p, p, 0), "huber: delta must be a number above 0, not 0"),
     (lambda: sb.losses.huber(p, p, "1"), "huber: delta is a number or a hyper, not '1'"),
     (lambda: sb.losses.huber(p, p, float("nan")), "huber: delta must be a number above 0, not nan"),
+    (lambda: sb.losses.hinge(p, p, -1), "margin must be a number of at least 0, not -1"),
     (lambda: sb.losses.credit_risk(p, p, -1), "strength must be a number of at least 0, not -1"),
     (lambda: sb.losses.quantile(p, p, 1), "quantile: tau must lie between 0 and 1, not 1"),
     (lambda: sb.losses.quantile(p, y), "nothing is broadcast in a loss"),
