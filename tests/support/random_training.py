@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from sympy import sympify
 
 import symbackprop as sb
 from symbackprop.interpreter import evaluate
@@ -100,12 +101,13 @@ def moderate(made: Training) -> bool:
 
 
 def batched(program: Any) -> bool:
-    """Whether the batch is the first axis of data, and neither an axis nor a number of classes
-    anywhere else."""
+    """Whether the batch is the first axis of data, and nothing else (a later axis, one of a weight,
+    a number of classes) is as long as the batch or follows from its length."""
     data = [t for t in program.inputs if t.role == "data"]
     others = [axis for t in program.inputs for axis in (t.axes[1:] if t in data else t.axes)]
-    classes = [fact.extent for t in data for fact in t.facts]
-    return any(N in t.axes for t in data) and N not in {*others, *classes}
+    classes = [fact.extent for t in data for fact in t.facts if fact.extent is not None]
+    return (any(N in t.axes for t in data)
+            and not any(N in axis.free_symbols for axis in [*others, *classes]))
 
 
 def begun(draw: Draw, call: str, base: Any, chosen: Regime, uneven: bool) -> Training:
