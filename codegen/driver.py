@@ -1,6 +1,7 @@
 """compile(): the pipeline, a line for each stage.
 
-    Program → verify → normalise → simplify → stabilise → contract → inline → begin → align → turn
+    Program → verify → normalise → simplify → stabilise → contract → inline → hoist → begin
+    Program → align → turn
     Program → (tile) → lower → reorder → flatten → multiply → absorb → Kernel
     Kernel → (arrange) → allocate → (wait) → verify → emit → load → run        (…) with threads
 """
@@ -24,6 +25,7 @@ from symbackprop.codegen.schedule.barriers import wait
 from symbackprop.codegen.schedule.columns import turn
 from symbackprop.codegen.schedule.contractions import contract
 from symbackprop.codegen.schedule.flattening import flatten
+from symbackprop.codegen.schedule.hoisting import hoist
 from symbackprop.codegen.schedule.inlining import inline
 from symbackprop.codegen.schedule.order import reorder
 from symbackprop.codegen.schedule.products import multiply
@@ -122,9 +124,15 @@ def with_constants_in(program: Program, dtype: str) -> Program:
     return program
 
 
+def arranged(program: Program, batch: Symbol | None) -> Program:
+    """A program in normal form as it is computed, definition by definition."""
+    program = begin(hoist(inline(contract(stabilise(program)))))
+    return turn(align(program, batch), batch)
+
+
 def kernel_of(program: Program, batch: Symbol | None = None) -> Kernel:
     """The kernel of a program in normal form."""
-    program = turn(align(begin(inline(contract(stabilise(program)))), batch), batch)
+    program = arranged(program, batch)
     kernel = lower(program, batch)
     kernel = absorb(multiply(flatten(reorder(kernel))))
     return verify_kernel(allocate(kernel))
@@ -132,7 +140,6 @@ def kernel_of(program: Program, batch: Symbol | None = None) -> Kernel:
 
 def shared_kernel_of(program: Program, batch: Symbol, gathered: tuple[Tensor, ...]) -> Kernel:
     """The same in regions, for threads and for batches that do not stay in the cache."""
-    program = turn(align(begin(inline(contract(stabilise(program)))), batch), batch)
-    program, parts = tile(program, batch)
+    program, parts = tile(arranged(program, batch), batch)
     kernel = absorb(multiply(flatten(reorder(lower(program, batch)))))
     return verify_kernel(wait(allocate_shared(arrange(kernel, parts, gathered))))
