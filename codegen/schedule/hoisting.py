@@ -11,7 +11,6 @@ exponentially many (a body that fills three lines did not end).
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import replace
 
 from sympy import Abs, Add, Basic, Expr, Idx, Integer, Max, Min, Mul, Pow, sign
@@ -77,7 +76,11 @@ class _Hoisting:
         if node not in self.costly:
             return node
         if self._is_apart(node):
-            return self._named(node, self.indices[node])
+            return self._named(node)
+        if self.known and _computes(node) and self.indices[node] <= set(self.loops):
+            again = self._defined(node)
+            if canonical(again) in self.known:
+                return self.known[canonical(again)].at(*again.indices)
         args = (self._collected(node) if isinstance(node, (Add, Mul))
                 else [self._without(arg) for arg in node.args])
         return node if tuple(args) == node.args else node.func(*args)
@@ -90,9 +93,9 @@ class _Hoisting:
             whole = isinstance(arg, Iverson) or arg.is_number or _is_divisor(arg)
             (rest if whole else groups.setdefault(self.indices[arg], [])).append(arg)
         found = [self._without(arg) for arg in rest]
-        for indices, group in groups.items():
+        for group in groups.values():
             if any(arg in self.costly and self._is_apart(arg) for arg in group):
-                found.append(self._named(node.func(*group), indices))
+                found.append(self._named(node.func(*group)))
             else:
                 found += [self._without(arg) for arg in group]
         return found
@@ -103,17 +106,20 @@ class _Hoisting:
         return (isinstance(node, Expr) and self.indices[node] < set(self.loops)
                 and not any(isinstance(f, Iverson) or _is_divisor(f) for f in factors))
 
-    def _named(self, part: Expr, indices: frozenset[Idx]) -> Expr:
+    def _named(self, part: Expr) -> Expr:
         """The entry of the definition that a part has, which is a new one unless it is known."""
         number, part = part.as_coeff_Mul()
-        carried = tuple(i for i in self.loops if i in indices)
-        new = temporary(part, carried, hint="q", where=self.definition.where)
+        new = self._defined(part)
         spelled = canonical(new)
         if spelled not in self.known:
             self.known[spelled] = new.target
             self.made.append(new)
-        tensor = self.known[spelled]
-        return number*(tensor.at(*carried) if carried else tensor.symbol)
+        return number*self.known[spelled].at(*new.indices)
+
+    def _defined(self, part: Expr) -> Definition:
+        found = set(free_indices(part))
+        carried = tuple(i for i in self.loops if i in found)
+        return temporary(part, carried, hint="q", where=self.definition.where)
 
 
 def _computes(node: Basic) -> bool:

@@ -14,7 +14,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from sympy import sympify
 
 import symbackprop as sb
 from symbackprop.interpreter import evaluate
