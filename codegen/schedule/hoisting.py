@@ -23,11 +23,11 @@ from symbackprop.codegen.stability import Minus
 from symbackprop.conditions import joined_conditions
 from symbackprop.functions import Iverson
 from symbackprop.indexing import canonical, free_indices
-from symbackprop.normal import postorder, temporary
+from symbackprop.normal import kinds, postorder, temporary
 from symbackprop.notation import Definition, Element, Program, Tensor, TensorSymbol, extent
 
 CHEAP = {Abs, Max, Min, Minus, sign, f.floor, f.ceiling, own.relu, own.leaky_relu}
-COSTLY = {*CALLS, *REWRITTEN, *OF_INTEGERS} - CHEAP
+COSTLY = {*CALLS, *REWRITTEN, *OF_INTEGERS, Pow} - CHEAP
 
 
 def hoist(program: Program) -> Program:
@@ -35,7 +35,8 @@ def hoist(program: Program) -> Program:
     made: list[Definition] = []
     known: dict[tuple[object, ...], Tensor] = {}
     for definition in program:
-        made.extend(_Hoisting(definition, known).parts())
+        made.extend([definition] if kinds(definition.body).isdisjoint(COSTLY)
+                    else _Hoisting(definition, known).parts())
     return replace(program, definitions=tuple(made))
 
 
@@ -124,9 +125,8 @@ class _Hoisting:
 
 def _computes(node: Basic) -> bool:
     """Whether a node is a function, or a root, of what is no constant."""
-    if isinstance(node, Pow):
-        return not isinstance(node.exp, Integer) and not node.is_number
-    return type(node) in COSTLY and not node.is_number
+    is_power = isinstance(node, Pow) and isinstance(node.exp, Integer)
+    return type(node) in COSTLY and not is_power and not node.is_number
 
 
 def _is_divisor(node: Basic) -> bool:
