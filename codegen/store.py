@@ -6,7 +6,7 @@ by a hash of all that the object depends on: the text and what its arguments are
 versions of Numba and LLVM, what Numba is told by its environment, and every file of this package.
 
 An object whose digest is in its manifest is linked (`objects`), and Numba is not even imported.
-On any doubt the kernel is compiled again.
+On any doubt the kernel is compiled again.  What nobody reads for long goes (`clearing`).
 """
 
 from __future__ import annotations
@@ -30,6 +30,7 @@ import llvmlite
 import llvmlite.binding as llvm
 
 from symbackprop import philox
+from symbackprop.codegen.clearing import clear, mark
 from symbackprop.codegen.directories import content, directory, placed, write
 from symbackprop.codegen.layout import Module
 from symbackprop.codegen.objects import Native, Object, linked
@@ -134,7 +135,10 @@ def _found(path: Path, kinds: tuple[Kind, ...]) -> Function | None:
     if native is None:  # something that Numba brings
         _builder()
         native = linked(kept)
-    return None if native is None else Function(_caller(native, kinds, path), path)
+    if native is None:
+        return None
+    mark(path)
+    return Function(_caller(native, kinds, path), path)
 
 
 def _kept(path: Path) -> Object | None:
@@ -170,6 +174,7 @@ def _made(path: Path, name: str, kinds: tuple[Kind, ...]) -> Function:
         write(path.with_suffix(".json"), json.dumps(manifest, indent=1).encode())
     except OSError:  # the next process compiles it again
         pass
+    clear(path.parent)
     return Function(_caller(native, kinds, path), path, library)
 
 
