@@ -98,29 +98,17 @@ def _solved(bracket: Expr, candidates: tuple[Idx, ...], places: dict[Idx, Expr]
     if not isinstance(bracket, Iverson) or not isinstance(bracket.args[0], Eq):
         return None
     for index in candidates:
-        decides = any(index in extent(other).atoms(Idx) for other in candidates)
         for side, place in (bracket.args[0].args, bracket.args[0].args[::-1]):
             if side == index and index not in places and index not in place.atoms(Idx):
-                if index.lower == 0 and not decides and inside(place, extent(index)):
+                if index.lower == 0 and inside(place, extent(index)):
                     return index, place
     return None
-
-
-def nested(order: tuple[Idx, ...]) -> tuple[Idx, ...]:
-    """The order, changed as little as needed: an index whose extent depends on others is inside."""
-    placed: list[Idx] = []
-    waiting = list(order)
-    while waiting:
-        ready = (i for i in waiting if not extent(i).atoms(Idx) & set(waiting))
-        placed.append(next(ready, waiting[0]))
-        waiting.remove(placed[-1])
-    return tuple(placed)
 
 
 def loops(definition: Definition, order: tuple[Idx, ...], found: Nest | None = None
           ) -> tuple[Statement, ...]:
     """The statements of a definition, or of its nest, with loops in this order, outermost first."""
-    found, order = found or nest(definition), nested(order)
+    found = found or nest(definition)
     if found.is_scatter:
         return _in_memory(found, definition.element, definition.indices, order)
     if not found.over:

@@ -18,9 +18,6 @@ def inside(index: Expr, axis: Expr) -> bool:
     if isinstance(index, Idx) and extent(index) == ROWS:
         return True  # rows of a tile, which lies in the batch
     interval = bounds(index, {})
-    while interval is not None and any(end.atoms(Idx) for end in interval):
-        low, high = bounds(interval[0], {}), bounds(interval[1], {})
-        interval = (low[0], high[1]) if low is not None and high is not None else None
     if interval is None:
         return False
     return at_least_zero(interval[0]) and at_least_zero(axis - 1 - interval[1])

@@ -175,6 +175,11 @@ def _check_sizes(program: Program, tensors: Iterable[Tensor], findings: Findings
     for tensor in tensors:
         for axis in tensor.axes:
             for size in sorted(axis.free_symbols - inputs, key=str):
+                if isinstance(size, Idx):
+                    raise ProgramError(
+                        f"{declared(tensor)} has an axis of length {axis}, which depends on the "
+                        f"index {size}; give the axis a length that is enough for every {size}, "
+                        "and multiply by sb.Iverson(condition)")
                 raise ProgramError(
                     f"{declared(tensor)} has the size {size}, which is no axis of any tensor that "
                     "is given in a call; declare data with that axis"

@@ -46,9 +46,6 @@ def _contracted(definition: Definition) -> Iterator[Definition]:
     if definition.op != "sum" or nest(definition).op != "sum":
         yield definition
         return
-    if any(i in extent(j).atoms(Idx) for i in _all(definition) for j in _all(definition)):
-        yield definition
-        return
     terms = _terms(definition)
     if len(terms) == 1:
         yield from _product(definition, terms[0])

@@ -24,7 +24,7 @@ from symbackprop.conditions import joined_conditions
 from symbackprop.functions import Iverson
 from symbackprop.indexing import canonical, free_indices
 from symbackprop.normal import kinds, postorder, temporary
-from symbackprop.notation import Definition, Element, Program, Tensor, TensorSymbol, extent
+from symbackprop.notation import Definition, Element, Program, Tensor, TensorSymbol
 
 CHEAP = {Abs, Max, Min, Minus, sign, f.floor, f.ceiling, own.relu, own.leaky_relu}
 COSTLY = {*CALLS, *REWRITTEN, *OF_INTEGERS, Pow} - CHEAP
@@ -54,14 +54,9 @@ class _Hoisting:
 
     def parts(self) -> list[Definition]:
         """The new definitions, and the one that reads them."""
-        definition = self.definition
-        if any(extent(i).atoms(Idx) for i in (*definition.indices, *definition.over)):
-            return [definition]
         self._look()
-        body = self._without(definition.body)
-        if not self.made and body == definition.body:
-            return [definition]
-        return [*self.made, replace(definition, body=joined_conditions(body))]
+        body = joined_conditions(self._without(self.definition.body))
+        return [*self.made, replace(self.definition, body=body)]
 
     def _look(self) -> None:
         """The indices of each node, and whether functions are computed for it."""

@@ -43,9 +43,8 @@ def best_order(found: Nest) -> tuple[Idx, ...]:
     Innermost runs no index of a sum that its terms do not have: a part of a long sum is one number.
     """
     every = (*found.free, *found.over)
-    deciding = {i for other in every for i in extent(other).atoms(Idx)}
     passed = {i for i in found.free if i not in found.body.atoms(Idx)} if found.over else set()
-    candidates = [i for i in every if i not in deciding | passed]
+    candidates = [i for i in every if i not in passed]
     if not candidates:
         return every
     run = [min(reversed(candidates), key=lambda i: _cost(found, i))]

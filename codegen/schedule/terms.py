@@ -61,6 +61,5 @@ def _counters(found: Nest, order: tuple[Idx, ...]) -> Iterator[Idx]:
     run = next((order[place:] for place in range(len(order)) if is_run(alone, order[place:])), ())
     for index in reversed(order):
         if (index in found.over and index not in (*found.target.atoms(Idx), *run, order[-1])
-                and index.lower == 0 and extent(index).is_Integer
-                and not any(index in extent(i).atoms(Idx) for i in order)):
+                and index.lower == 0 and extent(index).is_Integer):
             yield index

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from sympy import Sum
+from sympy import Idx, Sum, Symbol
 
 import symbackprop as sb
 from symbackprop.notation import Definition, Element, Fact, Program, Tensor
@@ -25,6 +25,12 @@ def a_size_called_like_a_tensor() -> Any:
 def a_size_that_no_call_can_know() -> Any:
     x = data(n)
     return sb.define("z", (), Sum(x[n], n) / M)  # HERE
+
+
+@bad("z (declared at", "an axis of length n + 1, which depends on the index n", "sb.Iverson")
+def an_axis_that_grows_with_an_index() -> Any:
+    x, up_to_n = data(n), Idx(Symbol("m", integer=True), n + 1)
+    return sb.define("z", (n, up_to_n), 2*x[n])  # HERE
 
 
 @bad("z (declared at", "has the size M, which is no axis of any tensor", "declare data")
