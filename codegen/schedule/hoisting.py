@@ -97,9 +97,9 @@ class _Hoisting:
 
     def _is_apart(self, node: Basic) -> bool:
         """Whether a node is a number of its own for fewer indices than the loops have."""
-        own = set(free_indices(node))
-        return (isinstance(node, Expr) and own <= set(self.loops)
-                and _repeating(own) < _repeating(self.loops)
+        carried = set(free_indices(node))
+        return (isinstance(node, Expr) and carried <= set(self.loops)
+                and _repeating(carried) < _repeating(self.loops)
                 and not any(_selects(f) or _is_divisor(f) for f in Mul.make_args(node)))
 
     def _named(self, part: Expr) -> Expr:
