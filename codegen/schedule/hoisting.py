@@ -1,19 +1,23 @@
 """hoist(program): what a function gives for fewer indices than its loops is computed before them.
 
-    f[n,j] = x[n,j]·exp(w[j])·b[j]          q[j] = exp(w[j])·b[j],   f[n,j] = x[n,j]·q[j]
+    f[n,j] = x[n,j]·exp(w[j])·b[j]          q[j] = exp(w[j]),        f[n,j] = x[n,j]·q[j]·b[j]
     L = Σ_{i,j} max(W[i,j], sigmoid(λ))     q = sigmoid(λ),          L = Σ_{i,j} max(W[i,j], q)
 
 Functions are what costs: a product or a quotient alone stays where it is written.  LLVM takes
 such a function out of the innermost loop at most, and not from behind a condition; where one
 stays, its vectoriser follows every path through it, of which a nest of functions has
 exponentially many (a body that fills three lines did not end).
+
+Each function has an array of its own, and the product or sum around it stays as it is written:
+t·exp(u) alone is 0 in float32 for t = 10⁻³⁰ and u = −46, and a·t·exp(u) with a = 10³⁰ is not.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import replace
 
-from sympy import Abs, Add, Basic, Expr, Idx, Integer, Max, Min, Mul, Pow, sign
+from sympy import Abs, Basic, Expr, Idx, Integer, Max, Min, Mul, Piecewise, Pow, sign
 from sympy import functions as f
 
 from symbackprop import functions as own
@@ -51,6 +55,7 @@ class _Hoisting:
         self.made: list[Definition] = []
         self.indices: dict[Basic, frozenset[Idx]] = {}
         self.costly: set[Basic] = set()
+        self.whole: set[Basic] = set()
 
     def parts(self) -> list[Definition]:
         """The new definitions, and the one that reads them."""
@@ -59,48 +64,38 @@ class _Hoisting:
         return [*self.made, replace(self.definition, body=body)]
 
     def _look(self) -> None:
-        """The indices of each node, and whether functions are computed for it."""
+        """The indices of each node, whether functions are in it, and one that has all of them."""
         for node in postorder(self.definition.body):
             args = () if isinstance(node, (Element, TensorSymbol, Idx)) else node.args
-            self.indices[node] = frozenset(free_indices(node) if not args else
-                                           (i for arg in args for i in self.indices[arg]))
+            found = self.indices[node] = frozenset(free_indices(node) if not args else
+                                                   (i for arg in args for i in self.indices[arg]))
             if _computes(node) or any(arg in self.costly for arg in args):
                 self.costly.add(node)
+            if _computes(node) or any(arg in self.whole and self.indices[arg] == found
+                                      for arg in args):
+                self.whole.add(node)
 
     def _without(self, node: Basic) -> Basic:
         """The node with names for its largest parts of fewer indices that compute functions."""
         if node not in self.costly:
             return node
-        if self._is_apart(node):
+        if node in self.whole and self._is_apart(node):
             return self._named(node)
+        if _is_divisor(node) and node in self.whole and self._is_apart(below := 1/node):
+            return 1/self._named(below)
         if self.known and _computes(node) and self.indices[node] <= set(self.loops):
             again = self._defined(node)
             if canonical(again) in self.known:
                 return self.known[canonical(again)].at(*again.indices)
-        args = (self._collected(node) if isinstance(node, (Add, Mul))
-                else [self._without(arg) for arg in node.args])
+        args = [self._without(arg) for arg in node.args]
         return node if tuple(args) == node.args else node.func(*args)
-
-    def _collected(self, node: Expr) -> list[Basic]:
-        """The terms or factors; of those with the same indices one name, if one of them has."""
-        groups: dict[frozenset[Idx], list[Expr]] = {}
-        rest: list[Expr] = []
-        for arg in node.args:
-            whole = isinstance(arg, Iverson) or arg.is_number or _is_divisor(arg)
-            (rest if whole else groups.setdefault(self.indices[arg], [])).append(arg)
-        found = [self._without(arg) for arg in rest]
-        for group in groups.values():
-            if any(arg in self.costly and self._is_apart(arg) for arg in group):
-                found.append(self._named(node.func(*group)))
-            else:
-                found += [self._without(arg) for arg in group]
-        return found
 
     def _is_apart(self, node: Basic) -> bool:
         """Whether a node is a number of its own for fewer indices than the loops have."""
-        factors = Mul.make_args(node)
-        return (isinstance(node, Expr) and self.indices[node] < set(self.loops)
-                and not any(isinstance(f, Iverson) or _is_divisor(f) for f in factors))
+        carried = set(free_indices(node))
+        return (isinstance(node, Expr) and carried <= set(self.loops)
+                and _repeating(carried) < _repeating(self.loops)
+                and not any(_selects(f) or _is_divisor(f) for f in Mul.make_args(node)))
 
     def _named(self, part: Expr) -> Expr:
         """The entry of the definition that a part has, which is a new one unless it is known."""
@@ -108,14 +103,22 @@ class _Hoisting:
         new = self._defined(part)
         spelled = canonical(new)
         if spelled not in self.known:
-            self.known[spelled] = new.target
-            self.made.append(new)
+            *before, last = _Hoisting(new, self.known).parts()
+            if before:  # names are given in the order in which tensors are made
+                last = replace(last, target=self._defined(part).target)
+            self.made += [*before, last]
+            self.known[spelled] = last.target
         return number*self.known[spelled].at(*new.indices)
 
     def _defined(self, part: Expr) -> Definition:
         found = set(free_indices(part))
         carried = tuple(i for i in self.loops if i in found)
         return temporary(part, carried, hint="q", where=self.definition.where)
+
+
+def _repeating(indices: Iterable[Idx]) -> set[Idx]:
+    """The indices that have more than one value."""
+    return {i for i in indices if extent(i) != 1}
 
 
 def _computes(node: Basic) -> bool:
@@ -125,6 +128,11 @@ def _computes(node: Basic) -> bool:
 
 
 def _is_divisor(node: Basic) -> bool:
-    """Whether a node divides: its inverse may be infinite where a quotient is not."""
-    return isinstance(node, Pow) and node.exp.is_number and node.exp.is_negative and (
-        node.exp.is_Integer)
+    """Whether a node divides by a power whose inverse may be infinite where a quotient is not."""
+    return isinstance(node, Pow) and bool(node.exp.is_number and node.exp <= -1)
+
+
+def _selects(node: Basic) -> bool:
+    """Whether a factor, where it is 0, hides what the others are: theirs may be NaN."""
+    return isinstance(node, Iverson) or (
+        isinstance(node, Piecewise) and sum(value != 0 for value, _ in node.args) == 1)

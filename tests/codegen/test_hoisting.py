@@ -39,15 +39,49 @@ def statements(source: str) -> list[str]:
     return [line.strip() for line in body if "= " in line and not re.search(r"#|view\(", line)]
 
 
-def test_factors_of_the_same_indices_are_one_array():
+def test_functions_of_factors_are_arrays_and_plain_factors_stay():
     assert lines(x[n, j]*sp.exp(w[j])*w[j]*sb.sigmoid(s[n])*sp.sin(c)) == [
-        "q1[j] = exp(w[j])*w[j]", "q2[n] = sigmoid(s[n])", "q3 = sin(c)",
-        "f1[n, j] = x[n, j]*q1[j]*q2[n]*q3"]
+        "q1[j] = exp(w[j])", "q2[n] = sigmoid(s[n])", "q3 = sin(c)",
+        "f1[n, j] = x[n, j]*q1[j]*q2[n]*q3*w[j]"]
 
 
-def test_terms_of_the_same_indices_are_one_array_and_numbers_stay():
+def test_functions_of_terms_are_arrays_and_plain_terms_and_numbers_stay():
     assert lines(x[n, j] + 2 + sp.exp(w[j]) + w[j]) == [
-        "q1[j] = w[j] + exp(w[j])", "f1[n, j] = real(2) + q1[j] + x[n, j]"]
+        "q1[j] = exp(w[j])", "f1[n, j] = real(2) + q1[j] + w[j] + x[n, j]"]
+
+
+def test_factors_are_not_multiplied_in_another_order():
+    """10⁻³⁰·exp(−46) is 0 in float32, and with the factor 10³⁰ it is not."""
+    f = sb.define("f", (n, j), x[n, j]*w[j]*sp.exp(V[j, 0]))
+    found = sb.compile(f)(x=np.full((2, 5), 1e30), w=np.full(5, 1e-30), V=np.full((5, 3), -46))
+    np.testing.assert_allclose(found, np.exp(-46), rtol=1e-5)
+
+
+def test_an_inverse_power_that_may_be_infinite_divides():
+    assert lines(x[n, j]*(1 + s[n]**2)**sp.Rational(-3, 2)) == [
+        "q1[n] = sqrt(real(1) + s[n]**2)**3", "f1[n, j] = x[n, j]/q1[n]"]
+    f = sb.define("f", (n, j), x[n, j]*sp.sqrt(s[n])**-3)
+    found = sb.compile(f)(x=np.full((1, 5), 1e-35), s=[4e-26])
+    np.testing.assert_allclose(found, 1.25e3, rtol=1e-5)
+
+
+def test_a_choice_that_is_0_hides_the_other_factors_as_before():
+    f = sb.define("f", (n, j), Piecewise((sp.exp(s[n]), s[n] > 0), (0, True))*sp.log(x[n, j]))
+    found = sb.compile(f, dtype="float64")(x=-np.ones((2, 5)), s=[-1, -2])
+    assert (found == 0).all()
+
+
+def test_functions_in_what_is_taken_out_are_taken_out_of_it():
+    assert lines(V[j, k]*sp.tanh(x[n, j]*sp.exp(w[j])), over=(n, j, k)) == [
+        "q1[j] = exp(w[j])", "q2[n, j] = tanh(x[n, j]*q1[j])", "f1[n, j, k] = q2[n, j]*V[j, k]"]
+    found = lines(x[n, j] + s[n]*sp.exp(c))
+    assert found[0] == "q1 = exp(c)"
+    assert not any("q2" in line for line in found)
+
+
+def test_a_loop_over_one_value_repeats_nothing():
+    one = sb.indices("o", 1)
+    assert lines(x[n, 0]*sp.exp(s[n]), over=(n, one)) == ["f1[n, o] = x[n, 0]*exp(s[n])"]
 
 
 def test_what_two_formulas_need_is_computed_once_and_a_sign_is_no_difference():
