@@ -28,7 +28,7 @@ from symbackprop.conditions import joined_conditions
 from symbackprop.functions import Iverson
 from symbackprop.indexing import canonical, free_indices
 from symbackprop.normal import kinds, postorder, temporary
-from symbackprop.notation import Definition, Element, Program, Tensor, TensorSymbol
+from symbackprop.notation import Definition, Element, Program, Tensor, TensorSymbol, extent
 
 CHEAP = {Abs, Max, Min, Minus, sign, f.floor, f.ceiling, own.relu, own.leaky_relu}
 COSTLY = {*CALLS, *REWRITTEN, *OF_INTEGERS, Pow} - CHEAP
