@@ -10,6 +10,7 @@ exponentially many (a body that fills three lines did not end).
 
 Each function has an array of its own, and the product or sum around it stays as it is written:
 t·exp(u) alone is 0 in float32 for t = 10⁻³⁰ and u = −46, and a·t·exp(u) with a = 10³⁰ is not.
+A function of two axes of unknown length stays: it would fill N × N numbers.
 """
 
 from __future__ import annotations
@@ -92,9 +93,10 @@ class _Hoisting:
 
     def _is_apart(self, node: Basic) -> bool:
         """Whether a node is a number of its own for fewer indices than the loops have."""
-        carried = set(free_indices(node))
+        carried = self.indices.get(node) or set(free_indices(node))
         return (isinstance(node, Expr) and carried <= set(self.loops)
                 and _repeating(carried) < _repeating(self.loops)
+                and sum(not extent(i).is_Integer for i in carried) < 2
                 and not any(_selects(f) or _is_divisor(f) for f in Mul.make_args(node)))
 
     def _named(self, part: Expr) -> Expr:

@@ -84,6 +84,12 @@ def test_a_loop_over_one_value_repeats_nothing():
     assert lines(x[n, 0]*sp.exp(s[n]), over=(n, one)) == ["f1[n, o] = x[n, 0]*exp(s[n])"]
 
 
+def test_a_function_of_two_samples_is_no_array():
+    m = sb.indices("m", N)
+    near = Sum(sp.Max(sp.exp(-(s[n] - s[m])**2)*x[n, j], x[m, j]), m)
+    assert not any(line.startswith("q") for line in lines(near))
+
+
 def test_what_two_formulas_need_is_computed_once_and_a_sign_is_no_difference():
     assert lines(x[n, j]*sb.sigmoid(s[n]), -sb.sigmoid(s[n])*x[n, j]**2) == [
         "q1[n] = sigmoid(s[n])", "f1[n, j] = x[n, j]*q1[n]", "f2[n, j] = -x[n, j]**2*q1[n]"]
