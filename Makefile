@@ -16,7 +16,7 @@ demo: $(VENV)/.demo  ## train a network on handwritten digits, with its formulas
 	$(BIN)/python examples/digits.py
 
 test: lint $(VENV)/.test  ## all that CI runs: lint, types, doctests, tests, examples
-	$(BIN)/python -m pytest -n $(WORKERS) --durations=15
+	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal --durations=15
 
 lint: $(VENV)/.test  ## ruff, and mypy --strict on the package as it is installed
 	$(BIN)/ruff check .
@@ -26,7 +26,7 @@ lint: $(VENV)/.test  ## ruff, and mypy --strict on the package as it is installe
 		--cache-dir ../../.mypy_cache -p symbackprop
 
 soak: $(VENV)/.test  ## 2,000 random networks through the interpreter and as many through kernels
-	$(BIN)/python -m pytest -n $(WORKERS) -m soak
+	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal -m soak
 
 bench: $(VENV)/.bench  ## times of everything a user waits for, against JAX, PyTorch, scikit-learn, PyTensor
 	$(BIN)/python -m benchmarks $(BENCH)

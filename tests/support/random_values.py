@@ -89,12 +89,13 @@ def sized(program: Program) -> bool:
                for part in (d.body, *d.target.axes) for size in (sb.size("N"), sb.size("M")))
 
 
-def well_behaved(program: Program, values: dict[Tensor, np.ndarray]) -> bool:
-    """Whether all values are finite, of moderate size and away from every kink."""
+def well_behaved(program: Program, values: dict[Tensor, np.ndarray], margin: float = MARGIN
+                 ) -> bool:
+    """Whether all values are finite, of moderate size and so far away from every kink."""
     watch = Watchful()
     with np.errstate(all="ignore"):
         watch.read(program, values)
         for definition in program:
             watch.define(definition)
     finite = all(np.isfinite(array).all() for array in watch.arrays.values())
-    return finite and watch.margin > MARGIN and watch.largest < LARGEST
+    return finite and watch.margin > margin and watch.largest < LARGEST
