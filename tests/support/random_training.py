@@ -87,8 +87,9 @@ def random_training(*seed: int, most: int = 3, uneven: bool = False
         made = begun(draw, call, base, chosen, uneven)
         if moderate(made, made.model._network.loss, [numbers(made)], MARGIN):
             found, visited = reference(made)
-            if moderate(made, made.smooth, visited, NEAR) and all(
-                    np.isfinite(a).all() and np.abs(a).max() < LARGEST for a in found):
+            moved = [*found, *(a for arrays in visited for a in arrays.values())]
+            if all(np.isfinite(a).all() and np.abs(a).max() < LARGEST for a in moved) and (
+                    moderate(made, made.smooth, visited, NEAR)):
                 return made, found
     raise AssertionError(f"{call}: no moderate training in 200 draws")
 
