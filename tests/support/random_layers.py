@@ -253,7 +253,7 @@ LOSSES = [of_numbers, of_numbers, of_classes, of_classes, binary, averaged, risk
 
 def smooth_weights(weights: list[Any]) -> Any:
     """Smoothness of the weights that have neighbours."""
-    longer = [W for W in weights if W.axes[-1] > 1]
+    longer = [W for W in weights if W.axes[-1].is_Integer and W.axes[-1] > 1]
     return sb.penalties.smoothness(0.25, *longer) if longer else 0
 
 
