@@ -42,7 +42,7 @@ from symbackprop import functions as own
 from symbackprop.codegen.calls import CALLS, NUMERIC, OF_INTEGERS, REWRITTEN, WHOLE
 from symbackprop.codegen.ranges import inside, is_integral
 from symbackprop.codegen.stability import Minus
-from symbackprop.conditions import joined_conditions
+from symbackprop.conditions import has_one_case, joined_conditions
 from symbackprop.errors import CompilationError
 from symbackprop.notation import Element, Tensor, TensorSymbol
 from symbackprop.printing.ordering import fraction, magnitude
@@ -173,7 +173,7 @@ class Scope:
             condition = " and ".join(sorted(f"({self.condition(b.args[0])})" for b in brackets))
             return Piece(f"where({condition}, {self.real(rest)}, real(0))")
         for arg in expr.args:
-            if isinstance(arg, Piecewise) and sum(value != 0 for value, _ in arg.args) == 1:
+            if has_one_case(arg):
                 rest = Mul(*(other for other in expr.args if other is not arg))
                 return self._cases(Piecewise(*((value * rest, c) for value, c in arg.args),
                                              evaluate=False))

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from sympy import ITE, And, Basic, Eq, Expr, Not, Or
+from sympy import ITE, And, Basic, Eq, Expr, Not, Or, Piecewise
 
 from symbackprop.normal import kinds, postorder
 from symbackprop.notation import Element, TensorSymbol
@@ -39,6 +39,11 @@ def joined_conditions(body: Expr) -> Expr:
         else:
             new[node] = node if tuple(args) == node.args else node.func(*args)
     return new[body]
+
+
+def has_one_case(factor: Basic) -> bool:
+    """Whether a Piecewise is 0 but for one case: elsewhere it hides what the other factors are."""
+    return isinstance(factor, Piecewise) and sum(value != 0 for value, _ in factor.args) == 1
 
 
 def beside_ties(body: Expr, under: tuple[type, ...] = (Element, TensorSymbol)) -> list[Expr]:

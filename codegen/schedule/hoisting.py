@@ -18,14 +18,14 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import replace
 
-from sympy import Abs, Basic, Expr, Idx, Integer, Max, Min, Mul, Piecewise, Pow, sign
+from sympy import Abs, Basic, Expr, Idx, Integer, Max, Min, Mul, Pow, sign
 from sympy import functions as f
 
 from symbackprop import functions as own
 from symbackprop.codegen.calls import CALLS, OF_INTEGERS, REWRITTEN
 from symbackprop.codegen.lowering import nest
 from symbackprop.codegen.stability import Minus
-from symbackprop.conditions import joined_conditions
+from symbackprop.conditions import has_one_case, joined_conditions
 from symbackprop.functions import Iverson
 from symbackprop.indexing import canonical, free_indices
 from symbackprop.normal import kinds, postorder, temporary
@@ -97,7 +97,8 @@ class _Hoisting:
         return (isinstance(node, Expr) and carried <= set(self.loops)
                 and _repeating(carried) < _repeating(self.loops)
                 and sum(not extent(i).is_Integer for i in carried) < 2
-                and not any(_selects(f) or _is_divisor(f) for f in Mul.make_args(node)))
+                and not any(isinstance(factor, Iverson) or has_one_case(factor)
+                            or _is_divisor(factor) for factor in Mul.make_args(node)))
 
     def _named(self, part: Expr) -> Expr:
         """The entry of the definition that a part has, which is a new one unless it is known."""
@@ -132,9 +133,3 @@ def _computes(node: Basic) -> bool:
 def _is_divisor(node: Basic) -> bool:
     """Whether a node divides by a power whose inverse may be infinite where a quotient is not."""
     return isinstance(node, Pow) and bool(node.exp.is_number and node.exp <= -1)
-
-
-def _selects(node: Basic) -> bool:
-    """Whether a factor, where it is 0, hides what the others are: theirs may be NaN."""
-    return isinstance(node, Iverson) or (
-        isinstance(node, Piecewise) and sum(value != 0 for value, _ in node.args) == 1)
