@@ -45,6 +45,13 @@ def bound_indices(node: Expr) -> tuple[Idx, ...]:
     return tuple(node.args[1])
 
 
+def limits(node: Expr) -> list[tuple[Idx, Expr, Expr]]:
+    """(index, first value, last value) of each index that a Sum, Maximum or Minimum runs over."""
+    written = node.limits if isinstance(node, Sum) else [Tuple(i) for i in node.args[1]]
+    return [tuple(limit) if len(limit) == 3 else (limit[0], limit[0].lower, limit[0].upper)
+            for limit in written]
+
+
 def replace_indices(expr: Expr, mapping: Mapping[Idx, Expr]) -> Expr:
     """The expression with free indices replaced, bound ones untouched and never captured."""
     used = {i: e for i, e in mapping.items() if i != e}

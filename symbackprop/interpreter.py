@@ -26,6 +26,7 @@ from sympy.logic.boolalg import BooleanAtom
 from symbackprop.errors import InputError, ProgramError
 from symbackprop.facts import check_values, inputs_listed, otherwise
 from symbackprop.functions import Iverson
+from symbackprop.indexing import limits
 from symbackprop.notation import (
     Definition,
     Element,
@@ -111,7 +112,7 @@ class Machine:
             return grids[node]
         if isinstance(node, (sp.Sum, Reduction)):
             op = node.op if isinstance(node, Reduction) else "sum"
-            return self.reduced(op, node.function, _bounds(node), grids, rank)
+            return self.reduced(op, node.function, limits(node), grids, rank)
         if isinstance(node, TensorSymbol):
             return self.arrays[node.tensor]
         if isinstance(node, Element):
@@ -242,13 +243,6 @@ def _below(node: sp.Basic) -> tuple[sp.Basic, ...]:
     if isinstance(node, Element):
         return node.indices
     return () if isinstance(node, (sp.Idx, sp.Sum, Reduction)) else cast(tuple[Any, ...], node.args)
-
-
-def _bounds(node: sp.Expr) -> list[tuple[sp.Expr, Any, Any]]:
-    if isinstance(node, Reduction):
-        return [(index, index.lower, index.upper) for index in node.indices]
-    return [limit if len(limit) == 3 else (limit[0], limit[0].lower, limit[0].upper)
-            for limit in (tuple(limit) for limit in node.limits)]
 
 
 def _described(tensor: Tensor, names: dict[Tensor, str]) -> str:

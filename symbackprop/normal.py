@@ -35,7 +35,7 @@ from sympy import (
 
 from symbackprop.arrays import Array
 from symbackprop.functions import Iverson
-from symbackprop.indexing import bound_indices, free_indices
+from symbackprop.indexing import bound_indices, free_indices, fresh, limits, replace_indices
 from symbackprop.notation import (
     Definition,
     Element,
@@ -142,6 +142,7 @@ class _Flattening:
 
     def flatten(self, body: Expr) -> Expr:
         """The body without reductions; what is too deep, or large and shared, gets a name."""
+        body = from_zero(body)
         order = postorder(body)
         parents = Counter(arg for node in order for arg in dict.fromkeys(node.args))
         new: dict[Expr, Expr] = {}
@@ -173,10 +174,9 @@ class _Flattening:
 
     def _rebuilt(self, node: Expr, new: dict[Expr, Expr]) -> Expr:
         match node:
-            case Sum():
-                return self._sum(node, new[node.function])
-            case Reduction():
-                return self._reduced(new[node.function], bound_indices(node), node.op)
+            case Sum() | Reduction():
+                op = "sum" if isinstance(node, Sum) else node.op
+                return self._reduced(new[node.function], bound_indices(node), op)
             case Element() | TensorSymbol() | Idx() | Symbol():
                 return node
             case KroneckerDelta():
@@ -190,17 +190,6 @@ class _Flattening:
         elif isinstance(node, Pow) and isinstance(args[0], Add) and self._pre_activation(args[0]):
             args = [self._affine(args[0], "r"), *args[1:]]  # the residual of a square
         return node if tuple(args) == node.args else node.func(*args)
-
-    def _sum(self, node: Sum, body: Expr) -> Expr:
-        """A limit (i, lo, hi) that is part of the range of i gets an index of its own, from 0."""
-        over = []
-        for index, lower, upper in node.limits:
-            if (lower, upper) != (index.lower, index.upper):
-                shorter = Idx(index.label, upper - lower + 1)
-                body = body.xreplace({index: shorter + lower})
-                index = shorter
-            over.append(index)
-        return self._reduced(body, tuple(over), "sum")
 
     def _reduced(self, body: Expr, over: tuple[Idx, ...], op: Op) -> Expr:
         if op in ("max", "min") and not isinstance(body, Element):
@@ -230,6 +219,29 @@ class _Flattening:
         definition = temporary(body, letters, over, op, hint, self.parent.where)
         self.made.append(definition)
         return definition
+
+
+def from_zero(body: Expr) -> Expr:
+    """Σ_{i=0}^{3} x[i + 1] for Σ_{i=1}^{4} x[i]: what is bound runs from 0 to its last value."""
+    new: dict[Expr, Expr] = {}
+    for node in postorder(body):
+        args = tuple(new.get(arg, arg) for arg in node.args)
+        made = node if node in new or args == node.args or node.is_Atom else node.func(*args)
+        new[node] = _begun(made) if isinstance(made, (Sum, Reduction)) else made
+    return new[body]
+
+
+def _begun(node: Expr) -> Expr:
+    """A reduction with an index of its own for each limit (i, lo, hi) but (i, 0, last)."""
+    function, over = node.args[0], []
+    for index, lower, upper in limits(node):
+        if (lower, upper) != (0, index.upper):
+            others = [i for i in free_indices(function) if i != index]
+            own = fresh(Idx(index.label, upper - lower + 1), others)
+            function = replace_indices(function, {index: own + lower})
+            index = own
+        over.append(index)
+    return node if tuple(over) == bound_indices(node) else node.func(function, *over)
 
 
 def read_by_names(body: Expr, named: Sequence[tuple[Expr, Expr]]) -> Expr:

@@ -19,7 +19,7 @@ import sympy as sp
 from sympy.core.relational import Relational
 
 from symbackprop.functions import Iverson, branches
-from symbackprop.indexing import bound_indices, free_indices
+from symbackprop.indexing import bound_indices, free_indices, limits
 from symbackprop.normal import postorder
 from symbackprop.notation import Definition, Element, Program, Reduction, TensorSymbol
 from symbackprop.operations import Number, Operation, evaluated, operation, partials, value_of
@@ -289,10 +289,7 @@ def _compared(condition: sp.Basic) -> list[sp.Expr]:
 def _limits(node: sp.Expr, env: Env, symbols: Mapping[Any, Any]
             ) -> list[tuple[sp.Idx, int, int]]:
     """(index, first, last) for each bound index, as numbers."""
-    limits = node.limits if isinstance(node, sp.Sum) else bound_indices(node)
-    spelled = [tuple(limit) if isinstance(limit, sp.Tuple) else (limit, limit.lower, limit.upper)
-               for limit in limits]
     known = {**symbols, **{index: Fraction(at) for index, at in env.items()}}
     return [(index, int(evaluated(low, known)), int(evaluated(high, known)))
-            for index, low, high in spelled]
+            for index, low, high in limits(node)]
 

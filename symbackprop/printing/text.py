@@ -36,7 +36,7 @@ from sympy import (
 from sympy.core.relational import Relational
 
 from symbackprop.functions import Iverson, spelled
-from symbackprop.indexing import bound_indices
+from symbackprop.indexing import limits
 from symbackprop.notation import (
     Element,
     LogSumExp,
@@ -251,8 +251,7 @@ def _power(node: Expr, written: Mapping[Basic, Piece]) -> Piece:
 
 def _reduction(node: Expr, written: Mapping[Basic, Piece]) -> Piece:
     letters = []
-    for limit in node.limits if isinstance(node, Sum) else bound_indices(node):
-        index, *ends = limit if isinstance(limit, Tuple) else (limit, limit.lower, limit.upper)
+    for index, *ends in limits(node):
         whole = tuple(ends) == (index.lower, index.upper) and not _in_part(index, node.args[0])
         own = letter(str(index.label))
         letters.append(own if whole else beside(

@@ -2,8 +2,9 @@
 
     Table ::= [Node ...]                    a node's arguments are numbers of earlier nodes
     Node  ::= ["integer", "12"] | ["rational", "1", "3"] | ["float", sign, "man", exp, precision]
-            | ["size", "N"] | ["index", "n", upper] | ["constant", name]
-            | ["tensor", number, index ...] | ["sum" | "max" | "min" | "lse", body, index ...]
+            | ["size", "N"] | ["index", "n", length] | ["index", "n", first, last]
+            | ["constant", name] | ["tensor", number, index ...]
+            | ["sum" | "max" | "min" | "lse", body, index ...]
             | ["part", body, index, lower, upper] | [word, argument ...]
 
 Words are the keys of `WORDS`, each one SymPy class.  Reading looks words up in that table and
@@ -111,7 +112,7 @@ def _parts(node: Basic) -> list[Basic]:
         case Element():
             return list(node.indices)
         case Idx():
-            return [extent(node)]
+            return [extent(node)] if node.lower == 0 else [node.lower, node.upper]
         case TensorSymbol() | Symbol():
             return []
         case Sum():
@@ -186,7 +187,9 @@ class Reader:
         if word == "tensor":
             return self._tensor(*rest)
         if word == "index":
-            return Idx(Symbol(size(rest[0]).name, integer=True), self.made[rest[1]])
+            ends = Tuple(*(self.made[p] for p in rest[1:]))
+            return Idx(Symbol(size(rest[0]).name, integer=True),
+                       ends if len(ends) > 1 else ends[0])
         parts = [self.made[p] for p in rest]
         if word == "sum":
             return Sum(parts[0], *parts[1:])

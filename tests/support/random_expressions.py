@@ -192,7 +192,7 @@ class Expressions:
         if length.is_Integer and self.chance(0.15):
             limits[0] = self.pick([(index, 0, length - 2), (index, 1, length - 1)])
         scale = sp.Mul(*(1/extent(i) for i in over)) if self.chance(0.7) else sp.Integer(1)
-        return self.pick([
+        made = self.pick([
             *[lambda: scale*sp.Sum(body, *limits)] * 5,
             lambda: sb.Maximum(body, *over), lambda: sb.Minimum(body, *over),
             lambda: LogSumExp(body, *over), lambda: sp.log(sp.Sum(sp.exp(body/4), *limits)),
@@ -201,6 +201,8 @@ class Expressions:
             / sp.Sum(sp.exp(body/4), *limits),
             lambda: scale*sp.Sum(body, *limits)*self.first(scope, over[0]),
         ])()
+        begun = isinstance(limits[0], tuple) and limits[0][1] == 1 and self.chance(0.5)
+        return made.xreplace({index: sp.Idx(index.label, (1, length - 1))}) if begun else made
 
     def first(self, scope, index: sp.Idx) -> sp.Expr:
         """An entry at 0 for an index; not i of i + j, which alone is refused as too short."""

@@ -128,9 +128,11 @@ def expressions() -> list[Any]:
     n, i = sb.indices("n i", sb.size("N"), 3)
     x, a = sb.data("x", n, i), sb.parameter("a")
     t = x[n, i]
+    later = sympy.Idx("i", (1, 2))
     return [
         t, a, sympy.Integer(-7), Rational(1, 3), sympy.Float("0.1", 30), sympy.Float(1e-300),
         pi * t, sympy.E + t, Sum(t**2 * a, i), Sum(t, (i, 0, 1)), sb.Maximum(t, i),
+        Sum(x[n, later], later), sb.Minimum(x[n, later], later), Sum(x[n, later], (later, 2, 2)),
         sb.Minimum(t + a, n, i), Max(t, 0, a), relu(t), Abs(t),
         Piecewise((t, t > 0), (t / 3, True)), KroneckerDelta(n, i), cos(n) * t,
         Piecewise((1, Eq(n, 0)), (0, True)), sb.Iverson(t > a), leaky_relu(t, a),
