@@ -166,3 +166,35 @@ def test_the_compiler_ends_where_a_nest_of_functions_stands_behind_a_condition(t
                           capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert float(done.stdout) == pytest.approx(1)
+
+
+A, B = sb.data("A", 40_000), sb.data("B", 40_000)
+X, C = sb.data("X", N, 784), sb.data("C", 100, 784)
+a, b, o = sb.indices("a b o", 40_000, 40_000, 3)
+row, other, column, centre = sb.indices("n m i k", N, N, 784, 100)
+c3 = sb.data("c", 3)
+LONG = {
+    "pairs of many entries": ((), Sum(sp.Max(sp.exp(-(A[a] - B[b])**2), c3[o]), a, b, o)),
+    "pairs of samples": ((), Sum(sp.Max(sp.exp(-(X[row, 0] - X[other, 1])**2), c3[o]),
+                                 row, other, o)),
+    "distances to centres": ((row, o), Sum(sp.Max(sp.exp(-(X[row, column] - C[centre, column])**2),
+                                                  c3[o]), column, centre)),
+}
+
+
+@pytest.mark.parametrize(("indices", "body"), LONG.values(), ids=LONG)
+def test_no_array_is_made_that_is_much_longer_than_all_others(indices, body):
+    """6 GB for one number, N², and 784·100·N: with one more loop around, which makes it pay."""
+    source = sb.compile(sb.define("f", indices, body)).source
+    assert "q1" not in source
+    assert "exp(" in source
+
+
+def test_an_array_as_long_as_another_is_made():
+    """784·N entries where the data have as many, and N² where the result has."""
+    scaled = sb.define("f", (), Sum(sp.Max(sp.exp(X[row, column]), c3[o]), row, column, o))
+    assert "q1_flat[entry] = exp(X_flat[entry])" in statements(sb.compile(scaled).source)
+    near = sp.exp(-(X[row, 0] - X[other, 1])**2)
+    pairs = sb.define("g", (row, other), Sum(sp.Max(near, c3[o]), o))
+    assert any(line.startswith("q1[n, m] = exp(") for line in
+               statements(sb.compile(pairs).source))
