@@ -22,10 +22,11 @@ LIFE = {  # seconds without a reader, by what a file is called
 
 def mark(path: Path) -> None:
     """The files of a kernel are read today; without effect where they cannot be marked."""
-    with suppress(OSError):
-        if time() - path.stat().st_mtime > DAY:
-            for ending in (".py", ".o", ".json"):
-                os.utime(path.with_suffix(ending))
+    for ending in (".py", ".o", ".json"):
+        file = path.with_suffix(ending)
+        with suppress(OSError):
+            if time() - file.stat().st_mtime > DAY:
+                os.utime(file)
 
 
 @cache

@@ -91,6 +91,7 @@ def load(module: Module, dtype: str) -> Function:
         path = directory() / name
         if path not in _loaded:
             path = placed(path, module.source.encode())
+            mark(path)
         if path not in _loaded:
             _loaded[path] = _found(path, kinds) or _made(path, module.function, kinds)
         return _loaded[path]
@@ -137,7 +138,6 @@ def _found(path: Path, kinds: tuple[Kind, ...]) -> Function | None:
         native = linked(kept)
     if native is None:
         return None
-    mark(path)
     return Function(_caller(native, kinds, path), path)
 
 

@@ -43,6 +43,15 @@ def test_what_cannot_be_removed_stays(tmp_path: Path) -> None:
     assert folder.is_dir()
 
 
+def test_a_module_that_is_compiled_again_stays_however_old_it_is(tmp_path: Path) -> None:
+    first, = run_in(tmp_path, SCRIPT.format(2))
+    Path(first).with_suffix(".o").unlink()
+    aged(tmp_path)
+    assert run_in(tmp_path, SCRIPT.format(2)) == [first]
+    assert {file.stem for file in tmp_path.iterdir()} == {Path(first).stem}
+    assert len(list(tmp_path.iterdir())) == 3
+
+
 def aged(cache: Path) -> None:
     for file in cache.iterdir():
         os.utime(file, (0, 0))
