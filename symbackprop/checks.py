@@ -174,12 +174,12 @@ def _check_sizes(program: Program, tensors: Iterable[Tensor], findings: Findings
                  f"declare data with that axis, or write sb.hyper({size.name!r}) for a number")
     for tensor in tensors:
         for axis in tensor.axes:
+            if indices := sorted(axis.atoms(Idx), key=str):
+                raise ProgramError(
+                    f"{declared(tensor)} has an axis of length {axis}, which depends on the "
+                    f"index {indices[0]}; give the axis a length that is enough for every "
+                    f"{indices[0]}, and multiply by sb.Iverson(condition)")
             for size in sorted(axis.free_symbols - inputs, key=str):
-                if isinstance(size, Idx):
-                    raise ProgramError(
-                        f"{declared(tensor)} has an axis of length {axis}, which depends on the "
-                        f"index {size}; give the axis a length that is enough for every {size}, "
-                        "and multiply by sb.Iverson(condition)")
                 raise ProgramError(
                     f"{declared(tensor)} has the size {size}, which is no axis of any tensor that "
                     "is given in a call; declare data with that axis"

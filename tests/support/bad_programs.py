@@ -33,6 +33,13 @@ def an_axis_that_grows_with_an_index() -> Any:
     return sb.define("z", (n, up_to_n), 2*x[n])  # HERE
 
 
+@bad("y (declared at", "an axis of length n + 1, which depends on the index n", "sb.Iverson")
+def data_whose_axis_grows_with_an_index() -> Any:
+    x, up_to_n = data(n), Idx(Symbol("m", integer=True), n + 1)
+    y = sb.data("y", up_to_n)  # HERE
+    return sb.define("z", (n, up_to_n), x[n]*y[up_to_n])
+
+
 @bad("z (declared at", "has the size M, which is no axis of any tensor", "declare data")
 def an_axis_that_no_call_can_know() -> Any:
     b = sb.parameter("b")
