@@ -46,7 +46,7 @@ def taken_over(copy: Definition, source: Definition, places: tuple[Expr, ...]) -
 def folded(body: Expr, parts: Parts, steps: Steps = None) -> Expr:
     """The body with each function or term that some definition computes already as its element."""
     replaced = {}
-    terms = body.args if isinstance(body, Add) else ()
+    terms = set(body.args) if isinstance(body, Add) else set()
     for node in postorder(body):
         if (isinstance(node, Function) and not isinstance(node, Iverson)) or (
                 node in terms and not isinstance(node, Element)):
