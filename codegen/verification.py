@@ -5,6 +5,7 @@
     what a stage reads was given, or written by a stage before it, and not written over since
     rows, columns and inner indices of a Gemm are those of its operands
     what lies by columns, tile after tile, is read and written in tiles
+    what holds one tile is met by rows of that tile only
 """
 
 from __future__ import annotations
@@ -42,7 +43,7 @@ def verify_kernel(kernel: Kernel) -> Kernel:
     for stage in kernel.stages:
         try:
             _check_reads(kernel, stage, holders)
-            _check_columns(kernel, stage)
+            _check_tiles(kernel, stage)
             dealt = stage.definition.indices[:1] if stage.definition.target in kernel.parts else ()
             _check_statements(stage, (*stage.opening, *stage.statements), dealt)
         except _BrokenError as broken:
@@ -82,11 +83,13 @@ def _check_reads(kernel: Kernel, stage: Stage, holders: dict[object, Tensor]) ->
             raise _BrokenError(f"{kernel.names[tensor]} is written over while it is read")
 
 
-def _check_columns(kernel: Kernel, stage: Stage) -> None:
+def _check_tiles(kernel: Kernel, stage: Stage) -> None:
     if all(region.share == "rows" for region in kernel.regions if stage in region.stages):
         return
-    for tensor in (stage.definition.target, *tensors_in(stage.definition.body)):
-        if isinstance(tensor, ByColumns):
+    rest = () if stage.rest is None else (stage.rest,)
+    for tensor in (stage.definition.target, *rest, *tensors_in(stage.definition.body)):
+        buffer = kernel.buffer(tensor)
+        if isinstance(tensor, ByColumns) or (buffer.place == "slot" and buffer.tiled):
             raise _BrokenError(f"{kernel.names[tensor]} lies in tiles and is met as a whole")
 
 

@@ -1,17 +1,21 @@
-"""Golden files, the seed of the random programs, and a cache of kernels that begins empty.
+"""Golden files, the seed of the random programs, a cache of kernels that begins empty, and fences.
 
 What a stage prints is kept in tests/golden and compared letter by letter.  Random programs are
 others in every run; the seed stands in the header of the run, and `pytest --seed` gives it back.
+No test passes in which a kernel has written outside of its working memory.
 """
 
 import os
 import secrets
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+
+from symbackprop.codegen import runtime
+from tests.support.fences import Fences
 
 GOLDEN = Path(__file__).parent / "golden"
 SEED = pytest.StashKey[int]()
@@ -47,6 +51,21 @@ def pytest_report_header(config: pytest.Config) -> str:
 def seed(pytestconfig: pytest.Config) -> int:
     """The seed of this run, the same in every worker."""
     return pytestconfig.stash[SEED]
+
+
+@pytest.fixture(scope="session")
+def fences() -> Iterator[Fences]:
+    """Around the working memory of each kernel from now on."""
+    made = Fences()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(runtime, "aligned", made.aligned)
+        yield made
+
+
+@pytest.fixture(autouse=True)
+def fenced(fences: Fences) -> Iterator[None]:
+    yield
+    fences.check()
 
 
 @pytest.fixture

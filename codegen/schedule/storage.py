@@ -78,7 +78,8 @@ def allocate_shared(kernel: Kernel) -> Kernel:
             for tensor in (stage.definition.target, stage.rest):
                 if tensor is None or tensor in known:
                     continue
-                tiled = tensor is stage.rest or _is_tiled(kernel, tensor, region)
+                tiled = (region.share == "rows" if tensor is stage.rest
+                         else _is_tiled(kernel, tensor, region))
                 slots = own if tiled else shared
                 kept = bool(stage.opening) and tensor is stage.rest
                 buffers.append(_placed(kernel, stage, tensor, region, tiled, slots, place, kept))
@@ -96,10 +97,11 @@ def _placed(kernel: Kernel, stage: Stage, tensor: Tensor, region: Region, tiled:
     if not tensor.rank and (tiled or _stays_alone(kernel, tensor)):
         return Buffer(tensor, "local", tiled=tiled)
     if tensor is stage.rest:
+        kept = kept or slots.keeps
         slot = slots.new_one() if kept else slots.free_one()
         if not kept:
             slots.free.append(slot)
-        return Buffer(tensor, "slot", slot, tiled=True)
+        return Buffer(tensor, "slot", slot, tiled=tiled)
     return Buffer(tensor, "slot", slots.taken_by(stage.definition, place), tiled=tiled)
 
 
