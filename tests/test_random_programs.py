@@ -138,11 +138,12 @@ def two_kernels(seed: int, chunk: int) -> None:
 
 
 def four_networks(seed: int, chunk: int) -> None:
-    """The kernels of two networks, on even and on odd batches, and of two that are trained."""
+    """The kernels of two networks, on even and on odd batches, and of two that are trained, most
+    of them in tiles of a few rows."""
     for number in range(2*chunk, 2*chunk + 2):
         check_kernel(seed, NETWORK_KERNELS, number, batches=batches(number), layers=True,
                      single=is_single(number))
-        check_fit(seed, FITS, number)
+        check_fit(seed, FITS, number, tile=(None, 2, 4)[number % 3])
 
 
 def batches(number: int) -> tuple[int, ...]:

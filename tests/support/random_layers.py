@@ -14,6 +14,7 @@ import numpy as np
 import sympy
 
 import symbackprop as sb
+from symbackprop.arrays import made, read
 from symbackprop.layers import ACTIVATIONS as NAMED
 
 N = sb.size("N")
@@ -182,6 +183,12 @@ def masked(draw: Draw, h: Any, width: int, activation: Any) -> Any:
                            activation)
 
 
+def of_other_rows(h: Any, place: Any) -> Any:
+    """h[n] + h[place(n)]/2, a row of the batch beside each."""
+    n, i = sb.indices("n i", *h.axes)
+    return made((n, i), read(h, (n, i)) + read(h, (place(n), i))/2)
+
+
 LAYERS = [plain, plain, plain, folded, by_hand, twice, tied, maxout, normed, batch_normed,
           batch_normed, dropped, dropped, shaken, masked]
 ODD = [
@@ -197,6 +204,10 @@ ODD = [
     lambda h: (h.T @ h) @ h.T if h.axes[1] == 1 else h,
     lambda h: sb.prelu(h, axis=-1),
     lambda h: sb.layers.jitter(h, 0.25),
+    lambda h: of_other_rows(h, lambda n: h.axes[0] - 1 - n),
+    lambda h: of_other_rows(h, lambda n: sympy.Mod(n + 1, h.axes[0])),
+    lambda h: of_other_rows(h, lambda n: 0),
+    lambda h: sb.softmax(h @ h.T / 4) @ h,
 ]
 
 

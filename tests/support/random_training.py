@@ -26,6 +26,7 @@ from tests.support.jaxpr_values import DIGITS
 from tests.support.random_layers import Draw, N, data_loss, weights_of
 from tests.support.random_optimizers import STEPS, Arrays, Regime, regime
 from tests.support.random_values import MARGIN, bound, entries, sized, well_behaved
+from tests.support.tiles import short_tiles
 from tests.support.verdicts import TIMES, error
 
 TOLERANCE = 1e-10
@@ -201,13 +202,13 @@ def interpreted(made: Training, digits: int | None = None) -> list[np.ndarray]:
     return ended(made, arrays, losses)
 
 
-def fitted(made: Training) -> list[np.ndarray]:
+def fitted(made: Training, threads: int | None = None) -> list[np.ndarray]:
     """The same by Model.fit, which changes the model."""
     network, plan, model = made.model._network, made.plan, made.model
     history = model.fit([made.data[t] for t in network.inputs] if len(network.inputs) > 1
                         else made.data[network.inputs[0]], epochs=plan.epochs,
                         batch_size=plan.batch_size, optimizer=made.regime.optimizer,
-                        shuffle=plan.shuffle, seed=plan.seed)
+                        shuffle=plan.shuffle, seed=plan.seed, threads=threads)
     return [*(np.array(a) for a in model._core.arrays().values()), np.asarray(history["loss"])]
 
 
@@ -229,8 +230,15 @@ def check_training(*seed: int) -> None:
     agree(made, interpreted(made), expected, "interpreter")
 
 
-def check_fit(*seed: int) -> None:
-    """Steps by the compiled kernel are those of the interpreter, and of JAX and NumPy."""
+def check_fit(*seed: int, tile: int | None = None) -> None:
+    """Steps by the compiled kernel are those of the interpreter, and of JAX and NumPy.
+
+    tile: rows of a tile, in steps that two threads share.
+    """
     made, expected = random_training(*seed, most=1, uneven=seed[-1] % 2 == 0)
     agree(made, interpreted(made), expected, "interpreter")
-    agree(made, fitted(made), expected, "kernel")
+    if tile is None:
+        agree(made, fitted(made), expected, "kernel")
+    else:
+        with short_tiles(tile):
+            agree(made, fitted(made, 2), expected, f"kernel in tiles of {tile} rows")

@@ -1,5 +1,6 @@
 """The waits of threads in training steps of drawn networks: enough of them, and none too many."""
 
+from collections.abc import Iterator
 from dataclasses import replace
 
 import numpy as np
@@ -8,7 +9,6 @@ import pytest
 from symbackprop.codegen import compile_training
 from symbackprop.codegen.driver import shared_kernel_of
 from symbackprop.codegen.ir import Kernel
-from symbackprop.codegen.schedule import costs, regions, tiling
 from symbackprop.codegen.schedule.storage import with_defined_updates
 from symbackprop.notation import Program
 from symbackprop.training.trainers import Trainers
@@ -16,18 +16,15 @@ from symbackprop.training.tuning import tuning
 from tests.support.random_layers import Draw, data_loss, weights_of
 from tests.support.random_training import Training, begun, numbers, regime
 from tests.support.replay import Replay
+from tests.support.tiles import short_tiles
 
 SEEDS = (13, 41, 55, 57)  # windows by columns; a map that is written over another's target
 
 
 @pytest.fixture
-def tiny(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Tiles of 4 rows, and arrays of more than 6 entries are shared in strips."""
-    for module in (tiling, regions):
-        monkeypatch.setattr(module, "SMALL", 6)
-    monkeypatch.setattr(tiling, "LARGEST_PART", 6)
-    monkeypatch.setattr(costs, "height", lambda *_: 4)
-    monkeypatch.setattr("symbackprop.codegen.training.height", lambda *_: 4)
+def tiny() -> Iterator[None]:
+    with short_tiles(4):
+        yield
 
 
 def drawn(seed: int) -> tuple[Training, Program]:
