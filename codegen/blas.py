@@ -14,7 +14,9 @@ LLVM by a symbol (`symbols`), resolved by name when a cached kernel is loaded in
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from functools import reduce
 from typing import Any
 
 from llvmlite import ir
@@ -63,15 +65,17 @@ def _product(left_transposed: bool, right_transposed: bool, begun: bool = False,
                       beta, *start, *target]
             known = [getattr(kind, "literal_value", None) for kind in (m, n, k)]
             is_small = _is_small(known, left_transposed, c.dtype)
-            if may_be_short and known[2] is not None and known[2] >= dots.LONG:
-                with builder.if_else(_is_short(builder, m_, n_)) as (short, long):
-                    with short:
-                        builder.call(dots.function(builder.module, real), [
-                            *passed[:6], *passed[7:9], beta, *target])
-                    with long:
-                        builder.call(_chosen(builder.module, c.dtype, real, is_small), passed)
-            else:
-                builder.call(_chosen(builder.module, c.dtype, real, is_small), passed)
+            whole = _chosen(builder.module, c.dtype, real, is_small)
+            with _unless_empty(builder, real, known, passed):
+                if may_be_short and known[2] is not None and known[2] >= dots.LONG:
+                    with builder.if_else(_is_short(builder, m_, n_)) as (short, long):
+                        with short:
+                            builder.call(dots.function(builder.module, real), [
+                                *passed[:6], *passed[7:9], beta, *target])
+                        with long:
+                            builder.call(whole, passed)
+                else:
+                    builder.call(whole, passed)
             return context.get_dummy_value()
 
         size, real = types.int64, c.dtype
@@ -97,6 +101,41 @@ def _is_small(lengths: Sequence[int | None], left_transposed: bool, dtype: Any) 
     fits = (n is not None and k is not None and not left_transposed
             and n * k * dtype.bitwidth // 8 <= FITTING)
     return fits or (len(known) > 1 and max(known) <= NARROW)
+
+
+@contextmanager
+def _unless_empty(builder: Any, real: Any, known: Sequence[int | None], passed: Sequence[Any]
+                  ) -> Iterator[None]:
+    """What is written inside runs where no length is 0; else C is β·D, with no term of the sum."""
+    unknown = [length for length, number in zip(passed, known, strict=False) if number is None]
+    if not unknown:
+        yield
+        return
+    is_empty = reduce(builder.or_, (builder.icmp_signed("<=", length, INT(0))
+                                    for length in unknown))
+    with builder.if_else(is_empty, likely=False) as (empty, full):
+        with empty:
+            builder.call(_without_terms(builder.module, real), [*passed[:2], *passed[10:]])
+        with full:
+            yield
+
+
+def _without_terms(module: Any, real: Any) -> Any:
+    """kept(m, n, β, D, ldd, C, ldc): C is β·D, and 0 where β is 0, whatever D holds."""
+    def write(made: Any) -> None:
+        m, n, beta, d, ldd, c, ldc = made.args
+        builder = ir.IRBuilder(made.append_basic_block("entry"))
+        with cgutils.for_range(builder, m) as row, cgutils.for_range(builder, n) as column:
+            old, new = (builder.gep(begin, [builder.add(builder.mul(row.index, step),
+                                                        column.index)])
+                        for begin, step in ((d, ldd), (c, ldc)))
+            is_zero = builder.fcmp_ordered("==", beta, real(0))
+            builder.store(builder.select(is_zero, real(0), builder.fmul(beta, builder.load(old))),
+                          new)
+        builder.ret_void()
+
+    pointer = real.as_pointer()
+    return once(module, f"symbackprop_kept_{real}", [INT, INT, real, *(pointer, INT)*2], write)
 
 
 def _is_short(builder: Any, *lengths: Any) -> Any:

@@ -78,7 +78,7 @@ class Executable:
             named = ", ".join(f"{name}=…" for name in self._inputs)
             raise InputError(f"arrays are given by name: f({named})")
         sizes, arrays = self._checked(values)
-        results = {t: np.empty(shape_of(t, sizes), self.dtype) for t in self._results}
+        results = {t: np.empty(shape_of(t, sizes, 1), self.dtype) for t in self._results}
         with self._workspace.borrowed(sizes) as (slots,), self._limited():
             known: dict[Any, Any] = {**sizes, **slots, **arrays, **results}
             self._function.call(*[known[subject] for subject in self._subjects])
@@ -196,17 +196,21 @@ def aligned(length: int, dtype: str) -> np.ndarray:
     return raw[start:start + size].view(dtype)
 
 
-def shape_of(tensor: Tensor, sizes: Sizes) -> tuple[int, ...]:
-    """The shape of a tensor for these sizes; InputError where an axis would be empty."""
+def shape_of(tensor: Tensor, sizes: Sizes, least: int) -> tuple[int, ...]:
+    """The shape of a tensor for these sizes; InputError where an axis would be shorter than that.
+
+    What is computed on the way may have no entries: a sum over N − 1 rows of N = 1 is 0.
+    """
     shape = tuple(evaluated(axis, sizes) or 0 for axis in tensor.axes)
-    if any(length <= 0 for length in shape):
-        raise InputError(f"{tensor.name or tensor.hint} would have the shape {shape}")
+    if any(length < least for length in shape):
+        given = ", ".join(f"{name} = {size}" for name, size in sizes.items())
+        raise InputError(f"{tensor.name or tensor.hint} would have the shape {shape} where {given}")
     return shape
 
 
 def length_of(tensor: Tensor, sizes: Sizes) -> int:
-    """The number of entries of a tensor, in Python's own integers."""
-    return math.prod(shape_of(tensor, sizes))
+    """The number of entries of a tensor, in Python's own integers; at least one."""
+    return max(1, math.prod(shape_of(tensor, sizes, 0)))
 
 
 def uses_blas(module: Module) -> bool:

@@ -212,7 +212,7 @@ def _limits(
     if (low, high) == (index.lower, index.upper):
         return low, high  # all of it, be it empty: N − 1 steps of N = 1 rows
     if not (at_least_zero(low - index.lower) and at_least_zero(index.upper - high)
-            and at_least_zero(high - low)):
+            and at_least_zero(high - low + 1)):
         fail(definition, f"the sum over {index} from {low} to {high} cannot be shown to lie in "
              f"its range {index.lower} … {index.upper}",
              f"write limits inside it, or Sum(…, {index})")

@@ -199,7 +199,8 @@ def _check_coverage(program: Program, findings: Findings) -> None:
             shorter.setdefault((access.tensor, access.axis), []).append(access)
     for (tensor, axis), found in shorter.items():
         length: Expr = tensor.axes[axis]
-        plain = [a for a in found if type(a.index) is Idx and a.index.upper == a.last]
+        plain = [a for a in found if type(a.index) is Idx and a.index.upper == a.last
+                 and a.index.lower == 0]
         if plain and not any(at_least_zero(a.last - length + 1) for a in found):
             access = plain[0]
             fail(access.definition, f"the index {access.index} runs over {extent(access.index)}, "

@@ -8,7 +8,7 @@ Targets say by their facts what they are: one-hot rows, integer labels, or numbe
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from sympy import Eq, Expr, Integer, KroneckerDelta, Piecewise, Sum, log
@@ -19,9 +19,9 @@ from symbackprop.elementwise import sigmoid, softmax
 from symbackprop.errors import DeclarationError
 from symbackprop.functions import relu
 from symbackprop.means import averaged, in_range, mean_of, mean_over, one_sample, scalar_of
-from symbackprop.notation import extent
+from symbackprop.notation import Tensor, extent
 
-__all__ = ["binary_cross_entropy", "cross_entropy", "hinge", "squared_hinge"]
+__all__ = ["binary_cross_entropy", "classes_axis", "cross_entropy", "hinge", "squared_hinge"]
 
 MOST_CLASSES = 64  # whose weights are written into the formula
 
@@ -51,9 +51,10 @@ def cross_entropy(prediction: Any, target: Any, logits: bool = False, smoothing:
                   class_weights: Any = None, sample_weights: Any = None) -> Expr:
     """−1/N Σ_n Σ_k y log p for one-hot rows y, or −1/N Σ_n log p[n, y[n]] for integer labels y.
 
-    prediction: probabilities, the classes along the last axis, or, with logits=True, what
-    softmax makes probabilities of; target: the same shape, or the shape without the classes and
-    the fact sb.label(number of classes).  A vector that was declared one-hot is one sample.
+    prediction: probabilities, or, with logits=True, what softmax makes probabilities of; target:
+    the same shape, or the shape without the classes and the fact sb.label(number of classes).
+    The classes lie along the axis that the target was declared one-hot in, or that its labels
+    lack, by default the last one.  A vector that was declared one-hot is one sample.
     smoothing ε: y becomes (1 − ε)·y + ε/K (Szegedy et al. 2016); class_weights: numbers, a dict
     class -> number, or a tensor of shape (K,), by which the terms of a class are multiplied;
     sample_weights: a tensor with one number for each sample.  The sum is divided by N, not by the
@@ -71,15 +72,17 @@ def cross_entropy(prediction: Any, target: Any, logits: bool = False, smoothing:
     name = "cross_entropy"
     epsilon = _smoothing(name, smoothing)
     _check_classes(name, prediction, target)
+    axis = _axis(prediction, target)
     if logits:
-        prediction = softmax(prediction)
+        prediction = softmax(prediction, axis)
     if _has_labels(name, prediction, target):
         return _label_cross_entropy(prediction, target, epsilon, class_weights, sample_weights)
     if (class_weights is None and epsilon == 0) or not isinstance(prediction, Array):
         return mean_of(name, prediction, target, lambda p, y: -y * log(p), sample_weights,
                        one=one_sample(target))
-    classes = prediction.axes[-1]
-    k = letters_for(prediction.axes, [a for a in (prediction, target) if isinstance(a, Array)])[-1]
+    classes = prediction.axes[axis]
+    k = letters_for(prediction.axes, [a for a in (prediction, target)
+                                      if isinstance(a, Array)])[axis]
     weight = _class_weight(name, class_weights, classes, k)
     return mean_of(name, prediction, target,
                    lambda p, y: -weight * ((1 - epsilon) * y + epsilon / classes) * log(p),
@@ -110,16 +113,16 @@ def _hinge(name: str, score: Any, target: Any, margin: Any, sample_weights: Any,
            power: int) -> Expr:
     gap = in_range(f"{name}: the margin", margin, "not_negative")
     if _has_labels(name, score, target):
-        letters = letters_for(score.axes, [score, target])
-        label = read(target, letters[:-1])
-        own = read(score, (*letters[:-1], label))
-        others = 1 - KroneckerDelta(letters[-1], label)
+        letters, axis = letters_for(score.axes, [score, target]), _axis(score, target)
+        label = read(target, _without(letters, axis))
+        own = read(score, _placed(letters, axis, label))
+        others = 1 - KroneckerDelta(letters[axis], label)
         return averaged(name, letters, others * relu(gap + read(score, letters) - own)**power,
                         sample_weights)
     if isinstance(score, Array) and _is_one_hot(target):
-        *rows, k = letters_for(score.axes, [score, target])
-        other = free_letter(extent(k), [], (*rows, k))
-        chosen = (*rows, other)
+        letters, axis = letters_for(score.axes, [score, target]), _axis(score, target)
+        other = free_letter(extent(letters[axis]), [], letters)
+        chosen = _placed(letters, axis, other)
         own = Sum(read(target, chosen) * read(score, chosen), other)
         return mean_of(name, score, target, lambda s, y: (1 - y) * relu(gap + s - own)**power,
                        sample_weights, one=one_sample(target))
@@ -129,20 +132,51 @@ def _hinge(name: str, score: Any, target: Any, margin: Any, sample_weights: Any,
 
 
 def _is_one_hot(target: Any) -> bool:
-    return isinstance(target, Array) and any(
-        fact.kind == "one_hot" and fact.axes == (target.rank - 1,) for fact in target.facts)
+    return isinstance(target, Array) and target.has_fact("one_hot")
+
+
+def classes_axis(target: Tensor, axes: Sequence[Expr]) -> int | None:
+    """Where the classes lie in an output of these axes, from the end; None if nowhere.
+
+    That is the axis that a target was declared one-hot (or a simplex) in; or the axis that labels
+    lack and that is as long as they have classes, the last one where several are.
+    """
+    for fact in target.facts:
+        if fact.kind in ("one_hot", "simplex"):
+            return fact.axes[0] - target.rank
+        if fact.kind == "label":
+            return next((place for place in range(-1, -1 - len(axes), -1)
+                         if _without(axes, place) == target.axes and axes[place] == fact.extent),
+                        None)
+    return None
+
+
+def _axis(prediction: Any, target: Any) -> int:
+    known = isinstance(prediction, Array) and isinstance(target, Array)
+    found = classes_axis(target, prediction.axes) if known else None
+    return -1 if found is None else found
+
+
+def _without(places: Sequence[Any], axis: int) -> tuple[Any, ...]:
+    return _placed(places, axis)
+
+
+def _placed(places: Sequence[Any], axis: int, *put: Any) -> tuple[Any, ...]:
+    """The places but for one, and what is put there."""
+    at = axis % len(places)
+    return (*places[:at], *put, *places[at + 1:])
 
 
 def _has_labels(name: str, prediction: Any, target: Any) -> bool:
     """Whether the target has integer labels, and the shape of the prediction without classes."""
     if not isinstance(prediction, Array) or not isinstance(target, Array) \
-            or target.axes != prediction.axes[:-1] or not target.has_fact("label"):
+            or not target.has_fact("label"):
         return False
-    classes = next(fact.extent for fact in target.facts if fact.kind == "label")
-    if classes != prediction.axes[-1]:
+    if classes_axis(target, prediction.axes) is None and target.axes == prediction.axes[:-1]:
+        classes = next(fact.extent for fact in target.facts if fact.kind == "label")
         raise DeclarationError(f"{name}: the labels {shown(target)} name {classes} classes, but "
                                f"the last axis of {shown(prediction)} has {prediction.axes[-1]}")
-    return True
+    return classes_axis(target, prediction.axes) is not None
 
 
 def _check_classes(name: str, prediction: Any, target: Any) -> None:
@@ -154,7 +188,8 @@ def _check_classes(name: str, prediction: Any, target: Any) -> None:
             f"{name}: {shown(target)} has no axis for the classes of {shown(prediction)}; "
             f"declare integer labels with facts=[sb.label({prediction.axes[-1]})]"
         )
-    if target.axes != prediction.axes[:-1] and target.has_fact("label"):
+    if (target.axes != prediction.axes[:-1] and target.has_fact("label")
+            and classes_axis(target, prediction.axes) is None):
         raise DeclarationError(
             f"{name}: the labels {shown(target)} need the shape of {shown(prediction)}"
             f" without its last axis, {prediction.axes[:-1]}"
@@ -164,15 +199,16 @@ def _check_classes(name: str, prediction: Any, target: Any) -> None:
 def _label_cross_entropy(prediction: Array, target: Array, epsilon: Expr, class_weights: Any,
                          sample_weights: Any) -> Expr:
     """−1/N Σ_n (1 − ε)·c[y]·log p[n,y] − ε/K/N Σ_n Σ_k c[k]·log p[n,k]."""
-    name, classes = "cross_entropy", prediction.axes[-1]
-    *rows, k = letters_for(prediction.axes, [prediction, target])
-    label = read(target, tuple(rows))
+    name, axis = "cross_entropy", _axis(prediction, target)
+    letters, classes = letters_for(prediction.axes, [prediction, target]), prediction.axes[axis]
+    rows, k = _without(letters, axis), letters[axis]
+    label = read(target, rows)
 
     def term(place: Expr) -> Expr:
         weight = _class_weight(name, class_weights, classes, place)
-        return -weight * log(read(prediction, (*rows, place)))
+        return -weight * log(read(prediction, _placed(letters, axis, place)))
 
-    loss = mean_over(name, tuple(rows), (1 - epsilon) * term(label), sample_weights)
+    loss = mean_over(name, rows, (1 - epsilon) * term(label), sample_weights)
     if epsilon != 0:  # a sum of its own: SymPy takes the cases of c[k] out of a sum within a sum
         loss += mean_over(name, (*rows, k), epsilon / classes * term(k), sample_weights)
     return made((), loss)

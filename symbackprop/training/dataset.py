@@ -107,12 +107,12 @@ def _as_target(tensor: Tensor, given: Any) -> Any:
     if np.ma.is_masked(given):
         return given
     last = tensor.rank - 1
-    hot = any(fact.kind == "one_hot" and fact.axes == (last,) for fact in tensor.facts)
+    hot = next((fact.axes[0] for fact in tensor.facts if fact.kind == "one_hot"), None)
     column = tensor.rank and tensor.axes[last] == 1
-    if hot and value.ndim == last + 1 and value.shape[-1] == 1 and not column:
+    if hot == last and value.ndim == last + 1 and value.shape[-1] == 1 and not column:
         value = value[..., 0]
-    if value.ndim == last and hot and tensor.axes[last].is_Integer:
-        return _one_hot(value, int(tensor.axes[last]), tensor)
+    if value.ndim == last and hot is not None and tensor.axes[hot].is_Integer:
+        return np.moveaxis(_one_hot(value, int(tensor.axes[hot]), tensor), -1, hot)
     if value.ndim == last and column:
         return value[..., np.newaxis]
     if value.ndim == last + 2 and value.shape[-1] == 1:

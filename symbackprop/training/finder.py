@@ -5,14 +5,16 @@
 (Smith, "Cyclical learning rates", 2017, arXiv:1506.01186, section 3.3.)  A step uses one batch;
 the loss is taken over the same rows after every step: the losses of the batches themselves, as
 usually plotted, are so noisy that on the diabetes data the steepest place was the first one.
-The kernels are those of fit and loss: a rate is an argument.
+The kernels are those of fit and loss: a rate is an argument.  States that are read at inference,
+such as running means, are settled first, by steps at rate 0: else the loss would fall as they come
+to the data, whatever the rate.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -37,6 +39,7 @@ ROWS = 2048  # at most, over which the loss is taken
 WIDTH = 5  # steps in a mean of neighbours
 HOPELESS = 4.0  # times the least smoothed loss: from there on every rate is too large
 CAUTION = 5  # the rate with the least loss is this many times too large to train with
+SETTLING = 300  # steps at least, in which 0.99^s comes to 0.05
 LEAST = 10  # steps that say something
 
 
@@ -107,12 +110,20 @@ def find_rate(core: Core, X: Any, Y: Any, *, optimizer: Optimizer, batch_size: A
     step, kernel = core.kernels.trainer(chosen.rule, plan.batch_size, chosen.trained, known)
     hypers = {**known, **chosen.numbers(step, plan)}
     rate = next(tensor for name, tensor in step.numbers if name == "rate")
-    arrays = {**found.arrays, **step.begun(plan, core.dtype)}
     sample = _sample(found, core)
-    trial = core.twin()
-    arrays |= trial.arrays()
+
+    def begun() -> tuple[Core, dict[Tensor, NDArray[Any]]]:
+        own = core.twin()
+        return own, {**found.arrays, **step.begun(plan, core.dtype), **own.arrays()}
+
+    trial, arrays = begun()
+    if core.network.states:
+        settled, moved = begun()
+        for order in replace(plan, epochs=-(-SETTLING // plan.steps)).orders():
+            kernel.run(order, plan.batch_size, moved, {**hypers, rate: 0.0})
+        trial.restore(settled.states.copy() if settled.states.are_finite() else {})
     rates = np.geomspace(first, last, count)
-    losses = [float(core.run("loss", sample)[0])]
+    losses = [float(trial.run("loss", sample)[0])]
     for value, rows in zip(rates, _batches(plan), strict=False):
         kernel.run(rows, plan.batch_size, arrays, {**hypers, rate: value})
         if not trial.parameters.are_finite():

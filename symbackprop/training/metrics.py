@@ -14,14 +14,16 @@ what the loss compares it with (`comparing.py`).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from sympy import Expr
 
+from symbackprop.classification import classes_axis
 from symbackprop.errors import TrainingError
 from symbackprop.notation import Tensor
 from symbackprop.training.signatures import accepts
@@ -48,15 +50,18 @@ def accuracy(target: Tensor, output: Tensor, threshold: Threshold) -> Score:
     threshold: from where on an output means the label 1, where there are two labels.
     """
     classes = target.has_fact("one_hot") or target.has_fact("simplex")
-    labels = not classes and target.rank == output.rank - 1
+    axis = classes_axis(target, output.axes)
+    labels = not classes and target.rank == output.rank - 1 and (
+        axis is not None or _fit(target.axes, output.axes))
     if not labels:
         _alike("accuracy", target, output, "for labels the output has one more axis, the classes")
+    axis = -1 if axis is None else axis
 
     def score(truth: Array, prediction: Array) -> float:
         if classes:
-            return float(np.mean(truth.argmax(-1) == prediction.argmax(-1)))
+            return float(np.mean(truth.argmax(axis) == prediction.argmax(axis)))
         if labels:
-            return float(np.mean(truth == prediction.argmax(-1)))
+            return float(np.mean(truth == prediction.argmax(axis)))
         if not any(np.isin(truth, (least, 1)).all() for least in (0, -1)):
             raise TrainingError(
                 "accuracy needs labels, one-hot rows, zeros and ones, or −1 and 1 in "
@@ -97,13 +102,17 @@ def _of_numbers(name: str, function: Score) -> Callable[[Tensor, Tensor, Thresho
 
 def _alike(name: str, target: Tensor, output: Tensor, hint: str) -> None:
     """Raises TrainingError where the shapes differ, which NumPy would broadcast or refuse."""
-    pairs = zip(target.axes, output.axes, strict=False)
-    if target.rank != output.rank or any(a != b and a.is_Integer and b.is_Integer
-                                         for a, b in pairs):
+    if target.rank != output.rank or not _fit(target.axes, output.axes):
         shapes = [", ".join(map(str, tensor.axes)) for tensor in (target, output)]
         raise TrainingError(f"the metric {name} compares entries, but the target {target.name} has "
                             f"the shape ({shapes[0]}) and the output ({shapes[1]}); {hint}, or "
                             "hand over a function of (targets, predictions)")
+
+
+def _fit(axes: Sequence[Expr], others: Sequence[Expr]) -> bool:
+    """Whether axes may be as long as others, as far as there are as many."""
+    return all(a == b or not (a.is_Integer and b.is_Integer)
+               for a, b in zip(axes, others, strict=False))
 
 
 METRICS: dict[str, Callable[[Tensor, Tensor, Threshold], Score]] = {

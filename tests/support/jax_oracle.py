@@ -196,6 +196,6 @@ def _place(expr, places, arrays, sizes):
         case sp.Mul():
             factors = [_place(factor, places, arrays, sizes) for factor in expr.args]
             return functools.reduce(lambda a, b: a * b, factors)
-        case sp.floor() | sp.Mod():
-            raise TypeError(f"an index expression of another kind: {expr}")
+        case sp.Mod():
+            return jnp.mod(*(_place(part, places, arrays, sizes) for part in expr.args))
     raise TypeError(f"an index expression of another kind: {expr}")

@@ -57,6 +57,23 @@ def test_the_losses_are_those_after_steps_with_growing_rates() -> None:
         assert model.loss(X, LABELS) == pytest.approx(loss, rel=1e-12)
 
 
+def test_running_means_that_come_to_the_data_are_no_progress() -> None:
+    N = sb.size("N")
+    x, y = sb.data("x", N, X.shape[1]), sb.data("y", N, 2, facts=["one_hot"])
+    h = sb.layers.batch_norm(sb.layers.dense(x, 16, "relu"))
+    p = sb.softmax(sb.layers.dense(h, 2))
+    model = Model(inputs=x, targets=y, output=p, loss=sb.losses.cross_entropy(p, y))
+    far = 5 + 3*X
+    tiny = model.find_rate(far, LABELS, lowest=1e-30, highest=1e-29)
+    assert np.ptp(tiny.losses) < 0.2*tiny.losses[0]
+    before = model.states.copy()
+    found = model.find_rate(far, LABELS, optimizer=SGD(7.0))
+    assert found.suggestion is not None
+    assert found.suggestion > 1e-3
+    for name, array in before.items():
+        np.testing.assert_array_equal(model.states[name], array)
+
+
 def test_an_optimizer_of_all_rows_gets_them_without_being_asked() -> None:
     found = classifier().find_rate(X, LABELS, optimizer=sb.optimizers.GradientDescent(7.0))
     same = classifier().find_rate(X, LABELS, optimizer=SGD(7.0), batch_size=None)

@@ -113,6 +113,7 @@ def test_a_metric_that_gives_no_number_is_refused() -> None:
     ("mean_absolute_error", sb.data("y", N, 1), (3,)),
     ("r2", sb.data("y", N, 1), (3, 2)),
     ("accuracy", sb.data("y", N, 3, facts=["one_hot"]), (3,)),
+    ("accuracy", sb.data("y", N, 7, facts=[sb.label(2)]), (3, 5, 2)),
     ("accuracy", sb.data("y", N, 1, facts=[sb.label(3)]), (3, 3)),
 ])
 def test_shapes_that_numpy_would_broadcast_are_refused_before_anything_runs(
