@@ -1,4 +1,4 @@
-"""Sums over N − 1 rows of N = 1 row have no terms: they are 0, also where a product computes them."""
+"""Sums over N − 1 rows of N = 1 row have no terms: they are 0, also those that are products."""
 
 from typing import Any
 
