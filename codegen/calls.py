@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from sympy import Abs, Eq, Expr, Heaviside, Max, Min, Piecewise, sign
+from sympy import Abs, Eq, Expr, Heaviside, Integer, Max, Min, Piecewise, sign
 from sympy import functions as f
 
 from symbackprop import functions as own
+from symbackprop.codegen.polygammas import polygamma
 from symbackprop.codegen.stability import Minus
 from symbackprop.philox import philox
 
@@ -38,6 +39,7 @@ REWRITTEN: dict[type, Callable[..., Expr]] = {
     own.log_gumbel: lambda t: Piecewise(  # as in the interpreter
         (t - f.exp(t) / 2, t < -20), (f.log(-own.expm1(-f.exp(t))), t < -0.37),
         (own.log1p(-f.exp(-f.exp(t))), True)),
-    own.root: lambda s: f.sqrt(s),
+    own.root: lambda s: f.sqrt(s), f.polygamma: polygamma,
+    f.digamma: lambda t: polygamma(Integer(0), t), f.trigamma: lambda t: polygamma(Integer(1), t),
     f.sinc: lambda t: Piecewise((1, Eq(t, 0)), (f.sin(t) / t, True)),
 }

@@ -64,6 +64,15 @@ def _by_math(function: Callable[..., Any], precise: Any) -> tuple[Callable[..., 
     return np.vectorize(function, otypes=[float]), _precise(precise)
 
 
+def _by_mpmath(function: Callable[..., Any]) -> tuple[Callable[..., Any], Callable[..., Any]]:
+    precise = _precise(function)
+    return lambda *arguments: np.asarray(precise(*arguments), float), precise
+
+
+def _log_gamma(t: Any) -> Any:
+    return mpmath.log(abs(mpmath.gamma(t))) if t < 0 else mpmath.loggamma(t)
+
+
 def _folded(function: Callable[..., Any]) -> tuple[Callable[..., Any], Callable[..., Any]]:
     return _same(lambda *arguments: reduce(function, arguments))
 
@@ -111,6 +120,17 @@ FUNCTIONS: dict[type, tuple[Callable[..., Any], Callable[..., Any]]] = {
     sp.asinh: _both("arcsinh", "asinh"), sp.acosh: _both("arccosh", "acosh"),
     sp.atanh: _both("arctanh", "atanh"),
     sp.erf: _by_math(math.erf, mpmath.erf), sp.erfc: _by_math(math.erfc, mpmath.erfc),
+    sp.cot: (lambda t: 1 / np.tan(t), _precise(mpmath.cot)),
+    sp.sec: (lambda t: 1 / np.cos(t), _precise(mpmath.sec)),
+    sp.csc: (lambda t: 1 / np.sin(t), _precise(mpmath.csc)),
+    sp.coth: (lambda t: 1 / np.tanh(t), _precise(mpmath.coth)),
+    sp.sech: (lambda t: 1 / np.cosh(t), _precise(mpmath.sech)),
+    sp.csch: (lambda t: 1 / np.sinh(t), _precise(mpmath.csch)),
+    sp.sinc: (lambda t: np.sinc(t / np.pi), _precise(mpmath.sinc)),
+    sp.frac: (lambda t: t - np.floor(t), _precise(lambda t: t - mpmath.floor(t))),
+    sp.gamma: _by_mpmath(mpmath.gamma), sp.loggamma: _by_mpmath(_log_gamma),
+    sp.polygamma: _by_mpmath(mpmath.psi), sp.digamma: _by_mpmath(mpmath.digamma),
+    sp.trigamma: _by_mpmath(lambda t: mpmath.psi(1, t)),
     sp.floor: _both("floor"), sp.ceiling: _both("ceil"), sp.sign: _both("sign"),
     sp.Abs: _same(np.abs), sp.Mod: _same(np.mod),
     sp.Heaviside: _same(lambda t, at_zero: np.where(t == 0, at_zero, np.where(t > 0, 1, 0))),

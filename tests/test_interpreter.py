@@ -6,6 +6,7 @@ import mpmath
 import numpy as np
 import pytest
 import sympy as sp
+from scipy import special
 from sympy import Sum, exp, log, tanh
 
 import symbackprop as sb
@@ -37,6 +38,15 @@ FORMULAS = [
     (sp.tan, np.tan), (sp.sinh, np.sinh), (sp.cosh, np.cosh), (sp.asinh, np.arcsinh),
     (sp.atan, np.arctan), (sp.erf, np.vectorize(math.erf)), (sp.Abs, np.abs), (sp.sign, np.sign),
     (sp.floor, np.floor), (sp.ceiling, np.ceil), (sp.sqrt, np.sqrt),
+    (sp.cot, lambda t: 1/np.tan(t)), (sp.sec, lambda t: 1/np.cos(t)),
+    (sp.csc, lambda t: 1/np.sin(t)), (sp.coth, lambda t: 1/np.tanh(t)),
+    (sp.sech, lambda t: 1/np.cosh(t)), (sp.csch, lambda t: 1/np.sinh(t)),
+    (sp.sinc, lambda t: np.sin(t)/t), (sp.frac, lambda t: t - np.floor(t)),
+    (lambda t: sp.gamma(t**2), lambda t: special.gamma(t**2)),
+    (lambda t: sp.loggamma(t**2), lambda t: special.gammaln(t**2)),
+    (lambda t: sp.digamma(t**2), lambda t: special.digamma(t**2)),
+    (lambda t: sp.trigamma(t**2), lambda t: special.polygamma(1, t**2)),
+    (lambda t: sp.polygamma(2, t**2), lambda t: special.polygamma(2, t**2)),
     (lambda t: sp.Mod(t, 2), lambda t: t % 2), (lambda t: t**-3, lambda t: t**-3.0),
     (lambda t: 2**t, lambda t: 2**t), (relu, lambda t: np.maximum(t, 0)),
     (leaky_relu, lambda t: np.where(t > 0, t, t/10)),

@@ -226,10 +226,12 @@ def functions_of_one_argument():
     t, u = sb.data("t", n), sb.data("u", n)  # t any, u in (0, 1)
     any_real = [exp, sp.sin, sp.cos, sp.tan, sp.atan, sp.sinh, sp.cosh, sp.tanh, sp.asinh, sp.erf,
                 sp.erfc, own.relu, own.sigmoid, own.softplus, Abs, sp.sign, sp.floor, sp.ceiling,
-                lambda s: own.leaky_relu(s), lambda s: sp.Heaviside(s), lambda s: Mod(s, 3)]
+                lambda s: own.leaky_relu(s), lambda s: sp.Heaviside(s), lambda s: Mod(s, 3), sp.frac]
     unit = [log, sp.asin, sp.acos, sp.atanh, sqrt, lambda s: sp.acosh(1 + s),
             lambda s: s**Rational(-3, 2), lambda s: s**Rational(1, 3),
-            lambda s: s**Rational(5, 7), lambda s: s**-3, lambda s: s**17]
+            lambda s: s**Rational(5, 7), lambda s: s**-3, lambda s: s**17, sp.gamma, sp.loggamma,
+            sp.digamma, sp.trigamma, lambda s: sp.polygamma(2, s), lambda s: sp.digamma(s - 1),
+            sp.sec, sp.coth, sp.sinc]
     outputs = [sb.define(f"a{i}", (n,), f(t[n])) for i, f in enumerate(any_real)]
     outputs += [sb.define(f"b{i}", (n,), f(u[n])) for i, f in enumerate(unit)]
     return outputs, {"t": 2*random(9), "u": np.arange(1, 10)/16}
