@@ -1,4 +1,4 @@
-"""polygamma(n, x): the derivatives of log Γ as arithmetic, so that losses with loggamma are trained.
+"""polygamma(n, x): the derivatives of log Γ as arithmetic; losses with loggamma need them.
 
     ψ(x) = log y − 1/(2y) − Σ_k B_2k/(2k·y^2k) − Σ_{i<10} 1/(x + i),    y = x + 10,    for x > 0
     ψ(x) = ψ(1 − x) − π/tan(πx)                                                       otherwise
