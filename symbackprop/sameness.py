@@ -47,6 +47,8 @@ def same_function(one: Expr, other: Expr, letters: tuple[Idx, ...],
     compared = 0
     for known, spread in zip(points or [{}]*len(SPREADS), SPREADS, strict=False):
         given = {t: known[t] for t in program.inputs if t in known}
+        if not all(np.isfinite(array).all() for array in given.values()):
+            continue  # a definition has no value at this point
         with np.errstate(all="ignore"):
             found = evaluate(program, inputs_drawn(program, given, rng, (spread,)))
         first, second = (found[target] for target in targets)

@@ -12,6 +12,7 @@ import sympy
 from sympy import Sum
 
 import symbackprop as sb
+from symbackprop.notation import LogSumExp
 from symbackprop.interpreter import evaluate
 from symbackprop.notation import Program
 from symbackprop.printing.index import definition_text
@@ -108,3 +109,16 @@ def test_a_sum_over_a_whole_axis_or_a_window_shows_none() -> None:
     images = sb.data("x", sb.size("N"), 8, 26, 26)
     assert str(sb.program(sb.layers.max_pool(images, 2))) == (
         "m1[n,i,u,v] = max_{a,b} x[n,i,2·u + a,2·v + b]")
+
+
+def test_a_condition_stays_inside_of_the_log_sum_exp_whose_index_it_reads() -> None:
+    k, j, a = sb.indices("k j a", 3, 2, 2)
+    h, c = sb.parameter("h", j), sb.data("c", k)
+    either = sympy.Piecewise((c[k], sympy.Eq(j, 1)), (h[j], True))
+    g = sb.define("g", (k, a), LogSumExp(either, j))
+    d = sb.derive(sb.define("L", (), Sum(sympy.exp(g[k, a]/2)*(1 + a), k, a)))
+    inside = "log Σ_{j′} exp(c[k]·[j′ = 1] + [j′ ≠ 1]·h[j′])"
+    for form in ("index", "steps"):
+        line = d.text(form).splitlines()[-1]
+        assert inside in line
+        assert "j′" not in line.replace(inside, "")

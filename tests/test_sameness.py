@@ -1,5 +1,6 @@
 """Two formulas are one function when they agree whatever the values of all that they read."""
 
+import numpy as np
 import pytest
 import sympy
 from sympy import Abs, Eq, Sum, sqrt
@@ -41,3 +42,11 @@ def test_what_would_take_long_is_not_compared() -> None:
     a, b = sb.indices("a b", 1000, 1000)
     w = sb.parameter("w", a, b)
     assert not same_function((w[a, b] + 1)**2, w[a, b]**2 + 2*w[a, b] + 1, (a, b))
+
+
+def test_points_at_which_a_definition_has_no_value_say_nothing() -> None:
+    good, bad = ({h: np.full((4, 3), value), p: np.ones((4, 3))} for value in (0.5, np.nan))
+    one, other = h[n, j]*p[n, j], h[n, j]
+    assert same_function(one, other, (n, j), [bad, good])
+    assert not same_function(one, other, (n, j), [bad])
+    assert not same_function(one, other + 1, (n, j), [bad, good])

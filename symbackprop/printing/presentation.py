@@ -22,6 +22,7 @@ from symbackprop.notation import (
     Definition,
     Element,
     Program,
+    Reduction,
     Tensor,
     TensorSymbol,
     elements_in,
@@ -170,12 +171,12 @@ def put_in(body: Expr, contents: Mapping[Tensor, Definition], taken: Collection[
 
 
 def bracketed(body: Expr) -> Expr:
-    """{f if c; g otherwise} as [c]·f + [not c]·g, where a sum is in the body as well.
+    """{f if c; g otherwise} as [c]·f + [not c]·g, where a sum or a maximum is in the body as well.
 
-    SymPy takes a Piecewise out of an inner sum when an outer one is made, past the index that
+    SymPy takes a Piecewise out of an inner one when an outer one is made, past the index that
     its condition reads.  A bracket that is 0 makes its term 0, whatever stands beside it.
     """
-    if not (body.has(Sum) and body.has(Piecewise)):
+    if not (body.has(Sum, Reduction) and body.has(Piecewise)):
         return body
     return body.xreplace({node: Add(*(value * masked(node, place) for place, (value, _)
                                       in enumerate(branches(node))))
