@@ -12,9 +12,8 @@ import sympy
 from sympy import Sum
 
 import symbackprop as sb
-from symbackprop.notation import LogSumExp
 from symbackprop.interpreter import evaluate
-from symbackprop.notation import Program
+from symbackprop.notation import LogSumExp, Program
 from symbackprop.printing.index import definition_text
 from tests.support.printed_networks import DENSE, GOLDEN, OTHERS
 from tests.support.random_networks import dense_network, drawn
