@@ -17,9 +17,14 @@ def gemm_call(gemm: Gemm, scope: Scope) -> str:
     def operand(access: Expr) -> str:
         name = scope.tensors[access.tensor]
         places = [scope.indices[i] for i in access.indices if i in gemm.batch]
-        for index in access.indices[len(places):]:
-            first, end = scope.spans.get(index, ("0", ""))
-            places.append(":" if first == "0" else f"{first}:{end}")
+        indices = access.indices[len(places):]
+        spans = [scope.spans.get(index, ("0", "")) for index in indices]
+        cut = next((place for place, (first, _) in enumerate(spans) if first != "0"), 0)
+        if cut > 1:  # behind several axes: one row of the matrix for all values of these
+            lengths = [scope.integer(extent(index)) for index in indices[cut:]]
+            name = f"view({name}, ({', '.join([count(indices[:cut], scope), *lengths])}))"
+            spans = [("0", ""), *spans[cut:]]
+        places += [":" if first == "0" else f"{first}:{end}" for first, end in spans]
         while places and places[-1] == ":":
             places.pop()
         return f"{name}[{', '.join(places)}]" if places else name

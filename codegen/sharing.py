@@ -11,10 +11,10 @@
     wait(meeting, threads)
     first_strip, end_strip = thread*8//threads, (thread + 1)*8//threads
     low, high = first_strip*784//8, end_strip*784//8
-    …                                                     a stage, with low … high for one index
+    …                                                     a product, with low … high for its rows
     for strip in range(thread*8//threads, (thread + 1)*8//threads):
         low, high = strip*784//8, (strip + 1)*784//8
-        …                                                 a sum of which each strip has a part
+        …                                                 a loop, or a sum of parts, in each strip
     if thread == 0:
         …
 
@@ -177,19 +177,22 @@ def _nearby(emission: Emission, regions: list[Region]) -> Iterator[str]:
             *_met(emission.kernel, region), *(s.definition.target for s in region.stages))):
         yield from _view(emission, tensor)
     rows = max(1, NEAR // prod(map(int, row)))
-    yield f"first_strip, end_strip = {_dealt(str(BLOCKS))}"
-    yield f"last = end_strip*{length}//{BLOCKS}"
-    yield f"for low in range(first_strip*{length}//{BLOCKS}, last, {rows}):"
-    yield f"    high = min(low + {rows}, last)"
-    for stage in stages:
-        yield from indented(emission.stage(stage, "", Part({})))
+    lines = [line for stage in stages for line in emission.stage(stage, "", Part({}))]
+    yield f"for strip in range({_dealt(str(BLOCKS))}):"
+    yield from indented([f"last = (strip + 1)*{length}//{BLOCKS}",
+                         f"for low in range(strip*{length}//{BLOCKS}, last, {rows}):",
+                         *indented([f"high = min(low + {rows}, last)", *lines])])
 
 
 def _is_alike_in_parts(stage: Stage) -> bool:
-    """Whether the bits of a row are the same whichever rows are computed beside it."""
+    """Whether the bits of a row are the same whichever rows are computed beside it.
+
+    Not those of a loop: LLVM writes the entries that fill no vector in another way, and where it
+    begins decides which they are.
+    """
     is_part = stage.split not in stage.definition.indices
     is_product = any(isinstance(statement, Gemm) for statement in stage.statements)
-    return not is_part and (not is_product or IS_WRITTEN_OUT)
+    return not is_part and is_product and IS_WRITTEN_OUT
 
 
 def _alone(emission: Emission, region: Region) -> Iterator[str]:

@@ -103,7 +103,7 @@ class TrainingKernel:
         sizes = self._checked_sizes(min(batch_size, order.shape[1]), arrays)
         numbers = {t: self._number(t, hypers) for t in self._hypers}
         own = {"order": order, "batch_size": int(batch_size), "losses": losses}
-        tile, count = self._shares(sizes, threads)
+        tile, count = self._shares(sizes, int(batch_size), threads)
         sizes = {**sizes, GROUPS: MOST_GROUPS}
         with self._workspace.borrowed(sizes, tile, count) as slots:
             passed = [[self._passed(a, sizes, arrays, numbers, mine, own)
@@ -116,14 +116,20 @@ class TrainingKernel:
                     *passed[thread][:2], thread, threads, rows, meeting, *passed[thread][2:]),
                     count))
 
-    def _shares(self, sizes: Sizes, threads: int | None) -> tuple[Sizes | None, int]:
-        """The sizes of one tile, and how many threads there is work for."""
+    def _shares(self, sizes: Sizes, batch_size: int, threads: int | None
+                ) -> tuple[Sizes | None, int]:
+        """The sizes of one tile, and how many threads there is work for.
+
+        A tile has the rows that are right for a whole batch, also where a call has only the last
+        rows of an epoch: which rows are added up together does not depend on how calls are cut.
+        """
         batch = self.kernel.batch
         if not self.kernel.regions or batch is None:
             return None, 1
-        key = tuple(sizes.items())
+        whole = {**sizes, batch: batch_size}
+        key = tuple(whole.items())
         if key not in self._heights:  # the formula takes as long as an epoch of a small network
-            self._heights[key] = height(self.kernel, sizes, np.dtype(self.dtype).itemsize)
+            self._heights[key] = height(self.kernel, whole, np.dtype(self.dtype).itemsize)
         rows = self._heights[key]
         available = cores() if threads is None else threads
         return {**sizes, batch: rows, ROWS: rows}, threads_for(self.kernel, sizes, rows, available)

@@ -13,7 +13,8 @@ from dataclasses import replace
 
 from sympy import Expr, Idx, Integer, Mul
 
-from symbackprop.codegen.ir import Gemm, Kernel, Loop, Stage, Statement
+from symbackprop.codegen.ir import Gemm, Kernel, Stage
+from symbackprop.codegen.summation import looped
 from symbackprop.notation import Definition, Element, extent
 
 
@@ -24,12 +25,7 @@ def multiply(kernel: Kernel) -> Kernel:
 
 def _multiplied(stage: Stage) -> Stage:
     gemm = product(stage.definition)
-    if gemm is None:
-        return stage
-    statements: tuple[Statement, ...] = (gemm,)
-    for index in reversed(gemm.batch):
-        statements = (Loop(index, statements),)
-    return replace(stage, statements=statements)
+    return stage if gemm is None else replace(stage, statements=looped(gemm.batch, (gemm,)))
 
 
 def product(definition: Definition) -> Gemm | None:

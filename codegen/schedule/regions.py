@@ -100,8 +100,9 @@ def _with_parts(stage: Stage, parts: Parts) -> Stage:
         one = Tensor(None, target.axes[1:], target.letters[1:], "intermediate")
         gemm = product(replace(definition, target=one, indices=indices[1:]))
         assert gemm is not None, "a product that was one before it had a group"
-        added = replace(gemm, target=definition.element, batch=indices[:1], beta=S.One)
-        return replace(stage, statements=(added,), opening=zeros)
+        added = replace(gemm, target=definition.element, batch=(indices[0], *gemm.batch),
+                        beta=S.One)
+        return replace(stage, statements=looped(gemm.batch, (added,)), opening=zeros)
     rest = Tensor(None, target.axes[1:], target.letters[1:], "intermediate", hint="rest")
     left_over = rest.at(*indices[1:])
     return replace(

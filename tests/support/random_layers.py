@@ -111,7 +111,26 @@ def pooled(draw: Draw, z: Any) -> Any:
     return pool(z, 2, draw.pick([None, 1]))
 
 
-STARTS = [words, image, series]
+def tokens(draw: Draw) -> Any:
+    """A dense layer on each of a few tokens, flattened, averaged or at attention."""
+    x = sb.data("x", N, draw.width(3) + 1, int(draw.rng.integers(1, 13)))
+    h = sb.layers.dense(x, draw.width(3), draw.pick(ONE_BY_ONE))
+    return draw.pick([sb.layers.flatten, lambda h: h.mean(axis=1), attended])(h)
+
+
+def attended(h: Any) -> Any:
+    return (sb.softmax(h @ h.transpose(0, 2, 1) / 4) @ h).sum(axis=1)
+
+
+def heads(draw: Draw) -> Any:
+    """A product for each channel of a convolution."""
+    h = sb.layers.convolution(sb.data("x", N, 1, 4, 3), draw.width(3) + 1, 2, draw.pick(ONE_BY_ONE))
+    n, c, u, v, j = sb.indices("n c u v j", *h.axes, draw.width(3) + 1)
+    W = read(sb.parameter(draw.name("W"), *h.axes[1:], j.upper + 1), (c, u, v, j))
+    return sb.layers.flatten(made((n, c, j), sympy.Sum(read(h, (n, c, u, v))*W, u, v)))
+
+
+STARTS = [words, image, series, tokens, heads]
 
 
 # --- layers on rows ------------------------------------------------------------------------------

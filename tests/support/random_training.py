@@ -233,12 +233,17 @@ def check_training(*seed: int) -> None:
 def check_fit(*seed: int, tile: int | None = None) -> None:
     """Steps by the compiled kernel are those of the interpreter, and of JAX and NumPy.
 
-    tile: rows of a tile, in steps that two threads share.
+    tile: rows of a tile, in steps that two threads share; they have the bits of one.
     """
     made, expected = random_training(*seed, most=1, uneven=seed[-1] % 2 == 0)
     agree(made, interpreted(made), expected, "interpreter")
     if tile is None:
         agree(made, fitted(made), expected, "kernel")
-    else:
-        with short_tiles(tile):
-            agree(made, fitted(made, 2), expected, f"kernel in tiles of {tile} rows")
+        return
+    before = made.model._core.copy()
+    with short_tiles(tile):
+        one = fitted(made, 1)
+        agree(made, one, expected, f"kernel in tiles of {tile} rows")
+        made.model._core.restore(before)
+        for alone, shared in zip(one, fitted(made, 2), strict=True):
+            np.testing.assert_array_equal(shared, alone, f"{made}\non two threads")
