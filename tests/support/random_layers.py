@@ -119,7 +119,9 @@ def tokens(draw: Draw) -> Any:
 
 
 def attended(h: Any) -> Any:
-    return (sb.softmax(h @ h.transpose(0, 2, 1) / 4) @ h).sum(axis=1)
+    n, t, u, d = sb.indices("n t u d", N, h.axes[1], h.axes[1], h.axes[2])
+    likeness = made((n, t, u), sympy.Sum(read(h, (n, t, d))*read(h, (n, u, d)), d)/4)
+    return (sb.softmax(likeness) @ h).sum(axis=1)
 
 
 def heads(draw: Draw) -> Any:
@@ -132,8 +134,6 @@ def heads(draw: Draw) -> Any:
 
 STARTS = [words, image, series, tokens, heads]
 
-
-# --- layers on rows ------------------------------------------------------------------------------
 
 def plain(draw: Draw, h: Any, width: int, activation: Any) -> Any:
     return sb.layers.dense(h, width, activation)
