@@ -20,7 +20,7 @@ def gemm_call(gemm: Gemm, scope: Scope) -> str:
         indices = access.indices[len(places):]
         spans = [scope.spans.get(index, ("0", "")) for index in indices]
         cut = next((place for place, (first, _) in enumerate(spans) if first != "0"), 0)
-        if cut > 1:  # behind several axes: one row of the matrix for all values of these
+        if cut > 1 and not places:  # behind several axes: their values are rows of one matrix
             lengths = [scope.integer(extent(index)) for index in indices[cut:]]
             name = f"view({name}, ({', '.join([count(indices[:cut], scope), *lengths])}))"
             spans = [("0", ""), *spans[cut:]]

@@ -18,7 +18,16 @@ from symbackprop.broadcasting import finite_number, free_letter, letters_for, sc
 from symbackprop.elementwise import sigmoid, softmax
 from symbackprop.errors import DeclarationError
 from symbackprop.functions import relu
-from symbackprop.means import averaged, in_range, mean_of, mean_over, one_sample, scalar_of
+from symbackprop.means import (
+    averaged,
+    in_range,
+    mean_of,
+    mean_over,
+    one_sample,
+    placed,
+    scalar_of,
+    with_last,
+)
 from symbackprop.notation import Tensor, extent
 
 __all__ = ["binary_cross_entropy", "classes_axis", "cross_entropy", "hinge", "squared_hinge"]
@@ -79,14 +88,14 @@ def cross_entropy(prediction: Any, target: Any, logits: bool = False, smoothing:
         return _label_cross_entropy(prediction, target, epsilon, class_weights, sample_weights)
     if (class_weights is None and epsilon == 0) or not isinstance(prediction, Array):
         return mean_of(name, prediction, target, lambda p, y: -y * log(p), sample_weights,
-                       one=one_sample(target))
+                       one=one_sample(target), last=axis)
     classes = prediction.axes[axis]
     k = letters_for(prediction.axes, [a for a in (prediction, target)
                                       if isinstance(a, Array)])[axis]
     weight = _class_weight(name, class_weights, classes, k)
     return mean_of(name, prediction, target,
                    lambda p, y: -weight * ((1 - epsilon) * y + epsilon / classes) * log(p),
-                   sample_weights, one=one_sample(target))
+                   sample_weights, one=one_sample(target), last=axis)
 
 
 def hinge(score: Any, target: Any, margin: Any = 1, sample_weights: Any = None) -> Expr:
@@ -114,18 +123,18 @@ def _hinge(name: str, score: Any, target: Any, margin: Any, sample_weights: Any,
     gap = in_range(f"{name}: the margin", margin, "not_negative")
     if _has_labels(name, score, target):
         letters, axis = letters_for(score.axes, [score, target]), _axis(score, target)
-        label = read(target, _without(letters, axis))
-        own = read(score, _placed(letters, axis, label))
+        label = read(target, placed(letters, axis))
+        own = read(score, placed(letters, axis, label))
         others = 1 - KroneckerDelta(letters[axis], label)
-        return averaged(name, letters, others * relu(gap + read(score, letters) - own)**power,
-                        sample_weights)
+        missed = others * relu(gap + read(score, letters) - own)**power
+        return averaged(name, with_last(letters, axis), missed, sample_weights)
     if isinstance(score, Array) and _is_one_hot(target):
         letters, axis = letters_for(score.axes, [score, target]), _axis(score, target)
         other = free_letter(extent(letters[axis]), [], letters)
-        chosen = _placed(letters, axis, other)
+        chosen = placed(letters, axis, other)
         own = Sum(read(target, chosen) * read(score, chosen), other)
         return mean_of(name, score, target, lambda s, y: (1 - y) * relu(gap + s - own)**power,
-                       sample_weights, one=one_sample(target))
+                       sample_weights, one=one_sample(target), last=axis)
     two = isinstance(target, Array) and target.has_fact("label")
     return mean_of(name, score, target,
                    lambda s, y: relu(gap - (2 * y - 1 if two else y) * s)**power, sample_weights)
@@ -146,25 +155,16 @@ def classes_axis(target: Tensor, axes: Sequence[Expr]) -> int | None:
             return fact.axes[0] - target.rank
         if fact.kind == "label":
             return next((place for place in range(-1, -1 - len(axes), -1)
-                         if _without(axes, place) == target.axes and axes[place] == fact.extent),
+                         if placed(axes, place) == target.axes and axes[place] == fact.extent),
                         None)
     return None
 
 
 def _axis(prediction: Any, target: Any) -> int:
-    known = isinstance(prediction, Array) and isinstance(target, Array)
+    known = isinstance(prediction, Array) and isinstance(target, Array) and (
+        target.has_fact("label") or target.axes == prediction.axes)
     found = classes_axis(target, prediction.axes) if known else None
     return -1 if found is None else found
-
-
-def _without(places: Sequence[Any], axis: int) -> tuple[Any, ...]:
-    return _placed(places, axis)
-
-
-def _placed(places: Sequence[Any], axis: int, *put: Any) -> tuple[Any, ...]:
-    """The places but for one, and what is put there."""
-    at = axis % len(places)
-    return (*places[:at], *put, *places[at + 1:])
 
 
 def _has_labels(name: str, prediction: Any, target: Any) -> bool:
@@ -201,12 +201,12 @@ def _label_cross_entropy(prediction: Array, target: Array, epsilon: Expr, class_
     """−1/N Σ_n (1 − ε)·c[y]·log p[n,y] − ε/K/N Σ_n Σ_k c[k]·log p[n,k]."""
     name, axis = "cross_entropy", _axis(prediction, target)
     letters, classes = letters_for(prediction.axes, [prediction, target]), prediction.axes[axis]
-    rows, k = _without(letters, axis), letters[axis]
+    rows, k = placed(letters, axis), letters[axis]
     label = read(target, rows)
 
     def term(place: Expr) -> Expr:
         weight = _class_weight(name, class_weights, classes, place)
-        return -weight * log(read(prediction, _placed(letters, axis, place)))
+        return -weight * log(read(prediction, placed(letters, axis, place)))
 
     loss = mean_over(name, rows, (1 - epsilon) * term(label), sample_weights)
     if epsilon != 0:  # a sum of its own: SymPy takes the cases of c[k] out of a sum within a sum

@@ -122,12 +122,13 @@ def _reductions(expr: Basic) -> list[Expr]:
 
 
 def fresh(index: Idx, taken: Iterable[Idx]) -> Idx:
-    """An index with the same extent whose letter is not taken: k, then k′, k′′, …"""
+    """An index with the same values whose letter is not taken: k, then k′, k′′, …"""
     letters = {str(other) for other in taken}
     letter = str(index)
     while letter in letters:
         letter += "′"
-    return index if letter == str(index) else Idx(Symbol(letter, integer=True), extent(index))
+    return index if letter == str(index) else Idx(Symbol(letter, integer=True),
+                                                  (index.lower, index.upper))
 
 
 def canonical(definition: Definition) -> tuple[object, ...]:
@@ -150,7 +151,7 @@ def fingerprint(part: Expr) -> tuple[tuple[object, ...], tuple[Idx, ...]]:
 
 
 def _spelled(body: Expr, places: dict[Idx, int]) -> tuple[object, ...]:
-    """The nodes of a body in prefix order, each new index numbered, with its extent."""
+    """The nodes of a body in prefix order, each new index numbered, with its range."""
     spelling: list[object] = []
     stack: list[Basic] = [body]
     while stack:
@@ -158,7 +159,7 @@ def _spelled(body: Expr, places: dict[Idx, int]) -> tuple[object, ...]:
         if isinstance(node, Idx):
             if node not in places:
                 places[node] = len(places)
-                spelling.append(extent(node))
+                spelling.extend((node.lower, extent(node)))
             spelling.append(places[node])
         elif node.args:
             spelling.append((node.func, len(node.args)))

@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from sympy import Expr, Idx, Sum
@@ -16,12 +16,16 @@ from symbackprop.errors import DeclarationError
 from symbackprop.laws import RANGES
 from symbackprop.notation import extent
 
-__all__ = ["averaged", "in_range", "mean_of", "mean_over", "one_sample", "scalar_of"]
+__all__ = ["averaged", "in_range", "mean_of", "mean_over", "one_sample", "placed", "scalar_of",
+           "with_last"]
 
 
 def mean_of(name: str, prediction: Any, target: Any, each: Callable[[Expr, Expr], Expr],
-            sample_weights: Any = None, one: bool = False) -> Expr:
-    """The mean over samples of the sum over outputs of each(ŷ, y); one: there is one sample."""
+            sample_weights: Any = None, one: bool = False, last: int = -1) -> Expr:
+    """The mean over samples of the sum over outputs of each(ŷ, y); one: there is one sample.
+
+    last: an axis that is not that of the samples, which are counted along the first of the others.
+    """
     p, y = operand(prediction), operand(target)
     if not isinstance(p, Array) and not isinstance(y, Array):
         if sample_weights is not None:
@@ -34,7 +38,19 @@ def mean_of(name: str, prediction: Any, target: Any, each: Callable[[Expr, Expr]
             f"the target {shown(y)}; nothing is broadcast in a loss"
         )
     letters = letters_for(p.axes, [p, y])
-    return averaged(name, letters, each(read(p, letters), read(y, letters)), sample_weights, one)
+    body = each(read(p, letters), read(y, letters))
+    return averaged(name, with_last(letters, last), body, sample_weights, one)
+
+
+def with_last(letters: tuple[Idx, ...], axis: int) -> tuple[Idx, ...]:
+    """The letters with that of one axis behind the others."""
+    return (*placed(letters, axis), letters[axis])
+
+
+def placed(places: Sequence[Any], axis: int, *put: Any) -> tuple[Any, ...]:
+    """The places but for one, and what is put there."""
+    at = axis % len(places)
+    return (*places[:at], *put, *places[at + 1:])
 
 
 def averaged(name: str, letters: tuple[Idx, ...], body: Expr, sample_weights: Any = None,
@@ -66,8 +82,8 @@ def _weight(name: str, given: Any, letters: tuple[Idx, ...], one: bool) -> Expr:
 
 def one_sample(target: Any) -> bool:
     """Whether the target is a vector of classes: its only axis was declared one-hot or simplex."""
-    return isinstance(target, Array) and any(
-        fact.kind in ("one_hot", "simplex") and fact.axes == (0,) for fact in target.facts)
+    return isinstance(target, Array) and target.rank == 1 and any(
+        fact.kind in ("one_hot", "simplex") for fact in target.facts)
 
 
 def scalar_of(name: str, given: Any) -> Expr:

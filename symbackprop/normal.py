@@ -226,7 +226,7 @@ def from_zero(body: Expr) -> Expr:
     new: dict[Expr, Expr] = {}
     for node in postorder(body):
         args = tuple(new.get(arg, arg) for arg in node.args)
-        made = node if node in new or args == node.args or node.is_Atom else node.func(*args)
+        made = node if args == node.args or node.is_Atom else node.func(*args)
         new[node] = _begun(made) if isinstance(made, (Sum, Reduction)) else made
     return new[body]
 

@@ -44,6 +44,8 @@ def _precise(function: Callable[..., Any]) -> Callable[..., Any]:
             found = function(*arguments)
         except ZeroDivisionError:
             return mpmath.inf
+        except ValueError:  # a pole
+            return mpmath.nan
         return mpmath.nan if isinstance(found, mpmath.mpc) else found
 
     def over_arrays(*arguments: Any) -> Any:
@@ -70,6 +72,8 @@ def _by_mpmath(function: Callable[..., Any]) -> tuple[Callable[..., Any], Callab
 
 
 def _log_gamma(t: Any) -> Any:
+    if t <= 0 and t == mpmath.floor(t):
+        return mpmath.inf
     return mpmath.log(abs(mpmath.gamma(t))) if t < 0 else mpmath.loggamma(t)
 
 

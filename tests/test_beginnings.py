@@ -5,6 +5,7 @@ import pytest
 from sympy import Idx, Max, Sum, exp, tanh
 
 import symbackprop as sb
+from symbackprop.indexing import fresh, unshadowed
 from symbackprop.interpreter import evaluate
 
 N = sb.size("N")
@@ -34,6 +35,12 @@ def test_it_may_have_the_letter_of_an_index_from_0() -> None:
     agree(sb.define("f", (n, own), Sum(tanh(x[n, i]*exp(w[i])), i)*u[own]), n, own)
     inner = sb.define("g", (n, own), tanh(u[own]*x[n, own + 1]))
     agree(sb.define("f", (n,), Sum(inner[n, own], own) + Sum(w[i]*x[n, i], i)), n)
+
+
+def test_a_new_letter_has_the_values_of_the_old_one() -> None:
+    assert fresh(i, [own]) == Idx("i′", (1, 4))
+    renamed = unshadowed(sb.Maximum(x[n, i], i), [own])
+    assert renamed == sb.Maximum(x[n, Idx("i′", (1, 4))], Idx("i′", (1, 4)))
 
 
 def agree(f: sb.Tensor, *letters: Idx) -> None:

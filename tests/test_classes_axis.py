@@ -55,6 +55,24 @@ def test_a_loss_is_the_same_wherever_the_classes_lie(loss: Any, length: int, lab
     assert found == pytest.approx(expected, rel=1e-13)
 
 
+@pytest.mark.parametrize("labels", [False, True])
+@pytest.mark.parametrize("loss", CASES.values(), ids=CASES)
+def test_samples_may_be_columns(loss: Any, labels: bool) -> None:
+    """The sum is divided by the number of samples, whichever axis theirs is."""
+    n, k = sb.indices("n k", N, CLASSES)
+    label = sb.data("y", n, facts=[sb.label(CLASSES)])
+    p = RNG.dirichlet(np.ones(CLASSES), ROWS)
+    y = RNG.integers(0, CLASSES, ROWS)
+    hot = np.eye(CLASSES)[y]
+    rows = sb.data("p", n, k), label if labels else sb.data("y", n, k, facts=[sb.one_hot(k)])
+    columns = sb.data("p", k, n), label if labels else sb.data("y", k, n, facts=[sb.one_hot(k)])
+    expected = value(loss(*rows), p, y if labels else hot)
+    assert value(loss(*columns), p.T, y if labels else hot.T) == pytest.approx(expected, rel=1e-13)
+    weights = sb.data("w", N)
+    if loss is CASES["logits"]:
+        assert sb.losses.cross_entropy(*columns, sample_weights=weights) is not None
+
+
 def test_labels_lack_the_last_axis_that_is_as_long_as_they_have_classes() -> None:
     for length, axis in zip(LENGTHS, (-2, -1), strict=True):
         p, y = classes_second(length, labels=True)
@@ -62,6 +80,9 @@ def test_labels_lack_the_last_axis_that_is_as_long_as_they_have_classes() -> Non
     p, _ = classes_second(5, labels=True)
     assert classes_axis(sb.data("y", N, 5, facts=[sb.label(7)]), p.axes) is None
     assert classes_axis(sb.data("y", N, 5), p.axes) is None
+    with pytest.raises(DeclarationError, match="equal shapes"):
+        sb.losses.cross_entropy(sb.data("p", N), sb.data("y", 3, N, facts=[sb.one_hot(0)]),
+                                smoothing=0.1)
     with pytest.raises(DeclarationError, match="need the shape of"):
         sb.losses.cross_entropy(p, sb.data("y", N, 4, facts=[sb.label(CLASSES)]))
 

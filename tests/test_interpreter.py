@@ -261,11 +261,21 @@ def test_what_has_no_value_is_named():
     with pytest.raises(ProgramError, match="the index j is bound by nothing"):
         t = sb.define("t", (i,), A[i, i])
         evaluate(Program((Definition(t, (i,), A[i, j]),), (t,)), {"A": M})
-    with pytest.raises(ProgramError, match="gamma is no function that can be evaluated"):
-        value((n, i), sp.gamma(x[n, i]), x=X)
+    with pytest.raises(ProgramError, match="zeta is no function that can be evaluated"):
+        value((n, i), sp.zeta(x[n, i]), x=X)
 
 
 @pytest.mark.parametrize("chunk", range(4))
 def test_random_programs_have_the_values_of_jax_and_of_mpmath(chunk, seed):
     for number in range(10*chunk, 10*chunk + 10):
         check_values(seed, 0, number)
+
+
+def test_the_gamma_function_has_no_value_at_its_poles():
+    given = np.array([0.0, -1.0, 1.0])
+    t = sb.data("t", 3)
+    for function, at_pole, at_one in [(sp.gamma, np.nan, 1), (sp.loggamma, np.inf, 0),
+                                      (sp.digamma, np.nan, -np.euler_gamma)]:
+        for precision in (None, 30):
+            found = value((i,), function(t[i]), precision, t=given).astype(float)
+            np.testing.assert_allclose(found, [at_pole, at_pole, at_one])

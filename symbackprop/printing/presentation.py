@@ -159,7 +159,7 @@ def put_in(body: Expr, contents: Mapping[Tensor, Definition], taken: Collection[
     its sums have other letters than those taken, and than the sums around it."""
     replaced = {}
     found = [element for element in elements_in(body) if element.tensor in contents]
-    sums = body.atoms(Sum) if found else ()
+    sums = body.atoms(Sum, Reduction) if found else ()
     for element in found:
         known = contents[element.tensor]
         indices = element.indices if isinstance(element, Element) else ()

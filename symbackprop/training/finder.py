@@ -5,9 +5,9 @@
 (Smith, "Cyclical learning rates", 2017, arXiv:1506.01186, section 3.3.)  A step uses one batch;
 the loss is taken over the same rows after every step: the losses of the batches themselves, as
 usually plotted, are so noisy that on the diabetes data the steepest place was the first one.
-The kernels are those of fit and loss: a rate is an argument.  States that are read at inference,
-such as running means, are settled first, by steps at rate 0: else the loss would fall as they come
-to the data, whatever the rate.
+The kernels are those of fit and loss: a rate is an argument.  States, such as running
+means, are settled first, by steps at rate 0: else the loss would fall as they come to the data,
+whatever the rate.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -39,7 +40,7 @@ ROWS = 2048  # at most, over which the loss is taken
 WIDTH = 5  # steps in a mean of neighbours
 HOPELESS = 4.0  # times the least smoothed loss: from there on every rate is too large
 CAUTION = 5  # the rate with the least loss is this many times too large to train with
-SETTLING = 300  # steps at least, in which 0.99^s comes to 0.05
+SETTLING = 300  # steps, in which 0.99^s comes to 0.05
 LEAST = 10  # steps that say something
 
 
@@ -119,8 +120,9 @@ def find_rate(core: Core, X: Any, Y: Any, *, optimizer: Optimizer, batch_size: A
     trial, arrays = begun()
     if core.network.states:
         settled, moved = begun()
-        for order in replace(plan, epochs=-(-SETTLING // plan.steps)).orders():
-            kernel.run(order, plan.batch_size, moved, {**hypers, rate: 0.0})
+        longer = replace(plan, epochs=-(-SETTLING // plan.steps))
+        for rows in islice(_batches(longer), SETTLING):
+            kernel.run(rows, plan.batch_size, moved, {**hypers, rate: 0.0})
         trial.restore(settled.states.copy() if settled.states.are_finite() else {})
     rates = np.geomspace(first, last, count)
     losses = [float(trial.run("loss", sample)[0])]

@@ -184,7 +184,7 @@ def test_without_any_one_of_its_waits_two_threads_meet_in_an_entry(name: str) ->
 def test_maps_of_the_same_strips_are_visited_some_rows_at_a_time() -> None:
     """A momentum and the weights that it moves: no wait, one walk, and one name for one memory."""
     source = compiled(normed()).source
-    walk = source[source.index("for low in range(first_strip*9//8, last, "):]
+    walk = source[source.index("for low in range(strip*9//8, last, "):]
     together = walk[:walk.index("\n\n")]
     assert "v_flat[entry] = " in together
     assert "W1_flat[entry] = W1_flat[entry] - " in together
