@@ -2,7 +2,7 @@
 
 What a stage prints is kept in tests/golden and compared letter by letter.  Random programs are
 others in every run; the seed stands in the header of the run, and `pytest --seed` gives it back.
-No test passes in which a kernel has written outside of its working memory.
+A test fails in which a kernel wrote next to the working memory that it was given in this test.
 """
 
 import os

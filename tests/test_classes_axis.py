@@ -68,9 +68,17 @@ def test_samples_may_be_columns(loss: Any, labels: bool) -> None:
     columns = sb.data("p", k, n), label if labels else sb.data("y", k, n, facts=[sb.one_hot(k)])
     expected = value(loss(*rows), p, y if labels else hot)
     assert value(loss(*columns), p.T, y if labels else hot.T) == pytest.approx(expected, rel=1e-13)
-    weights = sb.data("w", N)
-    if loss is CASES["logits"]:
-        assert sb.losses.cross_entropy(*columns, sample_weights=weights) is not None
+
+
+def test_each_column_has_the_weight_of_its_sample() -> None:
+    n, k = sb.indices("n k", N, CLASSES)
+    p, hot = RNG.dirichlet(np.ones(CLASSES), ROWS), np.eye(CLASSES)[np.arange(ROWS) % CLASSES]
+    w = np.arange(1.0, ROWS + 1)
+    program = sb.program(sb.losses.cross_entropy(
+        sb.data("p", k, n), sb.data("y", k, n, facts=[sb.one_hot(k)]),
+        sample_weights=sb.data("w", N)))
+    found = evaluate(program, {"p": p.T, "y": hot.T, "w": w})[program.outputs[0]]
+    assert float(found) == pytest.approx(-(w*np.log(p[hot == 1])).mean(), rel=1e-13)
 
 
 def test_labels_lack_the_last_axis_that_is_as_long_as_they_have_classes() -> None:
